@@ -49,7 +49,10 @@ struct vsm_debug {
 	size_t size;	/* sizeof(struct vsm_debug): lets the structure grow */
 	uint32_t flags; /* enum vsm_debug_flags; 0: nothing stops the VTL */
 	uint32_t reserved;
-	/* With VSM_DEBUG_HARDWARE: DR0 to DR3, and the fields L, G, R/W and LEN of DR7 (SDM 3B 18.2). */
+	/*
+	 * With VSM_DEBUG_HARDWARE: DR0 to DR3, and the fields L, G, R/W and LEN of DR7 (SDM 3B
+	 * 18.2).
+	 */
 	uint64_t dr[4];
 	uint64_t dr7;
 };

@@ -183,10 +183,10 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 #define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 /*
- * SMRAM: VTL0 has it in System Management Mode alone, with the rights of its GPA; outside, an access
- * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always: one that
- * acts on a GPA named by VTL0 asks HvCallCheckSparseGpaPageVtlAccess first. No overlay page of VTL0
- * covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
+ * SMRAM: VTL0 has it only in System Management Mode, with the rights of its GPA; outside, an
+ * access of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always:
+ * one that acts on a GPA named by VTL0 asks HvCallCheckSparseGpaPageVtlAccess first. No overlay
+ * page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
  */
 #define VSM_MEMORY_SMM 4u
 
@@ -222,8 +222,9 @@ struct vsm_memory_change {
  * GPA cost nothing there. @fd may be closed afterwards.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
- * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
- * no more memory slots, the log has their number; -ENOTSUP: this host cannot guard a mapping;
+ * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page,
+ * or the file ends before; -ENOSPC: the host has no more memory slots, the log has their number;
+ * -ENOTSUP: this host cannot guard a mapping;
  * -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host. After an error
  * nothing has changed.
  */
@@ -513,13 +514,13 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 void vsm_nmi(struct vsm_vp *vp);
 
 /*
- * Posts an SMI to VTL0 of the VP (SDM 3C 33, "System Management Mode"), as an interrupt message with
- * that delivery mode does. It waits while VTL0 is in System Management Mode, and while a higher VTL
- * runs, which it neither interrupts nor delays. In that mode the rights of VTL0 are those of each GPA as
- * outside, hypercalls and VTL calls are #UD, and INIT, SIPI and SMI wait for its end; interrupts and
- * intercepts enter a higher VTL as usual, and VTL0 goes on in it when that returns. Where VTL0 may not
- * write to the area in which the CPU saves its state, the VP exits with VSM_EXIT_SHUTDOWN. Any thread,
- * also in a callback; never waits.
+ * Posts an SMI to VTL0 of the VP (SDM 3C 33, "System Management Mode"), as an interrupt message
+ * with that delivery mode does. It waits while VTL0 is in System Management Mode, and while a
+ * higher VTL runs, which it neither interrupts nor delays. In that mode the rights of VTL0 are
+ * those of each GPA as outside, hypercalls and VTL calls are #UD, and INIT, SIPI and SMI wait for
+ * its end; interrupts and intercepts enter a higher VTL as usual, and VTL0 goes on in it when that
+ * returns. Where VTL0 may not write to the area in which the CPU saves its state, the VP exits with
+ * VSM_EXIT_SHUTDOWN. Any thread, also in a callback; never waits.
  *
  * Returns: 0; -ENOTSUP: the partition was created without config.smm.
  */

@@ -143,8 +143,8 @@ int vsm_vp_get_x86(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_state *state, 
  * that no CPU can run is VSM_EXIT_SHUTDOWN at the next run. xsave_size must be that of
  * vsm_vp_get_x86(). Any thread; waits as vsm_vp_set_registers().
  *
- * Returns: 0; -EINVAL: another size, no such VTL, an unknown group, a value that this CPU or the TLFS
- * does not allow, an MSR that does not exist or is read-only. The values before it are set.
+ * Returns: 0; -EINVAL: another size, no such VTL, an unknown group, a value that this CPU or the
+ * TLFS does not allow, an MSR that does not exist or is read-only. The values before it are set.
  */
 int vsm_vp_set_x86(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_state *state,
 		   uint32_t groups);

@@ -272,8 +272,8 @@ enum backend_answer {
 /* Capabilities of the backend on this host; filled by create(). */
 struct backend_features {
 	/*
-	 * Rights that can be denied (enum gpa_access): GPA_READ, all of them at once; each other bit,
-	 * this right while the page stays readable.
+	 * Rights that can be denied (enum gpa_access): GPA_READ, all of them at once; each other
+	 * bit, this right while the page stays readable.
 	 */
 	uint8_t protect;
 	bool mbec;	     /* user and kernel execute can differ */
@@ -354,21 +354,24 @@ struct backend_ops {
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);
 	/*
-	 * Sets in @bitmap, of @run->pages bits, the pages of @run that VTLs have written to since the
-	 * last call or since `log` was set. Bits of other pages may be set, too. @run is one of the
-	 * map, with `log`. Not concurrent with memory_set(); VPs may run.
+	 * Sets in @bitmap, of @run->pages bits, the pages of @run that VTLs have written to since
+	 * the last call or since `log` was set. Bits of other pages may be set, too. @run is one of
+	 * the map, with `log`. Not concurrent with memory_set(); VPs may run.
 	 */
 	int (*memory_dirty)(void *backend, const struct backend_memory *run, uint64_t *bitmap);
 	/*
 	 * Guards the VMM's mapping: guard_protect() sets the rights (read, write) of @pages from
 	 * @host, which are all allowed after guard_add(). A denied access calls config.refused.
-	 * guard_remove() ends the guard with all rights allowed. A page is added once; the other two
-	 * functions accept ranges that were added by several calls. NULL: not supported.
+	 * guard_remove() ends the guard with all rights allowed. A page is added once; the other
+	 * two functions accept ranges that were added by several calls. NULL: not supported.
 	 */
 	int (*guard_add)(void *backend, const struct backend_guard *memory);
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
-	/* Sets the bits of @bitmap of those pages from @host on that lack a right, or are no longer there. */
+	/*
+	 * Sets the bits of @bitmap of those pages from @host on that lack a right, or are no longer
+	 * there.
+	 */
 	void (*guard_denied)(void *backend, const void *host, uint64_t pages, uint64_t *bitmap);
 	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */
 	int (*finish_all)(void *backend);
@@ -414,8 +417,8 @@ struct backend_ops {
 
 	/*
 	 * Replaces the conditions on which @vtl of @vp exits for a debugger. A STEP ends with
-	 * EXIT_DEBUG if the CPU executes the instruction; the core counts the step if it exits instead.
-	 * Owner of @vp. NULL: not supported.
+	 * EXIT_DEBUG if the CPU executes the instruction; the core counts the step if it exits
+	 * instead. Owner of @vp. NULL: not supported.
 	 */
 	int (*vp_debug)(void *vp, uint8_t vtl, const struct backend_debug *debug);
 
@@ -466,8 +469,8 @@ struct backend_ops {
 	 */
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
 	/*
-	 * Whether an external interrupt would be delivered at once: by IF, interrupt shadow, and other
-	 * events that are being delivered.
+	 * Whether an external interrupt would be delivered at once: by IF, interrupt shadow, and
+	 * other events that are being delivered.
 	 */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
 	/* Drops the VTL's translations of linear addresses before it next runs. */
@@ -477,7 +480,8 @@ struct backend_ops {
 
 	/*
 	 * Makes a running vp_run return soon, and the next one return at once if none is running.
-	 * Any thread; also wakes vp_wait. A kick before the call of either function has the same effect.
+	 * Any thread; also wakes vp_wait. A kick before the call of either function has the same
+	 * effect.
 	 */
 	void (*vp_kick)(void *vp);
 	/*

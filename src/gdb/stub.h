@@ -285,7 +285,9 @@ void gdb_stop_text(const struct vsm_gdb *gdb, char *text, size_t size);
 /* The active VTL of a VP, 0 if it cannot be read. */
 uint8_t gdb_active_vtl(struct vsm_gdb *gdb, uint32_t vp);
 
-/* ------------------------------------------------------------------ query.c, monitor.c, session.c */
+/*
+ * ------------------------------------------------------------------ query.c, monitor.c, session.c
+ */
 
 /* Packets that begin with `q` or `Q`: the reply goes into gdb->reply. */
 void gdb_query(struct vsm_gdb *gdb, struct gdb_text *text);

@@ -25,8 +25,8 @@
 static inline uint64_t control_word(uint16_t code, bool fast, unsigned int varhead,
 				    unsigned int count, unsigned int start)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 64 bits do have a
-	 * bit 32 */
+	/* 64 bits do have a bit 32. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 	return code | (uint64_t)fast << 16 | (uint64_t)varhead << 17 | (uint64_t)count << 32 |
 	       (uint64_t)start << 48;
 }

@@ -103,7 +103,9 @@ enum sim_call {
 	SIM_CALL_MSR_INTERCEPT,
 	SIM_CALL_COUNT,
 };
-/* The @nth of these calls from now on (1: the next) changes nothing and fails with @error (-errno). */
+/*
+ * The @nth of these calls from now on (1: the next) changes nothing and fails with @error (-errno).
+ */
 void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);

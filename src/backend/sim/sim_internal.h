@@ -123,7 +123,10 @@ enum sim_page {
 	SIM_PAGE_NONE, /* no memory: MMIO */
 };
 
-/* The page behind @gpa for @vtl, @smm: in that mode, if it may be used for all of @access. Lock held. */
+/*
+ * The page behind @gpa for @vtl, @smm: in that mode, if it may be used for all of @access. Lock
+ * held.
+ */
 enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, bool smm, uint64_t gpa, uint8_t access,
 		       uint8_t **host);
 

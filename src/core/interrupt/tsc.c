@@ -38,7 +38,8 @@ static int set(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust)
 }
 
 /*
- * SDM 3B 18.17.3: a write of IA32_TIME_STAMP_COUNTER or IA32_TSC_ADJUST changes the other by the same amount.
+ * SDM 3B 18.17.3: a write of IA32_TIME_STAMP_COUNTER or IA32_TSC_ADJUST changes the other by the
+ * same amount.
  */
 static bool add_to_tsc(struct vsm_vp *vp, uint8_t vtl, uint64_t by)
 {

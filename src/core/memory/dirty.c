@@ -74,7 +74,9 @@ static bool has_same(const struct region_list *list, const struct ram_region *wa
 	return false;
 }
 
-/* A file that has grown has two struct ram_file: copies the record of @old's pages to the new one. */
+/*
+ * A file that has grown has two struct ram_file: copies the record of @old's pages to the new one.
+ */
 static void copy_record(const struct ram_region *old, const struct region_list *new)
 {
 	const uint64_t end = old->page + old->pages;
@@ -136,7 +138,10 @@ static void take(const struct ram_region *region, uint64_t first, uint64_t end, 
 	}
 }
 
-/* For each logged region within [gpn, end): without @bitmap updates its record, with it moves the record there. */
+/*
+ * For each logged region within [gpn, end): without @bitmap updates its record, with it moves the
+ * record there.
+ */
 static int each_region(struct vsm_partition *partition, uint64_t gpn, uint64_t end,
 		       uint64_t *bitmap)
 {

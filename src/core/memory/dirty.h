@@ -11,7 +11,10 @@
 int dirty_init(struct vsm_partition *partition);
 void dirty_destroy(struct vsm_partition *partition);
 
-/* Records a write by the library to the page of @gpa. Called after the write, so that a thread that takes the bit reads the new data. */
+/*
+ * Records a write by the library to the page of @gpa. Called after the write, so that a thread that
+ * takes the bit reads the new data.
+ */
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*
  * Before the map changes from @old to @new: saves the records that the backend drops with the

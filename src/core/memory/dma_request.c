@@ -68,7 +68,9 @@ static int insert(struct vsm_dma_map *map)
 	return error;
 }
 
-/* The inaccessible page behind it keeps the kernel from merging mappings, and catches an overrun. */
+/*
+ * The inaccessible page behind it keeps the kernel from merging mappings, and catches an overrun.
+ */
 static int reserve(struct vsm_dma_map *map)
 {
 	uint8_t *area = (uint8_t *)mmap(NULL, dma_map_length(map) + CORE_PAGE_SIZE, PROT_NONE,

@@ -30,8 +30,8 @@ static inline uint8_t gpa_space(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Rights of an unrestricted VTL, as its overlays need them: all but write to readonly memory, and for VTL0
- * none to VSM_MEMORY_SMM, which no overlay of it may cover. @region NULL: no memory.
+ * Rights of an unrestricted VTL, as its overlays need them: all but write to readonly memory, and
+ * for VTL0 none to VSM_MEMORY_SMM, which no overlay of it may cover. @region NULL: no memory.
  */
 uint8_t memory_rights(const struct ram_region *region, uint8_t vtl);
 

@@ -26,8 +26,8 @@ int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_c
  */
 int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /*
- * Reset: drops the records of GPAs that have no RAM any more, and guards only the VMM's mappings of RAM
- * in the map. No protection exists. Takes the memory lock for writing. -ENOMEM, logged.
+ * Reset: drops the records of GPAs that have no RAM any more, and guards only the VMM's mappings of
+ * RAM in the map. No protection exists. Takes the memory lock for writing. -ENOMEM, logged.
  */
 int memory_map_reset(struct vsm_partition *partition);
 

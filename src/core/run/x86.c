@@ -186,7 +186,9 @@ static void get_events(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_events *to
 	};
 }
 
-/* An exception is checked as HvRegisterPendingEvent0, the others against each other at the entry. */
+/*
+ * An exception is checked as HvRegisterPendingEvent0, the others against each other at the entry.
+ */
 static int set_events(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_events *from)
 {
 	union hv_register_value exception = {0};

@@ -22,7 +22,9 @@ bool smm_due(struct vsm_vp *vp);
 bool smm_take(struct vsm_vp *vp);
 /* After that entry: an SMI that the CPU has not taken waits for the next one. Owner. */
 void smm_after_exit(struct vsm_vp *vp);
-/* The TSC, @deadline at most, at which to check whether the mode has ended: RSM is no exit. Owner. */
+/*
+ * The TSC, @deadline at most, at which to check whether the mode has ended: RSM is no exit. Owner.
+ */
 uint64_t smm_deadline(const struct vsm_vp *vp, uint64_t deadline);
 
 #endif

@@ -74,7 +74,10 @@ static int put_back(struct guard_range *range, uint64_t page)
 			   bytes(range->memory.page + page), VKVM_PAGE_SIZE);
 }
 
-/* Replaces @size bytes at @start by zeroed memory, or by a copy of @copied. False: nothing is replaced. */
+/*
+ * Replaces @size bytes at @start by zeroed memory, or by a copy of @copied. False: nothing is
+ * replaced.
+ */
 static bool replace(uint8_t *start, uint64_t size, const uint8_t *copied)
 {
 	uint8_t *made = mmap(NULL, size, PROT_READ | PROT_WRITE,

@@ -65,7 +65,8 @@ struct overlay_memory {
 /* ------------------------------------------------------------------ slot.c */
 
 /*
- * Sets a memory slot of a VTL, of VTL0 in both of its address spaces: [gpa, gpa + size) maps @host; @size 0 removes it. @flags: KVM_MEM_*.
+ * Sets a memory slot of a VTL, of VTL0 in both of its address spaces: [gpa, gpa + size) maps @host;
+ * @size 0 removes it. @flags: KVM_MEM_*.
  * -errno, logged.
  */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
@@ -90,9 +91,9 @@ struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 /* Copies guest RAM without regard to rights. False: it is not all RAM of one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
- * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there, or a
- * protection denies the write. The caller is a VP in the backend, without a lock: no slot changes
- * meanwhile.
+ * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there,
+ * or a protection denies the write. The caller is a VP in the backend, without a lock: no slot
+ * changes meanwhile.
  */
 bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write);
 /* Whether the VTL has the memory of @slot in its present mode. */
