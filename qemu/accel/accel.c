@@ -52,6 +52,8 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 			     ms->smp.cpus);
 		return -ENOTSUP;
 	}
+	if (!vsm_smm_init(vsm, ms))
+		return -ENOTSUP;
 	ids = MACHINE_GET_CLASS(ms)->possible_cpu_arch_ids(ms);
 	apic_id = g_new0(uint32_t, ids->len);
 	for (int i = 0; i < ids->len; i++)
@@ -63,6 +65,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	config.apic_id = apic_id;
 	config.max_vtl = vsm->max_vtl;
 	config.engine = vsm->engine;
+	config.smm = vsm->smm;
 	config.refused = vsm_guard_refused;
 	config.refused_opaque = vsm;
 	error = vsm_partition_create(&config, &vsm->partition);

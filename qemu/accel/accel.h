@@ -52,6 +52,14 @@ struct VsmState {
 	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
 	bool started;	    /* the machine is complete */
 	bool memory_failed; /* reported: the machine does not start, or stops */
+	/* smm.c */
+	bool smm; /* VTL0 has System Management Mode */
+	MemoryListener smram_listener;
+	AddressSpace smram_space; /* SMRAM only */
+	AddressSpace smm_space;	  /* everything that a CPU can address in SMM */
+	GArray *smram;		  /* struct smram: the memory in SMRAM; NULL without SMM */
+	GArray *smram_gone;	  /* struct vsm_range: removed from SMRAM in this transaction */
+	bool smram_changed;	  /* in this transaction */
 	/* dirty.c */
 	MemoryListener dirty_listener;
 	GArray *fixed; /* RAM of the machine at fixed GPAs */
@@ -136,10 +144,36 @@ bool vsm_memory_ready(VsmState *vsm);
 struct vsm_memory_change vsm_memory_change_of(const VsmState *vsm, MemoryRegion *mr,
 					      const struct vsm_range *range);
 
+/* Returns the whole pages of a section in @range. Returns false if there are none. */
+bool vsm_whole_pages(const MemoryRegionSection *section, struct vsm_range *range);
+/* Intersects a range with @start to @end. Returns false if the result is empty. */
+bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
+		    struct vsm_range *part);
+/* Memory leaves the map in this transaction, after which its record of writes is no longer read. */
+void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
+/* Drops the reference to memory that has left the map; with the guard, the next reset drops it. */
+void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
+/* Passes all changes of a transaction to the partition at once. */
+void vsm_memory_commit(VsmState *vsm);
+
+/* smm.c: returns false after a reported refusal */
+bool vsm_smm_init(VsmState *vsm, MachineState *ms);
+/* Called when the machine is complete. */
+void vsm_smm_ready(VsmState *vsm);
+/* Adds the changes that map the memory of SMRAM. */
+void vsm_smram_append(VsmState *vsm, GArray *changes);
+/* Adds the changes that replace memory removed from SMRAM in this transaction. */
+void vsm_smram_append_gone(VsmState *vsm, GArray *changes);
+bool vsm_smram_changes(const VsmState *vsm);
+/* Whether the record of writes at these GPAs is, at least partly, that of other memory in SMRAM. */
+bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);
+
 /* dirty.c: called when the machine is complete */
 void vsm_dirty_init(VsmState *vsm);
 /* Adds RAM with a fixed GPA, before the first recording of writes. */
 void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
+/* Adds the changes that map RAM at fixed GPAs within a range of GPAs. */
+void vsm_dirty_append_fixed(VsmState *vsm, const struct vsm_range *range, GArray *changes);
 /* Passes the record of written pages in a range to QEMU, and clears the record. */
 void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
 

@@ -38,9 +38,11 @@ static enum verdict on_io(CPUState *cpu, const struct vsm_exit *exit)
 
 static enum verdict on_mmio(CPUState *cpu, const struct vsm_exit *exit)
 {
-	MemTxResult result =
-		address_space_rw(&address_space_memory, exit->mmio.gpa, MEMTXATTRS_UNSPECIFIED,
-				 exit->mmio.data, exit->mmio.size, exit->mmio.write);
+	/* Some devices permit accesses only in SMM, such as flash with secure=on. */
+	const MemTxAttrs attrs = {.secure = exit->smm};
+	AddressSpace *space = exit->smm ? &vsm_state()->smm_space : &address_space_memory;
+	MemTxResult result = address_space_rw(space, exit->mmio.gpa, attrs, exit->mmio.data,
+					      exit->mmio.size, exit->mmio.write);
 
 	/* Reads without a device return all ones, like a bus. */
 	if (result != MEMTX_OK && !exit->mmio.write)
@@ -202,6 +204,8 @@ static void handle_interrupt(CPUState *cpu, int mask)
 		vsm_pic_update();
 	if (mask & CPU_INTERRUPT_NMI)
 		vsm_nmi(vsm_vp(cpu));
+	if (mask & CPU_INTERRUPT_SMI && vsm_state()->smm)
+		vsm_vp_smi(vsm_vp(cpu));
 }
 
 /* ------------------------------------------------------------------ registers */

@@ -52,12 +52,13 @@ static void log_sync_global(MemoryListener *listener, bool last_stage)
 /* Starts or stops recording of RAM at fixed GPAs by QEMU's global_dirty_tracking. */
 static int change_log(VsmState *vsm)
 {
-	g_autofree struct vsm_memory_change *changes =
-		g_new0(struct vsm_memory_change, vsm->fixed->len);
+	const struct vsm_range all = {.size = UINT64_MAX};
+	g_autoptr(GArray) changes = g_array_new(false, false, sizeof(struct vsm_memory_change));
 
-	for (unsigned i = 0; i < vsm->fixed->len; i++)
-		changes[i] = vsm_memory_change_of(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
-	return vsm_memory_update(vsm->partition, changes, vsm->fixed->len);
+	vsm_dirty_append_fixed(vsm, &all, changes);
+	vsm_smram_append(vsm, changes);
+	return vsm_memory_update(
+		vsm->partition, &g_array_index(changes, struct vsm_memory_change, 0), changes->len);
 }
 
 static bool log_global_start(MemoryListener *listener, Error **errp)
@@ -80,6 +81,20 @@ void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range
 	const struct fixed one = {mr, *range};
 
 	g_array_append_val(vsm->fixed, one);
+}
+
+void vsm_dirty_append_fixed(VsmState *vsm, const struct vsm_range *range, GArray *changes)
+{
+	for (unsigned i = 0; i < vsm->fixed->len; i++) {
+		struct vsm_memory_change change;
+		struct vsm_range part;
+
+		if (!vsm_range_clip(&fixed(vsm, i)->range, range->gpa, range->gpa + range->size,
+				    &part))
+			continue;
+		change = vsm_memory_change_of(vsm, fixed(vsm, i)->mr, &part);
+		g_array_append_val(changes, change);
+	}
 }
 
 void vsm_dirty_init(VsmState *vsm)

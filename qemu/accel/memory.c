@@ -29,7 +29,7 @@ static VsmState *of(MemoryListener *listener)
 	return container_of(listener, VsmState, listener);
 }
 
-static bool whole_pages(const MemoryRegionSection *section, struct vsm_range *range)
+bool vsm_whole_pages(const MemoryRegionSection *section, struct vsm_range *range)
 {
 	uint64_t start = section->offset_within_address_space;
 	uint64_t end = ROUND_DOWN(start + int128_get64(section->size), PAGE);
@@ -50,9 +50,8 @@ static bool is_fixed(const VsmState *vsm, MemoryRegion *mr)
 	return vsm->started && object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
 }
 
-/* Intersects a range with @start to @end. Returns false if the result is empty. */
-static bool clip(const struct vsm_range *range, uint64_t start, uint64_t end,
-		 struct vsm_range *part)
+bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
+		    struct vsm_range *part)
 {
 	const uint64_t first = MAX(range->gpa, start);
 	const uint64_t last = MIN(range->gpa + range->size, end);
@@ -67,12 +66,12 @@ static bool changing_pages(const VsmState *vsm, const MemoryRegionSection *secti
 {
 	struct vsm_range section_range;
 
-	if (!whole_pages(section, range))
+	if (!vsm_whole_pages(section, range))
 		return false;
 	if (!is_fixed(vsm, section->mr))
 		return true;
 	section_range = *range;
-	return clip(&section_range, LEGACY, LEGACY_END, range);
+	return vsm_range_clip(&section_range, LEGACY, LEGACY_END, range);
 }
 
 static gpointer key(uint64_t gpa)
@@ -154,7 +153,7 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 	add_ram(vsm, mr, &range);
 }
 
-static void note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
+void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
 {
 	const struct gone gone = {mr, *range};
 
@@ -162,6 +161,15 @@ static void note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *r
 		return;
 	memory_region_ref(mr);
 	g_array_append_val(vsm->gone, gone);
+}
+
+void vsm_memory_release(VsmState *vsm, MemoryRegion *mr)
+{
+	/* Keep the region until the next reset: the mapping stays guarded where VTL1 has restricted it. */
+	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, mr))
+		g_hash_table_add(vsm->left, mr);
+	else
+		memory_region_unref(mr);
 }
 
 static void region_del(MemoryListener *listener, MemoryRegionSection *section)
@@ -176,12 +184,8 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	change = (struct vsm_memory_change){.gpa = range.gpa, .size = range.size, .fd = -1};
 	g_hash_table_remove(vsm->mapped, key(range.gpa));
 	g_array_append_val(vsm->changes, change);
-	note_gone(vsm, section->mr, &range);
-	/* Keep the region until the next reset: the mapping stays guarded where VTL1 has restricted it. */
-	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, section->mr))
-		g_hash_table_add(vsm->left, section->mr);
-	else
-		memory_region_unref(section->mr);
+	vsm_memory_note_gone(vsm, section->mr, &range);
+	vsm_memory_release(vsm, section->mr);
 }
 
 static void unref(gpointer region)
@@ -206,18 +210,24 @@ static void count_gone(VsmState *vsm)
 	g_array_set_size(vsm->gone, 0);
 }
 
-static void commit(MemoryListener *listener)
+void vsm_memory_commit(VsmState *vsm)
 {
-	VsmState *vsm = of(listener);
-
-	if (!vsm->changes->len)
+	if (!vsm->changes->len && !vsm_smram_changes(vsm))
 		return;
+	vsm_smram_append_gone(vsm, vsm->changes);
+	vsm_smram_append(vsm, vsm->changes);
+	vsm->smram_changed = false;
 	if (vsm_memory_update(vsm->partition,
 			      &g_array_index(vsm->changes, struct vsm_memory_change, 0),
 			      vsm->changes->len))
 		fail(vsm);
 	g_array_set_size(vsm->changes, 0);
 	count_gone(vsm);
+}
+
+static void commit(MemoryListener *listener)
+{
+	vsm_memory_commit(of(listener));
 }
 
 /* Starts or stops recording of a section's writes. dirty.c does so for RAM at fixed GPAs. */
@@ -235,8 +245,12 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 	VsmState *vsm = of(listener);
 	struct vsm_range range;
 
-	if (mapped_pages(vsm, section, &range))
+	if (!mapped_pages(vsm, section, &range))
+		return;
+	if (!vsm_smram_overlaps(vsm, section->mr, &range))
 		vsm_dirty_take(vsm, section->mr, &range);
+	else
+		memory_region_set_dirty(section->mr, range.offset, range.size);
 }
 
 /* Adds RAM with a fixed GPA, and splits its legacy range off as a separate section. */
@@ -250,11 +264,11 @@ static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, 
 
 	if (!is_fixed(vsm, mr))
 		return false;
-	if (clip(&range, 0, LEGACY, &part))
+	if (vsm_range_clip(&range, 0, LEGACY, &part))
 		vsm_dirty_add_fixed(vsm, mr, &part);
-	if (clip(&range, LEGACY_END, UINT64_MAX, &part))
+	if (vsm_range_clip(&range, LEGACY_END, UINT64_MAX, &part))
 		vsm_dirty_add_fixed(vsm, mr, &part);
-	if (clip(&range, LEGACY, LEGACY_END, &part) &&
+	if (vsm_range_clip(&range, LEGACY, LEGACY_END, &part) &&
 	    !g_hash_table_contains(vsm->mapped, key(part.gpa))) {
 		memory_region_ref(mr);
 		g_hash_table_insert(vsm->mapped, key(part.gpa), mr);
@@ -271,6 +285,7 @@ bool vsm_memory_ready(VsmState *vsm)
 		flatview_for_each_range(address_space_to_flatview(&address_space_memory),
 					note_unmoved, vsm);
 	}
+	vsm_smm_ready(vsm);
 	return !vsm->memory_failed;
 }
 

@@ -163,6 +163,32 @@ ovmf() {
 	blocked OVMF
 }
 
+# This firmware does not start without System Management Mode.
+smm_firmware="-global driver=cfi.pflash01,property=secure,value=on
+	-drive if=pflash,format=raw,readonly=on,file=q/share/OVMF_CODE_4M.secboot.fd
+	-drive if=pflash,format=raw,file=variables.fd"
+
+smm() {
+	cp q/share/OVMF_VARS_4M.fd variables.fd
+	check "SMM: OVMF that requires it boots a Debian kernel" boot_dma q35,smm=on damage=1 $smm_firmware
+	check "SMM: the kernel was started by UEFI" same "$(fact efi 1)" yes
+	check "SMM: OVMF writes its variables to flash that only SMM can write" \
+		differs "$(sha256sum < variables.fd)" "$(sha256sum < q/share/OVMF_VARS_4M.fd)"
+	blocked SMM
+}
+
+# The variables contain Microsoft's keys, and Debian's own key signs its kernel.
+secure_boot() {
+	mkdir -p esp/EFI/BOOT
+	cp vmlinuz esp/EFI/BOOT/BOOTX64.EFI
+	cp q/share/OVMF_VARS_4M.ms.fd variables.fd
+	start -M q35,smm=on -cpu host -smp 2 -m 256M $smm_firmware -drive file=fat:esp,format=raw,if=virtio,readonly=on
+	check "SMM: Secure Boot refuses a kernel that is signed by none of its keys" wait_for 'Access Denied' 1 400
+	tell quit
+	finish 20
+	[ $failed = 0 ] || show serial.log monitor.log errors
+}
+
 # Waits up to 60 seconds for a dump whose last page is not zero.
 dumped() { # FILE
 	left=60
@@ -237,6 +263,7 @@ dma_unguarded() {
 # Each case of the guest is one here: chipset.c.
 chipset() { # MACHINE GUARD TOPICS OPTION...
 	what="$1, device-guard=$2" words="guard=$([ "$2" = on ] && echo 1 || echo 0) test=$3"
+	case $1 in *smm=on*) words="$words smm=1" ;; esac
 	machine=$1 guard=$2
 	shift 3
 	make_disk
@@ -259,6 +286,9 @@ chipset_pc() {
 }
 chipset_q35() {
 	chipset q35 on isa_dma,pam,rom,smram,tseg $fdc
+}
+chipset_smm() {
+	chipset q35,smm=on on isa_dma,pam,rom,smram,tseg $fdc
 }
 chipset_unguarded() {
 	chipset pc off isa_dma -device floppy,drive=floppy
@@ -288,6 +318,9 @@ conformance() {
 reset() {
 	check "VTL1 is gone after a reset, and can be enabled again" suite 2 test=reset
 }
+reset_smm() {
+	check "SMM: VTL1 is gone after a reset, and can be enabled again" suite 2 test=reset -M q35,smm=on
+}
 
 # ---------------------------------------------------------------- bad input
 
@@ -312,7 +345,9 @@ refusals() {
 	refused "memory that is not shared" "needs share=on" $accel \
 		-object memory-backend-ram,id=m,size=128M,share=off -machine pc,memory-backend=m
 	refused "hotplug of CPUs" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
-	refused "System Management Mode" "System Management Mode not supported" $accel -machine q35,smm=on
+	refused "System Management Mode on pc" "smm=on needs the machine q35" $accel -machine pc,smm=on
+	refused "System Management Mode with an engine that does not stop KVM's own accesses" "needs engine uffd" \
+		-accel vsm,engine=nested -machine q35,smm=on
 	refused "features that are not offered" "hv-evmcs is not offered" $accel -cpu host,hv-evmcs=on,hv-vapic=on
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
 	refused "a device of the host" "vfio-pci is refused" $accel -device vfio-pci,host=00:1f.0

@@ -2,7 +2,7 @@
 /*
  * A guest without an operating system, in which VTL0 attacks memory of VTL1 by the chipset: ISA DMA, PAM,
  * ROM, SMRAM and TSEG. The first page of its floppy disk is PATTERN, all others are zero. Option guard=0: DMA
- * is not guarded, and must succeed.
+ * is not guarded, and must succeed. Option smm=1: TSEG hides RAM from VTL0 outside of System Management Mode.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -326,14 +326,16 @@ static void move_tseg(void)
 	expect_equal(protect((uint64_t)page, READ_EXECUTE), HV_STATUS_SUCCESS);
 	set_config((uint8_t)(what->smram + 1), TSEG_8M);
 	set_config(what->smram, SMRAM_CLOSED);
-	expect_equal(try_load(page), SECRET);
+	expect_equal(try_load(page), option_number("smm", 0) ? UINT64_MAX : SECRET);
 	expect_equal(in_vtl1(page), SECRET);
+	try_store(page);
+	write_by_device(page);
+	expect_equal(in_vtl1(page), SECRET);
+	set_config((uint8_t)(what->smram + 1), 0);
 	intercepts = vtl_service_of[0][1]->intercepts;
 	try_store(page);
 	expect_equal(vtl_service_of[0][1]->intercepts, intercepts + 1);
-	expect_equal(in_vtl1(page), SECRET);
-	set_config((uint8_t)(what->smram + 1), 0);
-	try_store(page);
+	write_by_device(page);
 	expect_equal(try_load(page), SECRET);
 	expect_equal(in_vtl1(page), SECRET);
 }

@@ -183,7 +183,6 @@ runs() {
 refusals() {
 	refused "the balloon that libvirt adds" "virtio-balloon-pci is refused" /memballoon/d
 	refused "vhost-net, which libvirt prefers" "virtio-net-pci is refused: the host's kernel" "/<driver name='qemu'\/>/d"
-	refused "System Management Mode" "System Management Mode not supported" "s|<acpi/>|<acpi/><smm state='on'/>|"
 	refused "memory that is not shared" "needs share=on" \
 		"s|<vcpu>|<memoryBacking><source type='memfd'/><access mode='private'/></memoryBacking><vcpu>|"
 	refused "interrupt controllers of KVM" "libvsm has the local APICs" "s|<apic/>|<apic/><ioapic driver='kvm'/>|"

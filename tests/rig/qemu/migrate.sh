@@ -100,6 +100,35 @@ migrate_live() {
 	end_both
 }
 
+# Migrates a machine with System Management Mode, whose guest makes SMIs and writes SMRAM.
+# Only a VGA hides SMRAM at 0xa0000 from VTL0 in QEMU.
+smm="-M q35,smm=on -device VGA"
+migrate_smm() {
+	boot $smm -append "cpus=2 smi=1"
+	await $smm
+	source_of
+	tell migrate_set_parameter max-bandwidth 3M
+	migrate unix:"$top/socket"
+	sleep 2
+	tell migrate_set_parameter max-bandwidth 100M
+	check "SMM: a guest that makes SMIs migrates to another QEMU" reaches completed 60
+	[ $failed = 0 ] || show serial.log monitor.log errors
+	check "SMM: the pages of the source, also of SMRAM, were intact until the end of migration" is_intact
+	target_of
+	check_guest SMM
+	migrate file:"$top/smm"
+	check "SMM: the guest is saved to a file" reaches completed 60
+	end_both
+	stream=$top/smm
+	refuses_to_load "a stream of a machine with smm=on where smm=off" 'System Management Mode' -M q35 -device VGA
+	boot -M q35 -device VGA
+	migrate file:"$top/smm"
+	check "SMM: a guest without it is saved to a file" reaches completed 60
+	end_both
+	refuses_to_load "a stream of a machine with smm=off where smm=on" 'vsm: saved state: ' $smm
+	stream=$top/state
+}
+
 # Saves a running guest to a file, which altered() and other_machine() load as well.
 migrate_file() {
 	boot
@@ -321,10 +350,11 @@ load() { # OPTION...
 		[ $left -gt 0 ] || break
 	done
 }
+stream=$top/state
 refuses_to_load() { # NAME PATTERN OPTION...
 	what=$1 pattern=$2
 	shift 2
-	load -incoming file:"$top/state" "$@"
+	load -incoming file:"$stream" "$@"
 	finish 2
 	[ "$status" = 1 ] && grep -q -- "$pattern" errors
 	good=$?

@@ -26,7 +26,7 @@ FIRMWARE = ('seabios/bios-256k.bin', 'seabios/vgabios-stdvga.bin', 'qemu/linuxbo
 # Devices that are separate modules in the package.
 MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
 # UEFI, below usr/share/OVMF.
-OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')
+OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd', 'OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.ms.fd')
 SKIPPED = 77
 # Drivers of the devices that devices.sh adds; that of the TPM is built in.
 DRIVERS = ('nvme', 'virtio-scsi', 'sd-mod', 'xhci-pci', 'usb-storage', 'usbhid', 'hid-generic', 'evdev', 'e1000e', 'virtio-net', 'virtio-rng',

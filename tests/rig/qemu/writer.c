@@ -3,7 +3,7 @@
  * A guest for tests of migration, without an operating system: every VP writes pages without a pause in VTL0
  * and VTL1, and compares other pages with the data that it wrote last. VTL0 attacks the pages of VTL1 by its
  * own accesses and by DMA of fw_cfg. Prints a line each tick: TICK number key=K denied=D bad=B. `bad` counts
- * all errors.
+ * all errors. Option smi=1: each tick has an SMI, and VTL1 and SMM write pages of SMRAM.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,7 @@
 #include "kit/hypercall.h"
 #include "kit/kit.h"
 #include "kit/memory.h"
+#include "kit/options.h"
 #include "kit/smp.h"
 #include "kit/time.h"
 #include "kit/vtl.h"
@@ -187,8 +188,69 @@ static void work_forever(void *argument)
 		work(argument);
 }
 
+/* ------------------------------------------------------------------ System Management Mode */
+
+#define APM_CONTROL 0xb2       /* a write is an SMI */
+#define SMRAM_FREE  0xa9000ull /* SeaBIOS does not use this page */
+#define SAVED_RIP   0xaff78ull /* of the state save area at SMBASE 0xa0000 */
+
+/* Makes the VGA map its memory at 0xa0000, where QEMU then reads its record of writes as well. */
+static void map_vga(void)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t index;
+		uint8_t value;
+	} registers[] = {
+		{0x3c4, 2, 0x0f}, /* write all planes */
+		{0x3c4, 4, 0x0e}, /* chain 4 */
+		{0x3ce, 6, 0x05}, /* 64 KiB at 0xa0000 */
+	};
+
+	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+		outb(registers[i].port, registers[i].index);
+		outb(registers[i].port + 1, registers[i].value);
+	}
+}
+
+struct smi {
+	uint64_t count;
+	uint32_t bad;
+};
+
+/* In VTL1, which can access SMRAM at its GPA. */
+static void before_smi(void *argument)
+{
+	struct smi *smi = argument;
+	volatile uint64_t *free = (volatile uint64_t *)SMRAM_FREE;
+
+	smi->bad += smi->count && *free != smi->count;
+	*free = ++smi->count;
+	*(volatile uint64_t *)SAVED_RIP = 0;
+}
+
+static void after_smi(void *argument)
+{
+	struct smi *smi = argument;
+
+	smi->bad += !*(volatile uint64_t *)SAVED_RIP;
+}
+
+static void make_smi(struct smi *smi)
+{
+	vtl_run(before_smi, smi);
+	outb(APM_CONTROL, 0);
+	vtl_run(after_smi, smi);
+	/* Outside of SMM, VTL0 has the VGA's memory there. */
+	*(volatile uint64_t *)SMRAM_FREE = UNTOUCHED;
+	smi->bad += *(volatile uint64_t *)SMRAM_FREE != UNTOUCHED;
+}
+
 uint8_t kit_main(void)
 {
+	const bool smi_wanted = option_number("smi", 0);
+	struct smi smi = {0};
+
 	hypercall_enable();
 	if (smp_count > VPS || vtl_enable_all(1) != HV_STATUS_SUCCESS)
 		return EXIT_STATUS_FAIL;
@@ -200,18 +262,23 @@ uint8_t kit_main(void)
 		make_area(&writers[i].private, PAGES);
 		make_area(&writers[i].shared, SHARED);
 	}
+	if (smi_wanted)
+		map_vga();
 	vtl_run(make_private, NULL);
 	vtl_service_of[0][1]->on_intercept = vtl_skip;
 	for (uint32_t i = 1; i < smp_count; i++)
 		smp_begin(i, work_forever, &writers[i]);
 	for (uint32_t tick = 0;; tick++) {
 		const uint64_t end = rdtsc() + TICK_MS * time_ticks_per_ms();
-		uint32_t bad = 0;
+		uint32_t bad;
 
 		while ((int64_t)(end - rdtsc()) > 0)
 			work(&writers[0]);
 		attack(&writers[0]);
 		vtl_run(check_private, &writers[0]);
+		if (smi_wanted)
+			make_smi(&smi);
+		bad = smi.bad;
 		for (uint32_t i = 0; i < smp_count; i++)
 			bad += writers[i].bad;
 		print("TICK %u key=%lx denied=%u bad=%u\n", tick, digest,
