@@ -74,9 +74,10 @@ struct VsmState {
 	int save_thread;     /* thread of QEMU's migration after its first send; 0: none */
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool scan_wanted;    /* atomic: a scan for denied pages has been scheduled */
+	GArray *dumped;	     /* dump.c: unguarded mappings of the last dump */
 	/* save.c */
 	NotifierWithReturn postcopy;
-	bool suspended; /* the guard of memory is suspended while memory is loaded or dumped; no CPU runs */
+	bool suspended; /* the guard of memory is suspended while memory is loaded; no CPU runs */
 	uint32_t state_size; /* of `state`, bytes */
 	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
@@ -209,9 +210,6 @@ void vsm_registers_put(CPUState *cpu);
 
 /* save.c: called after all devices have been created */
 void vsm_save_init(VsmState *vsm);
-/* Suspends the guard of memory while no CPU runs, unless it is suspended. Returns 0 or -errno. */
-int vsm_guard_suspend(VsmState *vsm, Error **errp);
-int vsm_guard_resume(VsmState *vsm); /* reports errors itself */
 
 /* dump.c */
 void vsm_dump_class_init(CPUClass *class);

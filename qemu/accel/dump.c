@@ -1,49 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lets dump-guest-memory and readers by GVA (monitor, GDB, Windows dumps) read memory that VTL1 denies to
- * VTL0, while the machine is stopped. The guard is suspended, which is safe while no device runs, and
- * resumed before a device runs.
+ * Memory for dump-guest-memory: it contains what VTL1 denies VTL0, too. QEMU reads guest memory by the
+ * mapping that devices use, which stays guarded: devices can have requests in progress while the machine is
+ * stopped. The dump gets an unguarded mapping of each of its blocks instead.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
+#include <sys/mman.h>
+#include "exec/ramblock.h"
 #include "hw/core/sysemu-cpu-ops.h"
-#include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "system/dump.h"
 #include "system/runstate.h"
 
-/* QEMU's operations of x86 CPUs, and their replacement: set once, before the first CPU exists. */
+/* QEMU's own operations of x86 CPUs, and those in their place: set once, before there is a CPU. */
 static const struct SysemuCPUOps *qemu_ops;
 static struct SysemuCPUOps dump_ops;
 
-/* Any thread, with or without the BQL, since dumps can run in a separate thread. Returns false after a
- * reported error. */
-static bool open_memory(void)
+struct mapping {
+	void *at;
+	size_t size;
+};
+
+static void unmap_all(VsmState *vsm)
+{
+	for (unsigned i = 0; i < vsm->dumped->len; i++) {
+		const struct mapping *mapping = &g_array_index(vsm->dumped, struct mapping, i);
+
+		munmap(mapping->at, mapping->size);
+	}
+	g_array_set_size(vsm->dumped, 0);
+}
+
+/* Whether QEMU's pointer to the block is one into the guarded mapping of a file. */
+static bool is_guarded(const GuestPhysBlock *block)
+{
+	const RAMBlock *ram = block->mr->ram_block;
+
+	return ram && ram->fd >= 0 && block->host_addr >= ram->host &&
+	       block->host_addr < ram->host + ram->used_length;
+}
+
+static bool map(VsmState *vsm, GuestPhysBlock *block)
+{
+	const RAMBlock *ram = block->mr->ram_block;
+	const uint64_t offset = ram->fd_offset + (block->host_addr - ram->host);
+	const uint64_t lead = offset % VSM_PAGE;
+	struct mapping mapping = {.size = lead + block->target_end - block->target_start};
+
+	mapping.at = mmap(NULL, mapping.size, PROT_READ, MAP_SHARED | MAP_NORESERVE, ram->fd,
+			  offset - lead);
+	if (mapping.at == MAP_FAILED)
+		return false;
+	g_array_append_val(vsm->dumped, mapping);
+	block->host_addr = (uint8_t *)mapping.at + lead;
+	return !madvise(mapping.at, mapping.size, MADV_DONTFORK);
+}
+
+/*
+ * Called for each CPU before memory is written, in the thread of the dump or with the BQL. The mappings of a
+ * dump stay until the next dump or until the machine runs, which QEMU permits only after the dump.
+ */
+static bool prepare(DumpState *dump)
 {
 	VsmState *vsm = vsm_state();
-	Error *error = NULL;
+	GuestPhysBlock *block;
+	bool first = true;
 
 	BQL_LOCK_GUARD();
-	/* Migration needs the guard; QEMU refuses dumps during migration. */
-	if (!runstate_is_running() && !qatomic_read(&vsm->saving) && vsm_guard_suspend(vsm, &error))
-		error_report_err(error);
-	return !error;
+	QTAILQ_FOREACH(block, &dump->guest_phys_blocks.head, next)
+	{
+		if (!vsm_is_guarded(vsm) || !is_guarded(block))
+			continue;
+		if (first)
+			unmap_all(vsm);
+		first = false;
+		if (!map(vsm, block)) {
+			error_report("vsm: memory cannot be mapped for the dump: %s",
+				     strerror(errno));
+			return false;
+		}
+	}
+	return true;
 }
 
 static int write_elf64_note(WriteCoreDumpFunction f, CPUState *cpu, int cpuid, DumpState *s)
 {
-	return open_memory() ? qemu_ops->write_elf64_note(f, cpu, cpuid, s) : -1;
+	return prepare(s) ? qemu_ops->write_elf64_note(f, cpu, cpuid, s) : -1;
 }
 
 static int write_elf32_note(WriteCoreDumpFunction f, CPUState *cpu, int cpuid, DumpState *s)
 {
-	return open_memory() ? qemu_ops->write_elf32_note(f, cpu, cpuid, s) : -1;
-}
-
-static hwaddr get_phys_page_attrs_debug(CPUState *cpu, vaddr addr, MemTxAttrs *attrs)
-{
-	open_memory();
-	return qemu_ops->get_phys_page_attrs_debug(cpu, addr, attrs);
+	return prepare(s) ? qemu_ops->write_elf32_note(f, cpu, cpuid, s) : -1;
 }
 
 void vsm_dump_class_init(CPUClass *class)
@@ -53,22 +102,18 @@ void vsm_dump_class_init(CPUClass *class)
 		dump_ops = *qemu_ops;
 		dump_ops.write_elf64_note = write_elf64_note;
 		dump_ops.write_elf32_note = write_elf32_note;
-		dump_ops.get_phys_page_attrs_debug = get_phys_page_attrs_debug;
 	}
 	class->sysemu_ops = &dump_ops;
 }
 
-/* Called before the handlers of devices. */
 static void on_state(void *opaque, bool running, RunState state)
 {
-	if (!running || !vsm_guard_resume(opaque))
-		return;
-	/* Without the guard, pending requests of devices would have all rights. */
-	error_report("vsm: the machine ends here");
-	exit(EXIT_FAILURE);
+	if (running)
+		unmap_all(opaque);
 }
 
 void vsm_dump_init(VsmState *vsm)
 {
-	qemu_add_vm_change_state_handler_prio(on_state, vsm, INT_MIN);
+	vsm->dumped = g_array_new(false, false, sizeof(struct mapping));
+	qemu_add_vm_change_state_handler(on_state, vsm);
 }

@@ -72,7 +72,7 @@ static int on_postcopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 
 /* ------------------------------------------------------------------ the guard */
 
-int vsm_guard_suspend(VsmState *vsm, Error **errp)
+static int suspend(VsmState *vsm, Error **errp)
 {
 	int error;
 
@@ -86,7 +86,7 @@ int vsm_guard_suspend(VsmState *vsm, Error **errp)
 }
 
 /* After a failure no CPU runs (cpu.c). */
-int vsm_guard_resume(VsmState *vsm)
+static int resume(VsmState *vsm)
 {
 	if (!vsm->suspended)
 		return 0;
@@ -100,13 +100,9 @@ int vsm_guard_resume(VsmState *vsm)
 
 /* ------------------------------------------------------------------ memory of higher VTLs */
 
-/* Called before QEMU's first dirty sync. A dump may have suspended the guard (dump.c). */
+/* Called before QEMU's first dirty sync. */
 static int save_prepare(void *opaque, Error **errp)
 {
-	if (vsm_guard_resume(opaque)) {
-		error_setg(errp, "vsm: the guard of memory cannot be resumed");
-		return -EIO;
-	}
 	return check_refusals(errp) && vsm_private_begin(opaque, errp) ? 0 : -ENOTSUP;
 }
 
@@ -148,13 +144,13 @@ static int load_setup(QEMUFile *f, void *opaque, Error **errp)
 {
 	if (!check_refusals(errp) || !vsm_private_begin(opaque, errp))
 		return -ENOTSUP;
-	return vsm_guard_suspend(opaque, errp);
+	return suspend(opaque, errp);
 }
 
 static int load_cleanup(void *opaque)
 {
 	vsm_private_end(opaque);
-	return vsm_guard_resume(opaque);
+	return resume(opaque);
 }
 
 static int load_state(QEMUFile *f, void *opaque, int version)
@@ -224,7 +220,7 @@ static int post_load(void *opaque, int version)
 
 	post_save(vsm);
 	if (!error)
-		error = vsm_guard_resume(vsm);
+		error = resume(vsm);
 	if (error)
 		return error;
 	vsm_private_apply(vsm);

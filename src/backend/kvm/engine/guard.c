@@ -67,37 +67,47 @@ static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t 
 
 /* ------------------------------------------------------------------ stand-ins */
 
-/* Maps the file's page again, with all rights. */
-static int put_back(struct guard_range *range, uint64_t page)
+/* Maps the file's pages again, with all rights. */
+static int put_back(struct guard_range *range, uint64_t page, uint64_t pages)
 {
 	return map_file_at(address_of(range, page), range->memory.file->fd,
-			   bytes(range->memory.page + page), VKVM_PAGE_SIZE);
+			   bytes(range->memory.page + page), bytes(pages));
 }
 
 /*
- * Replaces @size bytes at @start by zeroed memory, or by a copy of @copied. False: nothing is
- * replaced.
+ * Replaces memory by zeroes. It needs no mapping besides, since a process may be at its limit of
+ * them. A child that is forked before MADV_DONTFORK has only the zeroes.
  */
-static bool replace(uint8_t *start, uint64_t size, const uint8_t *copied)
+static bool replace_by_zeroes(uint8_t *start, uint64_t size)
 {
-	uint8_t *made = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (made == MAP_FAILED)
+	if (mmap(start, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		return false;
-	if (copied)
-		memcpy(made, copied, size);
-	if (!madvise(made, size, MADV_DONTFORK) &&
-	    mremap(made, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) != MAP_FAILED)
+	(void)madvise(start, size, MADV_DONTFORK);
+	return true;
+}
+
+/* Replaces a page by a copy of @memory, which is complete when it is visible. */
+static bool replace_by_copy(uint8_t *start, const uint8_t *memory)
+{
+	uint8_t *copy = mmap(NULL, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (copy == MAP_FAILED)
+		return false;
+	memcpy(copy, memory, VKVM_PAGE_SIZE);
+	if (!madvise(copy, VKVM_PAGE_SIZE, MADV_DONTFORK) &&
+	    mremap(copy, VKVM_PAGE_SIZE, VKVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, start) !=
+		    MAP_FAILED)
 		return true;
-	munmap(made, size);
+	munmap(copy, VKVM_PAGE_SIZE);
 	return false;
 }
 
 /* Replaces the whole range by one mapping, as a process may have only vm.max_map_count of them. */
 static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
 {
-	if (!replace(range->memory.host, bytes(range->memory.pages), NULL))
+	if (!replace_by_zeroes(range->memory.host, bytes(range->memory.pages)))
 		return;
 	range->lost = true;
 	vsm_log(backend->log, VSM_LOG_ERROR,
@@ -110,10 +120,13 @@ static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
 static void stand_in(struct vkvm_backend *backend, struct guard_range *range, uint64_t page)
 {
 	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);
+	uint8_t *start = address_of(range, page);
+	const bool replaced =
+		backend->guard.stand_ins < GUARD_STAND_INS &&
+		(range->state[page] == PAGE_NO_WRITE ? replace_by_copy(start, memory)
+						     : replace_by_zeroes(start, VKVM_PAGE_SIZE));
 
-	if (backend->guard.stand_ins >= GUARD_STAND_INS ||
-	    !replace(address_of(range, page), VKVM_PAGE_SIZE,
-		     range->state[page] == PAGE_NO_WRITE ? memory : NULL)) {
+	if (!replaced) {
 		replace_all(backend, range);
 		return;
 	}
@@ -241,9 +254,11 @@ static void leave(struct guard *guard, struct guard_range *range, uint64_t page,
 
 	uffd_unregister(guard->fd, address_of(range, page), bytes(pages));
 	uffd_wake(guard->fd, address_of(range, page), bytes(pages));
+	if (range->lost)
+		(void)put_back(range, page, pages);
 	for (; page < end; page++) {
-		if (range->lost || range->state[page] & PAGE_STAND_IN)
-			(void)put_back(range, page);
+		if (!range->lost && range->state[page] & PAGE_STAND_IN)
+			(void)put_back(range, page, 1);
 		guard->stand_ins -= !!(range->state[page] & PAGE_STAND_IN);
 		range->state[page] = PAGE_LEFT;
 	}
@@ -377,7 +392,7 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 		memcpy(start, range->memory.file->host + bytes(range->memory.page + page),
 		       VKVM_PAGE_SIZE);
 	} else {
-		error = put_back(range, page);
+		error = put_back(range, page, 1);
 		if (!error)
 			error = uffd_register(guard->fd, start, VKVM_PAGE_SIZE, true);
 		guard->stand_ins -= !error;
