@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +35,16 @@ static int give_file(int fd, const char *name)
 	return user && fchown(fd, user->pw_uid, user->pw_gid) ? -errno : 0;
 }
 
+/* The folder may be one of the user, who must not make root write to another file. */
+static bool is_file_of(int fd, const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+	struct stat stat;
+
+	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) &&
+	       (stat.st_uid == geteuid() || (user && stat.st_uid == user->pw_uid));
+}
+
 int vmm_log_open(struct vmm_log *self, const char *path, const char *user)
 {
 	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
@@ -42,8 +53,13 @@ int vmm_log_open(struct vmm_log *self, const char *path, const char *user)
 	if (self->fd >= 0)
 		return user ? give_file(self->fd, user) : 0;
 	if (errno == EEXIST)
-		self->fd = open(path, flags | O_CREAT, 0600);
-	return self->fd < 0 ? -errno : 0;
+		self->fd = open(path, user ? flags | O_NOFOLLOW | O_NONBLOCK : flags);
+	if (self->fd < 0)
+		return -errno;
+	if (!user || is_file_of(self->fd, user))
+		return 0;
+	vmm_log_close(self);
+	return -EPERM;
 }
 
 void vmm_log_close(struct vmm_log *self)

@@ -127,6 +127,29 @@ static void the_file_of_another_user_belongs_to_that_user_when_root_makes_it(voi
 	}
 }
 
+static void root_does_not_follow_the_user_to_another_file(void **state)
+{
+	char link[sizeof(path) + 8];
+	struct vmm_log log;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(link, sizeof(link), "%s.link", path);
+	vmm_log_init(&log, "vsm run");
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(vmm_log_open(&log, link, "nobody"), -ELOOP);
+	assert_int_equal(unlink(link), 0);
+	/* A FIFO without a reader does not delay the start. */
+	assert_int_equal(mkfifo(link, 0600), 0);
+	assert_int_equal(vmm_log_open(&log, link, "nobody"), -ENXIO);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(chown(path, 1, 1), 0);
+	assert_int_equal(vmm_log_open(&log, path, "nobody"), -EPERM);
+	assert_int_equal(log.fd, -1);
+	assert_int_equal(chown(path, 0, 0), 0);
+}
+
 static void many(struct vmm_log *log)
 {
 	for (int i = 0; i < 1100; i++)
@@ -201,6 +224,7 @@ int main(void)
 		cmocka_unit_test(the_journal_gets_priorities),
 		cmocka_unit_test(a_file_gets_all_messages_with_their_time_and_stderr_the_errors),
 		cmocka_unit_test(the_file_of_another_user_belongs_to_that_user_when_root_makes_it),
+		cmocka_unit_test(root_does_not_follow_the_user_to_another_file),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
 		cmocka_unit_test(a_crash_has_the_priority_of_an_error_in_the_journal),
 		cmocka_unit_test(a_journal_stream_reads_no_priorities_from_its_lines),
