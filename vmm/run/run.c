@@ -288,7 +288,8 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 		guest.service = vmm_notify_open(log);
 	if (!vmm_sandbox_begin(&sandbox, config, log) && !vmm_check(config, log)) {
 		if (config->check) {
-			vsm_log(log, VSM_LOG_INFO, "the configuration is right, and so are the kernel, the initrd and the saved machine");
+			vsm_log(log, VSM_LOG_INFO,
+				"the configuration and the files to load are right");
 			status = VMM_OFF;
 		} else {
 			status = run_checked(&guest, &sandbox, &start);
