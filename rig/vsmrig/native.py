@@ -19,7 +19,7 @@ def obstacle(root='/'):
     """The reason why programs that need KVM cannot run on this host, or None. `root`: the folder of /proc, /sys, /dev."""
     root = pathlib.Path(root)
     if (root / 'sys/module/kvm_pvm').is_dir():
-        return 'its /dev/kvm is kvm_pvm, which is not that of kvm_intel or kvm_amd and runs guests in an emulator'
+        return '/dev/kvm of this host belongs to kvm_pvm, which runs guests in an emulator; kvm_intel or kvm_amd is required'
     flags = set()
     for line in (root / 'proc/cpuinfo').read_text(errors='replace').splitlines():
         if line.startswith('flags'):
@@ -30,7 +30,7 @@ def obstacle(root='/'):
         return 'the CPU offers neither SVM nor VMX'
     module = KVM_MODULES[extension]
     if not (root / f'sys/module/{module}').is_dir():
-        return f'its /dev/kvm is not that of {module}'
+        return f'/dev/kvm of this host does not belong to {module}'
     if not os.access(root / 'dev/kvm', os.R_OK | os.W_OK):
         return '/dev/kvm is missing or closed to this user'
     if os.geteuid() != 0 and not os.access(root / 'dev/userfaultfd', os.R_OK | os.W_OK):

@@ -251,8 +251,8 @@ void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip)
 	state->dr6 = X64_DR6_RESET;
 	state->dr7 = X64_DR7_RESET;
 	memset(state->xsave, 0, state->xsave_size);
-	state->xsave[X64_XSAVE_FCW] = (uint8_t)X64_FCW_RESET;
-	state->xsave[X64_XSAVE_FCW + 1] = (uint8_t)(X64_FCW_RESET >> 8);
+	state->xsave[X64_XSAVE_FCW] = (uint8_t)X64_FCW_INIT;
+	state->xsave[X64_XSAVE_FCW + 1] = (uint8_t)(X64_FCW_INIT >> 8);
 	state->xsave[X64_XSAVE_MXCSR] = (uint8_t)X64_MXCSR_RESET;
 	state->xsave[X64_XSAVE_MXCSR + 1] = (uint8_t)(X64_MXCSR_RESET >> 8);
 	state->xcr0 = 1;

@@ -361,12 +361,12 @@ class Host(unittest.TestCase):
         self.assertIn('neither', self.obstacle('lm', ['kvm']))
 
     def test_kvm_pvm_is_not_accepted(self):
-        self.assertIn('not that of', self.obstacle('vmx', ['kvm', 'kvm_pvm']))
-        self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_amd', 'kvm_pvm']))
+        self.assertIn('belongs to kvm_pvm', self.obstacle('vmx', ['kvm', 'kvm_pvm']))
+        self.assertIn('belongs to kvm_pvm', self.obstacle('svm', ['kvm', 'kvm_amd', 'kvm_pvm']))
         self.assertIn('kvm_pvm', self.obstacle('lm', ['kvm', 'kvm_pvm']))
 
     def test_a_module_for_the_other_vendor_is_not_accepted(self):
-        self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_intel']))
+        self.assertIn('does not belong to kvm_amd', self.obstacle('svm', ['kvm', 'kvm_intel']))
 
     def test_a_host_without_the_device_does_not_run_natively(self):
         self.assertIn('/dev/kvm', self.obstacle('svm', ['kvm', 'kvm_amd'], device=False))

@@ -3,13 +3,10 @@
 
 #include <string.h>
 
-/*
- * Of each table only SLOTS entries are used, spread over it. Slot 0 of the topmost tables (those of
- * TOP_TABLES) maps the system area. A level has TABLES_A_LEVEL random tables.
- */
+/* The chain of TOP_TABLES, one table a level from the root, maps the system area by its slots 0. */
 enum {
-	SLOTS = 16,
-	TABLES_A_LEVEL = 6,
+	SLOTS = 16,	    /* used entries of a table, spread over it */
+	TABLES_A_LEVEL = 6, /* random tables of each level below the root */
 	P = 0x1,
 	RW = 0x2,
 	US = 0x4,
@@ -55,7 +52,10 @@ static unsigned int shift_of(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1);
 }
 
-/* Index of the n-th used entry. Level 2 also uses 2 and 3, which map DATA within a 1 GiB page. */
+/*
+ * Index of the n-th used entry; 33/32 varies its low bits. For half of the slots of level 2 it is 2
+ * or 3: below a 1 GiB page these address bits select DATA.
+ */
 static unsigned int slot(const struct tables *tables, unsigned int level, unsigned int n)
 {
 	unsigned int entries = entries_of(tables, level);
@@ -211,9 +211,9 @@ uint64_t tables_address(const struct tables *tables)
 	bool system = true;
 
 	for (unsigned int level = tables->levels; level >= 1; level--) {
-		/* Slot 0 points to the system area's tables, whose other entries are random, too. */
 		unsigned int index = slot(tables, level, (unsigned int)(draw() % SLOTS));
 
+		/* Level 2 of the system area: not entry 0, which maps the system area itself. */
 		if (level == 2 && system)
 			while (!index)
 				index = slot(tables, level, (unsigned int)(draw() % SLOTS));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""build-aux/native: an unsuitable host is refused first, and the report has the properties of the host that results depend on."""
+"""build-aux/native: an unsuitable host is refused before anything is built, and the report has the properties of the host that
+results depend on."""
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -100,7 +101,7 @@ class Native(unittest.TestCase):
         return status, out.getvalue() + err.getvalue(), json.loads(self.out.read_text()) if self.out.exists() else None, tools.ran
 
     def refused(self, text, **options):
-        """Checks the refusal with that line before anything is built or run."""
+        """Checks that the only output is a refusal with `text`, and that nothing was built or run."""
         with mock.patch.object(Tools, 'prepare', side_effect=AssertionError('the build was started')):
             status, said, report, ran = self.run_it(**options)
         self.assertEqual((status, report, ran), (native.REFUSED, None, []))
@@ -113,15 +114,15 @@ class Native(unittest.TestCase):
 
     def test_kvm_pvm_is_refused(self):
         self.host(flags='', loaded=('kvm', 'kvm_pvm'))
-        self.refused('its /dev/kvm is kvm_pvm')
+        self.refused('/dev/kvm of this host belongs to kvm_pvm')
 
     def test_kvm_pvm_beside_kvm_intel_is_refused(self):
         self.host(loaded=('kvm', 'kvm_intel', 'kvm_pvm'))
-        self.refused('its /dev/kvm is kvm_pvm')
+        self.refused('/dev/kvm of this host belongs to kvm_pvm')
 
     def test_a_module_that_is_not_loaded_and_a_device_that_is_missing_are_refused(self):
         self.host(loaded=('kvm',), device=False)
-        self.refused('its /dev/kvm is not that of kvm_intel')
+        self.refused('/dev/kvm of this host does not belong to kvm_intel')
         (self.root / 'sys/module/kvm_intel').mkdir()
         self.refused('/dev/kvm is missing or closed')
 
@@ -172,7 +173,7 @@ class Native(unittest.TestCase):
         status, _, report, _ = self.run_it(logs={})
         self.assertEqual((status, report['total']['failed']), (1, 5))
 
-    def test_the_suites_are_tests_of_meson_with_these_folders(self):
+    def test_native_suites_names_the_tests_and_log_folders_of_meson(self):
         text = (ROOT / 'tests/rig/meson.build').read_text()
         for suite, logs, _ in native.SUITES:
             self.assertRegex(text, rf"'{suite}'")

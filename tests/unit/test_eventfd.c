@@ -86,7 +86,7 @@ static void a_write_signals_and_is_no_exit(void **state)
 	finish(vp);
 	assert_int_equal(out(vp, PORT + 1, 2, 7), VSM_EXIT_IO);
 	finish(vp);
-	/* Match one value; then any size. */
+	/* An entry of size 1 that matches only the value 5. */
 	assert_int_equal(
 		set(partition, other, PORT, 1, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5), 0);
 	assert_int_equal(out(vp, PORT, 1, 4), VSM_EXIT_IO);
@@ -126,7 +126,10 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	close(fd);
 }
 
-/* VTL1 locks a page of RAM with an eventfd: a store of VTL0 is intercepted. */
+/*
+ * VTL1 intercepts writes to a port that has an eventfd: the OUT of VTL0 is intercepted and does not
+ * signal.
+ */
 static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -268,7 +271,7 @@ static bool is_requested(struct vsm_vp *vp, unsigned int vector)
 	return lapic.irr[vector / 32] >> vector % 32 & 1;
 }
 
-/* Waits up to a second for the thread of the library. */
+/* Waits up to a second until the library's irqfd thread has requested @vector. */
 static bool gets(struct vsm_vp *vp, unsigned int vector)
 {
 	for (unsigned int i = 0; i < 1000; i++) {

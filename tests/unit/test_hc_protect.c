@@ -15,10 +15,12 @@
 #include "listener.h"
 #include "needs.h"
 
-#define RAM    (16u << 20)
-#define PAGE   0x200u
-#define CALLER 0x00 /* HV_INPUT_VTL: not used */
-#define USED   0x10
+#define RAM  (16u << 20)
+#define PAGE 0x200u
+
+/* HV_INPUT_VTL */
+#define USE_TARGET_VTL 0x10
+#define CALLER	       0x00 /* UseTargetVtl = 0: the caller's VTL */
 
 #define RX 0xdu
 #define RW 0x3u
@@ -69,13 +71,14 @@ static uint16_t modify_one(struct vsm_partition *partition, uint32_t flags, uint
 	return (uint16_t)modify(partition, &list, 1);
 }
 
-static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state)
+static void test_no_target_or_the_own_vtl_as_target_restricts_every_lower_vtl(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);
 
 	(void)state;
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
-	assert_int_equal(modify_one(partition, RW, USED | 2, PAGE + 1), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RW, USE_TARGET_VTL | 2, PAGE + 1),
+			 HV_STATUS_SUCCESS);
 	/* Without UseTargetVtl, TargetVtl is ignored. */
 	assert_int_equal(modify_one(partition, RW, 0xf, PAGE + 2), HV_STATUS_SUCCESS);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
@@ -96,7 +99,7 @@ static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 	uint64_t gpn = PAGE;
 
 	(void)state;
-	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 1, PAGE), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(partition, 0, PAGE), RX);
 	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
 	assert_int_equal(protect_by_owner(partition, 1, 0, gpn), RX);
@@ -118,10 +121,12 @@ static void test_vtl0_as_target_owns_no_mask(void **state)
 	struct vsm_partition *partition = create(2, NULL);
 
 	(void)state;
-	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 0, PAGE),
+			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
 	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
-	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 0, PAGE),
+			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
 	vsm_partition_destroy(partition);
 }
@@ -139,7 +144,7 @@ static void test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it(vo
 	guest_enable_vtl(partition, 2);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
-	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 1, PAGE), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(partition, 0, PAGE), RX);
 	vsm_partition_destroy(partition);
 }
@@ -158,8 +163,10 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 	assert_int_equal((uint16_t)modify(partition, &list, 1), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, RX, 0x20, PAGE), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, RX, 0x80, PAGE), HV_STATUS_INVALID_PARAMETER);
-	assert_int_equal(modify_one(partition, RX, USED | 2, PAGE), HV_STATUS_ACCESS_DENIED);
-	assert_int_equal(modify_one(partition, RX, USED | 15, PAGE), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 2, PAGE),
+			 HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 15, PAGE),
+			 HV_STATUS_ACCESS_DENIED);
 	/* Write without read, and a flag that is not part of the access mask. */
 	assert_int_equal(modify_one(partition, 0x2, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, 0x8001, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
@@ -179,7 +186,8 @@ static void test_vtl0_cannot_protect_pages(void **state)
 	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
 	/* VTL0 cannot name VTL1 as the target. */
-	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 1, PAGE),
+			 HV_STATUS_ACCESS_DENIED);
 	vsm_partition_destroy(partition);
 }
 
@@ -201,13 +209,14 @@ static void test_a_target_that_is_not_enabled_is_an_invalid_vtl_state(void **sta
 	struct vsm_partition *partition = create(1, NULL);
 
 	(void)state;
-	/* VTLs need not be consecutive: VTL2's caller, but VTL1 does not exist. */
+	/* VTLs need not be consecutive: VTL2 calls while VTL1 is not enabled. */
 	partition->vtl[2].config = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
 	atomic_store(&partition->enabled_vtls, 1 << 0 | 1 << 2);
 	atomic_store(&vsm_partition_vp(partition, 0)->enabled_vtls, 1 << 0 | 1 << 2);
 	vp_set_active(vsm_partition_vp(partition, 0), 2);
 	guest_set_long_mode(vsm_partition_vp(partition, 0), 2);
-	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_INVALID_VTL_STATE);
+	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 1, PAGE),
+			 HV_STATUS_INVALID_VTL_STATE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
 	vsm_partition_destroy(partition);
 }
@@ -296,7 +305,7 @@ static void test_p27_a_long_list_is_interrupted_and_continued_by_the_start_index
 	vsm_partition_destroy(partition);
 }
 
-static void test_p30_the_page_under_an_overlay_is_protected_when_it_is_uncovered(void **state)
+static void test_p30_a_protection_under_an_overlay_also_hides_the_overlay(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -337,7 +346,7 @@ static void test_checking_returns_what_is_denied_and_by_which_vtl(void **state)
 	struct vsm_partition *partition = create(2, NULL);
 	struct check input = {
 		.partition_id = UINT64_MAX,
-		.input_vtl = USED | 0,
+		.input_vtl = USE_TARGET_VTL | 0,
 		.desired = 0xf,
 		.gpn = {PAGE, PAGE + 1, PAGE + 2},
 	};
@@ -378,7 +387,7 @@ static void test_checking_refuses_invalid_parameters(void **state)
 	input.reserved1 = 1;
 	assert_int_equal((uint16_t)check(partition, &input, result), HV_STATUS_INVALID_PARAMETER);
 	input = good;
-	input.input_vtl = USED | 2;
+	input.input_vtl = USE_TARGET_VTL | 2;
 	assert_int_equal((uint16_t)check(partition, &input, result), HV_STATUS_ACCESS_DENIED);
 	vsm_partition_destroy(partition);
 }
@@ -387,7 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_needs(NEED_EXECUTE_VIEW,
-				test_unused_target_and_own_vtl_restrict_every_lower_vtl),
+				test_no_target_or_the_own_vtl_as_target_restricts_every_lower_vtl),
 		cmocka_unit_test(test_a_lower_target_is_the_owner_of_the_mask),
 		cmocka_unit_test(test_vtl0_as_target_owns_no_mask),
 		cmocka_unit_test(test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it),
@@ -401,8 +410,7 @@ int main(void)
 		cmocka_unit_test(test_a_start_index_skips_completed_elements),
 		cmocka_unit_test(
 			test_p27_a_long_list_is_interrupted_and_continued_by_the_start_index),
-		cmocka_unit_test(
-			test_p30_the_page_under_an_overlay_is_protected_when_it_is_uncovered),
+		cmocka_unit_test(test_p30_a_protection_under_an_overlay_also_hides_the_overlay),
 		unit_test_needs(NEED_DENY_EXECUTE,
 				test_checking_returns_what_is_denied_and_by_which_vtl),
 		cmocka_unit_test(test_checking_refuses_invalid_parameters),

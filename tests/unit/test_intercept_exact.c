@@ -25,8 +25,10 @@
 #define DATA   31u /* page at GVA 0x2000 */
 #define NEXT   17u /* page at GVA 0x3000 */
 
-/* Replace functions of the SynIC and of the run loop: record the posted message, and whether the exit was
- * taken back. */
+/*
+ * Replace functions of the SynIC and of the run loop: record the posted message, and whether the
+ * instruction was undone.
+ */
 static struct hv_message posted;
 static uint8_t posted_vtl;
 static unsigned int posts;
@@ -244,8 +246,8 @@ static void test_the_cpus_own_page_walk_has_no_operand(void **state)
 }
 
 /*
- * KVM before 7.x reports the GPA of the first operand for a refused second one. The denied operand gets the
- * intercept, with its own rights and addresses.
+ * If the access to the second operand is denied, KVM before 7.x reports the GPA of the first one.
+ * The intercept reports the access and the addresses of the denied operand.
  */
 static void deny(struct bare *bare, uint64_t gpn, uint8_t access)
 {
@@ -308,7 +310,7 @@ static void test_a_denied_page_table_of_an_operand_is_found(void **state)
 	const uint64_t directory_entry = 110u << 12 | 7, table_entry = NEXT << 12 | 7;
 
 	(void)state;
-	/* A page table that the code does not need. */
+	/* A page table that maps only the operand, so that the fetch is not denied. */
 	gpa_write(bare->partition, 0, ((TABLES + 2) << 12) + 8, &directory_entry, 8, NULL);
 	gpa_write(bare->partition, 0, 110u << 12, &table_entry, 8, NULL);
 	deny(bare, 110, 0);
@@ -423,7 +425,7 @@ static int control(struct bare *bare, uint32_t vp, uint8_t vtl, uint64_t value)
 	return intercept_update(bare->partition->vp[vp], vtl);
 }
 
-static void test_an_msr_exits_for_every_lower_vtl_while_any_vp_intercepts_it(void **state)
+static void test_an_msr_exits_in_lower_vtls_of_every_vp_while_any_vp_intercepts_it(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 	uint64_t both = HV_CR_INTERCEPT(MSR_LSTAR_READ) | HV_CR_INTERCEPT(MSR_LSTAR_WRITE);
@@ -489,7 +491,7 @@ static void test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept(vo
 	bare_destroy(bare);
 }
 
-static void test_a_failed_update_of_the_backend_is_repeated(void **state)
+static void test_the_same_update_after_a_failed_one_reaches_the_backend(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
@@ -594,11 +596,12 @@ int main(void)
 		cmocka_unit_test(test_hypercall_output_is_flagged),
 		cmocka_unit_test(test_execution_state_has_every_bit),
 		cmocka_unit_test(test_the_header_names_the_vtl_that_was_intercepted),
-		cmocka_unit_test(test_an_msr_exits_for_every_lower_vtl_while_any_vp_intercepts_it),
+		cmocka_unit_test(
+			test_an_msr_exits_in_lower_vtls_of_every_vp_while_any_vp_intercepts_it),
 		cmocka_unit_test(test_an_msr_intercept_of_one_vp_does_not_apply_to_another),
 		cmocka_unit_test(test_a_vtl_that_this_vp_does_not_have_is_not_notified),
 		cmocka_unit_test(test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept),
-		cmocka_unit_test(test_a_failed_update_of_the_backend_is_repeated),
+		cmocka_unit_test(test_the_same_update_after_a_failed_one_reaches_the_backend),
 		cmocka_unit_test(test_register_writes_exit_for_the_bits_of_all_higher_vtls),
 		cmocka_unit_test(test_the_number_of_msrs_that_a_guest_can_install_is_bounded),
 		cmocka_unit_test(test_an_msr_intercept_that_the_backend_refuses_is_not_installed),

@@ -23,7 +23,6 @@ enum {
 	XSAVE_AVX_END = 832,
 };
 
-#define FCW_INIT  0x037f /* after FINIT, and in the initial state of the component */
 #define FCW_RESET 0x0040
 #define FOP_MASK  0x07ff
 
@@ -55,7 +54,7 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 	uint8_t *area = state->xsave;
 
 	if (wanted & ~bv & X64_XFEATURE_X87) {
-		const uint16_t fcw = FCW_INIT;
+		const uint16_t fcw = X64_FCW_INIT;
 
 		memset(area + XSAVE_FCW, 0, XSAVE_MXCSR - XSAVE_FCW);
 		memset(area + XSAVE_ST, 0, XSAVE_XMM - XSAVE_ST);
@@ -127,7 +126,7 @@ void fpu_get_control(const struct vcpu_state *state,
 {
 	const uint8_t *area = state->xsave;
 
-	*value = (struct hv_x64_fp_control_status_register){.control = FCW_INIT};
+	*value = (struct hv_x64_fp_control_status_register){.control = X64_FCW_INIT};
 	if (!(components(state) & X64_XFEATURE_X87))
 		return;
 	memcpy(&value->control, area + XSAVE_FCW, 2);

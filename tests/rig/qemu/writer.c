@@ -194,7 +194,10 @@ static void work_forever(void *argument)
 #define SMRAM_FREE  0xa9000ull /* SeaBIOS does not use this page */
 #define SAVED_RIP   0xaff78ull /* of the state save area at SMBASE 0xa0000 */
 
-/* Makes the VGA map its memory at 0xa0000, where QEMU then reads its record of writes as well. */
+/*
+ * Maps VGA RAM at 0xa0000. QEMU then also fetches the dirty log of these GPAs for the display,
+ * which must not lose that of SMRAM.
+ */
 static void map_vga(void)
 {
 	static const struct {
