@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between the supported kernels in functions of KVM that the blocks
+ * Differences between the supported kernels in functions of KVM that the building blocks
  * call.  Newer kernels have a separate bit for reads (ACC_READ_MASK), and with
  * EPT use ACC_USER_MASK for user execution.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Inserts the calls of the blocks into KVM. spatch does not report a rule that matches
-// nowhere: hooks.count has the number of calls.
+// Inserts the calls of the building blocks into KVM. spatch does not report a rule that matches
+// nowhere: hooks.N.M.count has the number of calls.
 
 // --- state
 @@ @@

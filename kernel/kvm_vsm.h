@@ -4,8 +4,8 @@
  * pages, exits on register writes, an eventfd for pending events, shared FPU
  * registers.
  *
- * The numbers are not those of any release of Linux.  A KVM without the blocks
- * returns 0 for the capabilities, and ENOTTY or EINVAL for the ioctls.
+ * The numbers are not those of any release of Linux.  A KVM without the building
+ * blocks returns 0 for the capabilities, and ENOTTY or EINVAL for the ioctls.
  */
 #ifndef KVM_VSM_H
 #define KVM_VSM_H
@@ -15,8 +15,8 @@
 
 /*
  * Capabilities, for KVM_CHECK_EXTENSION on /dev/kvm or on a VM.  Each returns 0
- * where its block is absent or cannot work (kvm-amd without npt, kvm-intel
- * without ept, tdp_mmu=0: KVM_CAP_ACCESS is 0).
+ * where its building block is absent or cannot work (kvm-amd without npt,
+ * kvm-intel without ept, tdp_mmu=0: KVM_CAP_ACCESS is 0).
  */
 #define KVM_CAP_ACCESS		0x56534d01
 #define KVM_CAP_WRITE_EXITS	0x56534d02
