@@ -243,7 +243,7 @@ static void bench_busy(struct bench *bench)
 	double best[2] = {1e18, 1e18};
 
 	if (!engines[ATTR].there) {
-		bench_skip(bench, "attr.busy", "this KVM cannot deny only execution");
+		bench_skip(bench, "attr.busy", "this KVM cannot deny execution alone");
 		return;
 	}
 	for (uint64_t page = 0; page < TEXT_PAGES; page++)

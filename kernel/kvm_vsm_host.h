@@ -13,7 +13,7 @@
 #define KVM_WRITE_EXIT_DESCRIPTORS \
 	(KVM_WRITE_EXIT_GDTR | KVM_WRITE_EXIT_IDTR | KVM_WRITE_EXIT_LDTR | KVM_WRITE_EXIT_TR)
 
-/* Execution from user pages in an entry of EPT, while the vCPU has mode-based execute control. */
+/* Bit of an EPT entry: user pages may be executed, if mode-based execute control is on. */
 #define KVM_ACCESS_EPT_USER_EXEC (1ull << 10)
 
 struct eventfd_ctx;
@@ -104,13 +104,13 @@ void kvm_pending_leave(struct kvm_vcpu *vcpu);
 void kvm_pending_wake(struct kvm_vcpu *vcpu);
 void kvm_pending_destroy(struct kvm_vcpu *vcpu);
 
-/* fpu.c: start and end of an ioctl on a vCPU that shares; KVM_SHARE_FPU; destruction */
+/* fpu.c: start and end of an ioctl on a vCPU that shares its FPU; KVM_SHARE_FPU; destruction */
 int kvm_fpu_take(struct kvm_vcpu *vcpu);
 void kvm_fpu_give(struct kvm_vcpu *vcpu);
 int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp);
 void kvm_fpu_destroy(struct kvm_vcpu *vcpu);
 
-/* vsm.c: hooks of more than one block */
+/* vsm.c: hooks that several building blocks share */
 bool kvm_vsm_before(struct kvm_vcpu *vcpu);
 bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating);
 void kvm_vsm_enter(struct kvm_vcpu *vcpu);

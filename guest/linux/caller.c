@@ -11,8 +11,8 @@
 #define PROGRAM_MAX (64 << 20)
 
 /*
- * In init's /proc, as a caller may have mounted another. The read is announced to security modules,
- * which warn of unknown reasons.
+ * Reads /proc/PID/exe in init's mount namespace, since the caller may have mounted another /proc.
+ * READING_FIRMWARE: security modules warn about READING_UNKNOWN.
  */
 int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST])
 {

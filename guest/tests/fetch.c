@@ -65,7 +65,7 @@ static void no_execute(void)
 	if (status == HV_STATUS_OPERATION_DENIED) {
 		/* A refused protection must change nothing. */
 		expect_equal(run(pages), 7);
-		tap_skip("this host cannot deny only execution: OPERATION_DENIED");
+		tap_skip("this host cannot deny execution alone: OPERATION_DENIED");
 		return;
 	}
 	if (!expect_equal(status, HV_STATUS_SUCCESS))

@@ -232,7 +232,7 @@ static void an_overlay_is_no_code(void)
 
 	fill();
 	if (protect(page, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE) != HV_STATUS_SUCCESS) {
-		tap_skip("this host cannot deny only execution");
+		tap_skip("this host cannot deny execution alone");
 		return;
 	}
 	place((void *)&kinds[KINDS - 1]);

@@ -108,7 +108,7 @@ static const char *needs_vtl1(void)
 	status = client_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status;
 	if (status != SECURE_KERNEL_OK) {
 		expect_equal(status, SECURE_KERNEL_REFUSED);
-		return "this host cannot deny only execution: VTL1 refuses all requests";
+		return "this host cannot deny execution alone: VTL1 refuses all requests";
 	}
 	/* The code of the tests becomes executable. */
 	for (uint32_t i = 0; i < 2; i++) {

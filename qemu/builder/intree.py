@@ -26,7 +26,7 @@ BEFORE, LINE = "subdir('nvmm')\n", "subdir('vsm')\n"
 
 PROGRAM = 'qemu-system-x86_64'
 
-# Few features, so that it is built in minutes. The user's options come behind them, and count.
+# Few features, so that QEMU builds in minutes. The user's options follow and take precedence.
 CONFIGURE = ('--target-list=x86_64-softmmu', '--without-default-features', '--enable-kvm', '--disable-docs', '--disable-tools',
              '--disable-install-blobs', '--disable-fdt', '--disable-pixman', '--disable-debug-info')
 
@@ -51,7 +51,7 @@ def insert(source):
     which.check_source(version)
     if LINE not in text:
         if BEFORE not in text:
-            raise RigError(f'{source / LIST} has no line {BEFORE.strip()}, behind which that of vsm would be')
+            raise RigError(f'{source / LIST} has no line {BEFORE.strip()}, after which {LINE.strip()} is inserted')
         text = text.replace(BEFORE, BEFORE + LINE)
     wanted = [path for path in sorted([*ACCEL.glob('*.[ch]'), ACCEL / 'meson.build']) if path.name not in MODULE_ONLY]
     try:
@@ -127,7 +127,7 @@ def of_directory(source, libvsm, output, further):
 
 
 def of_debian(version, libvsm, output, further):
-    """Builds the QEMU of Debian's source package, which stays in `output` with what it is built with. Returns the program."""
+    """Builds the QEMU of Debian's source package. Source and build tools stay in `output`. Returns the program."""
     _check_tools()
     output = output.resolve()
     source, tools = output / 'source', output / 'tools'

@@ -14,7 +14,7 @@ from .guest import Started, memory_file
 from .process import own_environment, tied
 from .say import RigError
 
-# A panic stops the kernel, and last_words then ends Bochs, which would boot again after a reset. The TSC counts instructions at
+# A panic stops the kernel, and final_line then ends Bochs, which would boot again after a reset. The TSC counts instructions at
 # 100 MHz. The blacklisted initcalls take seconds of emulation and are not needed.
 KERNEL_COMMAND_LINE = ('console=ttyS0,115200 loglevel=4 rig.channel=ports panic=0 oops=panic mitigations=off tsc=reliable '
                        'tsc_early_khz=100000 no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 nokaslr '
@@ -122,7 +122,7 @@ class Bochs:
     boot_timeout = 300
 
     # The kernel has ended, but Bochs continues.
-    last_words = re.compile(rb'---\[ end Kernel panic|reboot: (Restarting system|System halted)')
+    final_line = re.compile(rb'---\[ end Kernel panic|reboot: (Restarting system|System halted)')
 
     def __init__(self, model=None):
         self.model = model or MODEL

@@ -14,10 +14,11 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# Seconds of a Clock, as all limits in this file, in which the agent must send the next part of a file.
+# The agent must send the next part of a file within this many seconds (of Clock, as all limits in this file: without the time
+# for which the emulator waited for a CPU).
 GET_TIMEOUT = 60
 
-# Seconds after the timeout of a job in which the agent must have ended it.
+# The agent must end a job within this many seconds after the job's timeout.
 GRACE = 15
 
 # The part of the console in an error message: the last lines, or those from the crash on.
@@ -72,8 +73,8 @@ class Ending:
 
 @dataclasses.dataclass
 class Started:
-    """A running emulator. `agent` and `console` are sockets or have the same methods. `noise` has pairs of another stream
-    that must be read and the function that reads it and returns the data."""
+    """A running emulator. `agent` and `console` are sockets or have the same methods. `noise`: pairs (stream, function) for
+    other output of the emulator. The function reads the stream and returns the data."""
     process: subprocess.Popen
     agent: object
     console: object
@@ -81,7 +82,8 @@ class Started:
 
 
 def memory_file(write, copy=None, name='root.cpio'):
-    """A file without a name that write(file) fills: nothing has to be removed. Returns its descriptor."""
+    """An anonymous file (memfd), so that nothing has to be removed; write(file) fills it. `copy`: a path for a copy.
+    Returns its descriptor."""
     number = os.memfd_create(name, 0)
     with open(number, 'w+b', closefd=False) as file:
         write(file)
@@ -102,9 +104,9 @@ def cpu_seconds(pid):
 class Guest:
     """One boot. Use as a context manager: at the end of the block the emulator is gone.
 
-    `emulator` is a Qemu or a Bochs. Its start() makes a Started of a Machine, a kernel and the descriptor of an initrd.
-    It also has: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `last_words`,
-    a pattern of the console that marks the kernel's end if the emulator does not end then, or None; failure(), the error
+    `emulator` is a Qemu or a Bochs. Its start(machine, kernel, initrd) returns a Started; `initrd` is a descriptor.
+    It also has: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `final_line`,
+    a pattern of the kernel's last line, after which the emulator is killed, or None if it exits itself; failure(), the error
     that the emulator itself reports.
     """
 
@@ -199,7 +201,7 @@ class Guest:
             self.console_log.flush()
         if self.verbose:
             os.write(2, data)
-        if self.emulator.last_words and self.emulator.last_words.search(self.console[-len(data) - 100:]):
+        if self.emulator.final_line and self.emulator.final_line.search(self.console[-len(data) - 100:]):
             self.process.kill()
         return data
 

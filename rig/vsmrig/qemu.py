@@ -63,7 +63,7 @@ class Qemu:
 
     name = 'QEMU'
     boot_timeout = 120
-    last_words = None  # with -no-reboot QEMU ends when the kernel does
+    final_line = None  # with -no-reboot QEMU ends when the kernel does
 
     def __init__(self, program=None):
         self.environment = own_environment()

@@ -84,7 +84,10 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
-/* Takes the highest vector out of the ISR. A skipped EOI was for this vector, so none is left. */
+/*
+ * Removes the highest vector from the ISR. An EOI that the guest may skip is always that of the
+ * highest vector, so lazy_eoi ends with it.
+ */
 static void leave_service(struct vsm_lapic *apic, uint8_t vector)
 {
 	lapic_owner_clear(apic->isr, vector);
@@ -99,8 +102,8 @@ bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *ta
 	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
 		return false;
 	/*
-	 * TMR and auto_eoi still have the trigger of this vector, or that of a later post of the
-	 * same vector, which merges with this one.
+	 * TMR and auto_eoi need no restoring: they still have the trigger of this vector, or that
+	 * of a later post of the same vector, which merges with this one.
 	 */
 	if (!taken->auto_eoi) {
 		if (apic->highest_isr != vector)

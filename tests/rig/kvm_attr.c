@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Features of the KVM backend with the optional kernel part: it denies only execution, reports exact
- * addresses, and exits before a control register or a descriptor table register is written.
+ * Features of the KVM backend with the optional kernel part: it denies execution alone, reports
+ * exact addresses, and exits before a control register or a descriptor table register is written.
  */
 #include <linux/kvm.h>
 #include <errno.h>
@@ -114,7 +114,7 @@ static void test_no_execute(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at + 0x10, count_code, sizeof(count_code));
-	check(!protect(guest, at, 1, NO_EXECUTE), "only execution can be denied");
+	check(!protect(guest, at, 1, NO_EXECUTE), "execution alone can be denied");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),

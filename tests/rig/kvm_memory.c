@@ -665,7 +665,7 @@ static void test_refusals(struct guest *guest)
 		       protect(guest, DATA, 1, GPA_READ) < 0;
 
 	check(refused == !(guest->features.protect & GPA_EXECUTE),
-	      "denying only execution is refused if the engine cannot");
+	      "denying execution alone is refused if the engine cannot");
 	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 || guest->features.mbec,
 	      "separate user and kernel execution is refused if the engine cannot");
 	grant(guest, DATA);

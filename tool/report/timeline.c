@@ -131,7 +131,7 @@ static uint64_t label_key(const struct vsm_trace_record *record)
 	return (uint64_t)record->event << 32 | number;
 }
 
-/* The number of a label; label 0 is "others". */
+/* The number of a label; label 0 is "several". */
 static uint32_t label_of(struct timeline *timeline, const struct vsm_trace_record *record)
 {
 	const uint64_t key = label_key(record);
@@ -168,7 +168,7 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 	}
 	if (lane->mark_count[kind] && lane->mark_cell[kind] != ns / cell)
 		write_mark(lane, kind, lane->mark_cell[kind] * cell);
-	/* Different labels in one cell become "others". */
+	/* Different labels in one cell become "several". */
 	if (!lane->mark_count[kind])
 		lane->mark_label[kind] = label;
 	else if (lane->mark_label[kind] != label)
@@ -179,13 +179,16 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 
 /* ------------------------------------------------------------------ interface */
 
-/* Returns the cell length with which at most @limit entries remain, at @each entries per cell and VP. */
-static uint64_t cell_for(uint64_t things, uint64_t limit, uint64_t each, uint32_t vps,
+/*
+ * Returns the cell length with which at most @limit entries remain, at @each entries per cell and
+ * VP. Returns 0 if @count entries fit as they are.
+ */
+static uint64_t cell_for(uint64_t count, uint64_t limit, uint64_t each, uint32_t vps,
 			 uint64_t duration)
 {
 	const uint64_t cells = limit / (each * vps);
 
-	return things <= limit ? 0 : duration / (cells ? cells : 1) + 1;
+	return count <= limit ? 0 : duration / (cells ? cells : 1) + 1;
 }
 
 bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, uint64_t slices,

@@ -15,7 +15,7 @@
 
 #define TIMELINE_SLICES 400000u
 #define TIMELINE_MARKS	200000u
-/* Limit of labels; further ones are "others". */
+/* Limit of labels; further ones are label 0, "several". */
 #define TIMELINE_LABELS 1024u
 
 enum timeline_kind {

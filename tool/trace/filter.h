@@ -20,8 +20,8 @@ struct trace_filter {
 void trace_filter_init(struct trace_filter *filter);
 
 /*
- * Parse the value of an option. Returns NULL, or the legal values, as in "takes a time ..."; then
- * *@text is the wrong part.
+ * Parse the value of an option. Return NULL, or a description of the legal values, which begins
+ * with "takes".
  */
 const char *trace_filter_vp(struct trace_filter *filter, const char *text);
 const char *trace_filter_vtl(struct trace_filter *filter, const char *text);

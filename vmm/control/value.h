@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Functions of the values in the tree, one each, for the table in tree.c. */
+/*
+ * Values that clients of the control socket read: one function for each row of the table in tree.c
+ * that has a value.
+ */
 #ifndef VMM_CONTROL_VALUE_H
 #define VMM_CONTROL_VALUE_H
 
@@ -7,7 +10,7 @@
 
 struct vmm_guest;
 
-/* The numbers in a path. */
+/* What a path such as vp/0/vtl/1 selects. */
 struct vmm_look {
 	struct vmm_guest *guest;
 	uint32_t vp;

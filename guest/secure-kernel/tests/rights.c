@@ -88,7 +88,7 @@ static void rights_are_kept(void)
 		expect_equal(try_write(constant, code[0]), -1);
 		expect_equal(try_run(constant), -1);
 		expect_equal(try_run(data), -1);
-		tap_skip("this host cannot deny only execution: refused");
+		tap_skip("this host cannot deny execution alone: refused");
 		return;
 	}
 	expect_equal(lock_as(constant, SECURE_KERNEL_CONSTANT), SECURE_KERNEL_OK);

@@ -51,8 +51,8 @@ static bool is_too_large(uint64_t tsc)
 }
 
 /*
- * The offset in the page for the scaled TSC of a VTL: rounded so that its time is never behind the
- * partition's.
+ * tsc_offset of the reference TSC page for a VTL whose TSC is @offset ahead, rounded up: the page's
+ * time is never behind reftime_now().
  */
 static int64_t page_offset(const struct vsm_partition *partition, uint64_t offset)
 {

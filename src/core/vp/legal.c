@@ -78,7 +78,7 @@ static bool limit_is_legal(uint32_t limit)
 	return limit <= 0xfffff || (limit & 0xfff) == 0xfff;
 }
 
-/* Requires present code or data segments; CS may be data, as loaded in real mode. */
+/* For a present segment that is not LDTR or TR. In real mode CS may be a data segment. */
 static bool type_is_legal(unsigned int which, uint16_t attributes)
 {
 	const unsigned int type = attributes & HV_X64_SEGMENT_TYPE_MASK;

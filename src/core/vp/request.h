@@ -14,7 +14,7 @@
 int vp_own(struct vsm_vp *vp);
 /*
  * Makes the calling thread, which does not run @vp, its owner for one request. False: another
- * thread owns @vp or waits for that, or the VMM has not completed an exit of @vp that another
+ * thread owns @vp or waits to own it, or the VMM has not completed an exit of @vp that another
  * thread received.
  */
 bool vp_try_act(struct vsm_vp *vp);

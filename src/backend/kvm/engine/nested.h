@@ -62,7 +62,10 @@ uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t 
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
-/* Makes the vCPU L2 or L1 if its VTL's mode changed. Owner, not in KVM. 0 or -errno, logged. */
+/*
+ * Exchanges the plain and the nested vCPU if the VTL's mode changed. Owner, not in KVM. 0 or
+ * -errno, logged.
+ */
 int nested_before_run(struct vcpu *vcpu);
 /*
  * Whether the vCPU must not enter KVM: its VTL has changed since nested_before_run(). @complete:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The self-test of engine nested, a small guest that runs before any other. It checks that KVM
- * enforces denied rights, also in large pages and their parts, can deny only execution, reports
+ * enforces denied rights, also in large pages and their parts, can deny execution alone, reports
  * guest mode, and exits at writes of EFER.
  */
 #include <errno.h>

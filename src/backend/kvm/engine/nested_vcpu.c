@@ -18,8 +18,9 @@
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
 
 /*
- * L1 has L2's values of these bits: KVM rebuilds CPUID (40,000 instructions) if one of the first
- * two changes, and permission tables if one of the last three does.
+ * L1 has L2's values of these bits: at each switch between L1 and L2, KVM rebuilds CPUID (40,000
+ * instructions) if one of the first two differs, and permission tables if one of the last three
+ * does.
  */
 #define CR4_OF_L2 (X64_CR4_OSXSAVE | X64_CR4_PKE | X64_CR4_SMEP | X64_CR4_SMAP)
 
@@ -320,7 +321,7 @@ static void swap(struct vcpu *vcpu)
 	vcpu->nested.other_run = run;
 	vcpu->count_fd = vcpu->nested.other_count_fd;
 	vcpu->nested.other_count_fd = count_fd;
-	/* The other vCPU's kvm_run has the current registers. */
+	/* The vCPU that ran until now has the current registers. */
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
 	vcpu->run->kvm_dirty_regs = 0;
@@ -382,7 +383,7 @@ static int take_along(struct vcpu *vcpu)
 	return error;
 }
 
-static int become_l2(struct vcpu *vcpu)
+static int use_nested_vcpu(struct vcpu *vcpu)
 {
 	const bool first = vcpu->nested.other_fd < 0;
 	int error = take_along(vcpu);
@@ -402,13 +403,14 @@ static int become_l2(struct vcpu *vcpu)
 	vcpu->nested.on = true;
 	/* The TSC may have been set while the other vCPU ran. */
 	error = tsc_set_vcpu(vcpu);
+	/* A nested vCPU stays in guest mode after its first use, unless KVM left it in drain(). */
 	if (error || (!first && !vcpu->nested.drained))
 		return error;
 	vcpu->nested.drained = false;
 	return enter_guest_mode(vcpu, 0);
 }
 
-static int become_l1(struct vcpu *vcpu)
+static int use_plain_vcpu(struct vcpu *vcpu)
 {
 	int error = take_along(vcpu);
 
@@ -500,7 +502,8 @@ static void finish_msr(struct vcpu *vcpu)
 
 /*
  * Makes KVM complete the instruction, with page tables at an address without memory, so that it
- * accesses none. Otherwise the vCPU's next run would complete it, with registers of another one.
+ * accesses none. Otherwise KVM would complete it at the vCPU's next run, when the vCPU has the
+ * registers of a later instruction.
  */
 static int drain(struct vcpu *vcpu)
 {
@@ -525,6 +528,7 @@ static int drain(struct vcpu *vcpu)
 	else if (!error)
 		error = -EIO;
 	run->s.regs = saved;
+	/* KVM may have left guest mode: an access by these tables is a nested page fault. */
 	vcpu->nested.drained |= vcpu->nested.on;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: abandoning an instruction: %s",
@@ -585,7 +589,7 @@ int nested_before_run(struct vcpu *vcpu)
 		error = vcpu->exit_waiting ? 0 : enter_complete(vcpu);
 		if (error || vcpu->exit_waiting)
 			return error;
-		error = vcpu->nested.on ? become_l1(vcpu) : become_l2(vcpu);
+		error = vcpu->nested.on ? use_plain_vcpu(vcpu) : use_nested_vcpu(vcpu);
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,
 					 "engine nested: VP%u VTL%u: changing vCPUs: %s",
