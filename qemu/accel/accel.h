@@ -147,6 +147,9 @@ struct vsm_memory_change vsm_memory_change_of(const VsmState *vsm, MemoryRegion 
 
 /* Returns the whole pages of a section in @range. Returns false if there are none. */
 bool vsm_whole_pages(const MemoryRegionSection *section, struct vsm_range *range);
+/* Returns the pages of a section that may change in the partition's map. */
+bool vsm_memory_changing(const VsmState *vsm, const MemoryRegionSection *section,
+			 struct vsm_range *range);
 /* Intersects a range with @start to @end. Returns false if the result is empty. */
 bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 		    struct vsm_range *part);
@@ -165,6 +168,8 @@ void vsm_smm_ready(VsmState *vsm);
 void vsm_smram_append(VsmState *vsm, GArray *changes);
 /* Adds the changes that replace memory removed from SMRAM in this transaction. */
 void vsm_smram_append_gone(VsmState *vsm, GArray *changes);
+/* A section of the map outside of SMM was added or removed. */
+void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
 bool vsm_smram_changes(const VsmState *vsm);
 /* Whether the record of writes at these GPAs is, at least partly, that of other memory in SMRAM. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);

@@ -60,9 +60,8 @@ bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 	return first < last;
 }
 
-/* Returns the pages of a section that may change in the partition's map. */
-static bool changing_pages(const VsmState *vsm, const MemoryRegionSection *section,
-			   struct vsm_range *range)
+bool vsm_memory_changing(const VsmState *vsm, const MemoryRegionSection *section,
+			 struct vsm_range *range)
 {
 	struct vsm_range section_range;
 
@@ -83,7 +82,7 @@ static gpointer key(uint64_t gpa)
 static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range)
 {
-	return changing_pages(vsm, section, range) &&
+	return vsm_memory_changing(vsm, section, range) &&
 	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
@@ -134,7 +133,8 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 	MemoryRegion *mr = section->mr;
 	struct vsm_range range;
 
-	if (!is_memory(mr) || !changing_pages(vsm, section, &range))
+	vsm_smram_note(vsm, section);
+	if (!is_memory(mr) || !vsm_memory_changing(vsm, section, &range))
 		return;
 	if (memory_region_is_ram_device(mr)) {
 		error_report("vsm: memory of a device of the host cannot be mapped (%s)",
@@ -178,6 +178,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	struct vsm_range range;
 	struct vsm_memory_change change;
 
+	vsm_smram_note(vsm, section);
 	/* A ROM device may have changed its mode since it was added, so look the section up in the map. */
 	if (!mapped_pages(vsm, section, &range))
 		return;

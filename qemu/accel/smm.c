@@ -86,7 +86,8 @@ static bool restore_seen(Int128 start, Int128 size, const MemoryRegion *region, 
 	struct vsm_range part;
 
 	if (!(memory_region_is_ram(mr) || memory_region_is_romd(mr)) || mr->ram_block->fd < 0 ||
-	    !vsm_whole_pages(&section, &seen) ||
+	    !(restore->only ? vsm_whole_pages(&section, &seen)
+			    : vsm_memory_changing(restore->vsm, &section, &seen)) ||
 	    !vsm_range_clip(&seen, wanted->gpa, wanted->gpa + wanted->size, &part))
 		return false;
 	if (restore->only &&
@@ -136,6 +137,22 @@ void vsm_smram_append_gone(VsmState *vsm, GArray *changes)
 	}
 	if (vsm->smram_gone)
 		g_array_set_size(vsm->smram_gone, 0);
+}
+
+/* D_OPEN shows and hides SMRAM outside of SMM without a change in SMM. */
+void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section)
+{
+	struct vsm_range range;
+	struct vsm_range part;
+
+	if (!vsm->smram || !memory_region_is_ram(section->mr) || !vsm_whole_pages(section, &range))
+		return;
+	for (unsigned i = 0; i < vsm->smram->len; i++) {
+		const struct smram *smram = &g_array_index(vsm->smram, struct smram, i);
+
+		vsm->smram_changed |= vsm_range_clip(&range, smram->range.gpa,
+						     smram->range.gpa + smram->range.size, &part);
+	}
 }
 
 bool vsm_smram_changes(const VsmState *vsm)

@@ -191,6 +191,9 @@ static const struct chipset {
 #define PAM_RAM	       0x33u /* reads and writes, both halves */
 #define SMRAM_OPEN     0x4au /* D_OPEN, G_SMRAME, segment A */
 #define SMRAM_CLOSED   0x0au
+#define G_SMRAME       0x08u
+#define H_SMRAME       0x80u /* of ESMRAMC */
+#define HIGH_SMRAM     0xfeda0000u
 #define TSEG_8M	       0x05u /* T_EN */
 
 static uint16_t config_port(uint8_t offset)
@@ -340,6 +343,32 @@ static void move_tseg(void)
 	expect_equal(in_vtl1(page), SECRET);
 }
 
+/* Low SMRAM at its high GPA, which is no memory outside of SMM unless D_OPEN is set. */
+static void open_high_smram(void)
+{
+	const struct chipset *what = chipset();
+	volatile uint64_t *page = (volatile uint64_t *)HIGH_SMRAM;
+	const bool smm = option_number("smm", 0);
+
+	if (!expect(what && what->tseg))
+		return;
+	set_config((uint8_t)(what->smram + 1), H_SMRAME);
+	set_config(what->smram, SMRAM_OPEN);
+	if (smm)
+		*page = SECRET;
+	expect_equal(try_load(page), smm ? SECRET : UINT64_MAX);
+	set_config(what->smram, SMRAM_CLOSED);
+	expect_equal(try_load(page), UINT64_MAX);
+	set_config(what->smram, SMRAM_OPEN);
+	expect_equal(try_load(page), smm ? SECRET : UINT64_MAX);
+	/* Without G_SMRAME it is SMRAM no more. */
+	set_config(what->smram, SMRAM_OPEN & ~G_SMRAME);
+	set_config(what->smram, SMRAM_CLOSED & ~G_SMRAME);
+	expect_equal(try_load(page), UINT64_MAX);
+	set_config((uint8_t)(what->smram + 1), 0);
+	set_config(what->smram, SMRAM_CLOSED);
+}
+
 static const struct tap_case smram[] = {
 	{"what VTL1 denies behind SMRAM stays denied when VTL0 opens it", open_smram},
 };
@@ -347,6 +376,7 @@ static TAP_TOPIC(topic_smram, NULL, smram);
 
 static const struct tap_case tseg[] = {
 	{"what VTL1 has locked is the same when VTL0 moves TSEG over it", move_tseg},
+	{"high SMRAM is closed when VTL0 clears D_OPEN or G_SMRAME", open_high_smram},
 };
 static TAP_TOPIC(topic_tseg, NULL, tseg);
 
