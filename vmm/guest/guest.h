@@ -86,6 +86,7 @@ struct vmm_guest {
 	struct vmm_gdb *debugger; /* NULL: no socket for GDB */
 	struct vsm_gdb *gdb;	  /* its stub, through which the VPs run; NULL: none */
 	int service;		  /* socket of the service manager, or -1 */
+	bool journal;		  /* stderr is a stream to the journal: found before the sandbox */
 	pthread_t input;
 	bool has_input;
 	_Atomic uint32_t resets; /* written by the main thread */

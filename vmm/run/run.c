@@ -12,6 +12,7 @@
 
 #include "array.h"
 #include "control/control.h"
+#include "file/journal.h"
 #include "file/notify.h"
 #include "gdb/gdb.h"
 #include "run/parts.h"
@@ -278,6 +279,7 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 				  .saved = saved,
 				  .paused = config->paused && !config->gdb,
 				  .sandbox = &sandbox,
+				  .journal = vmm_is_journal(STDERR_FILENO),
 				  .service = -1};
 	int status = VMM_NOT_STARTED;
 	struct timespec start;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
-#include <unistd.h>
 
-#include "file/journal.h"
 #include "run/parts.h"
 #include "run/run.h"
 
@@ -18,7 +16,7 @@ void vmm_summary(const struct vmm_guest *guest, int status, const char *end, dou
 		sum.vtl_switches += one.vtl_switches;
 		sum.intercepts += one.intercepts;
 	}
-	if (vmm_is_journal(STDERR_FILENO))
+	if (guest->journal)
 		fputs(status == VMM_CRASHED ? "<3>" : "<6>", stderr);
 	fprintf(stderr, "vsm: %s after %.3f s: %llu exits, %llu VTL switches, %llu intercepts", end,
 		seconds, (unsigned long long)sum.exits, (unsigned long long)sum.vtl_switches,

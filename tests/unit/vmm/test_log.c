@@ -172,9 +172,8 @@ static void a_guest_cannot_fill_the_log(void **state)
 static void crash(struct vmm_log *log)
 {
 	const struct vmm_config config = {.cpus = 0};
-	const struct vmm_guest guest = {.config = &config};
+	const struct vmm_guest guest = {.config = &config, .journal = log->journal};
 
-	(void)log;
 	vmm_summary(&guest, VMM_CRASHED, "crashed", 1);
 	vmm_summary(&guest, VMM_OFF, "off", 1);
 }
