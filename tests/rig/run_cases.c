@@ -31,7 +31,7 @@ static const struct test kernels[] = {
 	 "resets", .signals = {SIGINT}},
 	{"a triple fault is logged with its RIP and CR2", "K --append t", 4, NULL,
 	 "VP0 VTL0: shutdown (triple fault): RIP 0x10"},
-	{"a triple fault shows the registers", "K --append t", 4, NULL, "it shut down"},
+	{"a triple fault shows the registers", "K --append t", 4, NULL, "shutdown: an exception"},
 	{"a crash report shows its parameters", "K --append c", 4, NULL, "parameters 0x12345678"},
 	{"a crash report shows its text without control characters", "K --append c", 4, NULL,
 	 "its text:\n    panic?[31m in\n    two lines\n"},

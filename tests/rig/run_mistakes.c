@@ -40,7 +40,7 @@ static const struct test linux_mistakes[] = {
 
 static const struct test rig_mistakes[] = {
 	{"no /dev/kvm", "kernel K", 2, NULL, "/dev/kvm is missing", .without_kvm = true},
-	{"no right to open /dev/kvm", "K", 2, NULL, "/dev/kvm may not be opened",
+	{"no right to open /dev/kvm", "K", 2, NULL, "no permission to open /dev/kvm",
 	 .unprivileged = true},
 	{"no right to use userfaultfd", "K", 2, NULL, "userfaultfd", .unprivileged = true},
 };
