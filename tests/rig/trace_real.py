@@ -152,7 +152,7 @@ class RealTraces(unittest.TestCase):
             [ ! -e trace ] && mv trace.* left"""], capture_output=True, text=True, timeout=2400, check=False)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
         got = subprocess.run([VSM, 'trace', '--count', path], capture_output=True, text=True, timeout=60, check=False)
-        assert got.returncode == 2 and 'did not complete it' in got.stderr, got.stderr
+        assert got.returncode == 2 and 'did not complete the file' in got.stderr, got.stderr
         whole = (path.stat().st_size - 64) // 48
         assert got.stdout.startswith(f'{whole} records') and re.search(r'^ +\d+  VTL_ENTER$', got.stdout, re.M), got.stdout
         got = subprocess.run([VSM, 'report', path, '-o', LOGS / 'killed.html'], capture_output=True, text=True, timeout=60, check=False)
