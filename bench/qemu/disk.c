@@ -62,19 +62,6 @@ static struct {
 	uint8_t *data;
 } disk;
 
-static inline void outw(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline uint16_t inw(uint16_t port)
-{
-	uint16_t value;
-
-	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
 static uint32_t config_read(uint32_t slot, uint32_t offset)
 {
 	outl(CONFIG_ADDRESS, 0x80000000u | slot << 11 | offset);

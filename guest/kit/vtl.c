@@ -144,6 +144,28 @@ void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument)
 	smp_run(vp, run_further, &further);
 }
 
+struct protection {
+	uint64_t gpa;
+	uint64_t count;
+	uint32_t flags;
+	uint16_t status;
+};
+
+static void protect(void *argument)
+{
+	struct protection *protection = argument;
+
+	protection->status = vtl_protect(protection->gpa, protection->count, protection->flags);
+}
+
+uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flags)
+{
+	struct protection protection = {gpa, count, flags, 0};
+
+	vtl_run_in(vtl, protect, &protection);
+	return protection.status;
+}
+
 /* ------------------------------------------------------------------ the kernel of a higher VTL */
 
 static void set_up(struct cpu *cpu)

@@ -99,6 +99,8 @@ uint64_t vtl_switch(uint64_t *gpr, const void *stub, uint64_t control);
  * HV_STATUS. A secure kernel calls guest_lock() or guest_protect() instead, which keep its locks.
  */
 uint16_t vtl_protect(uint64_t gpa, uint64_t count, uint32_t flags);
+/* The same by VTL @vtl, which is the current one or a higher one. */
+uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flags);
 #define VTL_PROTECT_ALL HV_MAP_GPA_PERMISSIONS_MASK
 
 /*

@@ -20,19 +20,6 @@
 #define FLUSH	      0xe4
 #define DEBUG_CONSOLE 0xe9
 
-static void outw(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static uint16_t inw(uint16_t port)
-{
-	uint16_t value;
-
-	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
 static uint8_t cmos(uint8_t index)
 {
 	outb(CMOS, index);

@@ -44,25 +44,9 @@ const struct hv_message *last_intercept(void)
 	return &service->log[(service->intercepts - 1) % VTL_LOG];
 }
 
-struct protection {
-	uint64_t gpa;
-	uint32_t flags;
-	uint16_t status;
-};
-
-static void protect_in_vtl1(void *argument)
-{
-	struct protection *protection = argument;
-
-	protection->status = vtl_protect(protection->gpa, 1, protection->flags);
-}
-
 uint16_t protect(const volatile void *page, uint32_t flags)
 {
-	struct protection protection = {(uint64_t)page & ~4095ull, flags, 0};
-
-	vtl_run(protect_in_vtl1, &protection);
-	return protection.status;
+	return vtl_protect_by(1, (uint64_t)page, 1, flags);
 }
 
 bool check_header(const struct hv_message *message, uint32_t type, const void *at, const void *end,

@@ -72,27 +72,6 @@ static void calls_climb(void)
 	}
 }
 
-struct protection {
-	uint64_t gpa;
-	uint32_t flags;
-	uint16_t status;
-};
-
-static void protect_here(void *argument)
-{
-	struct protection *protection = argument;
-
-	protection->status = vtl_protect(protection->gpa, 1, protection->flags);
-}
-
-static uint16_t protect_by(uint8_t vtl, const void *page, uint32_t flags)
-{
-	struct protection protection = {(uint64_t)page, flags, 0};
-
-	vtl_run_in(vtl, protect_here, &protection);
-	return protection.status;
-}
-
 static void store_here(void *argument)
 {
 	op_store8((uint64_t)argument, 0);
@@ -104,7 +83,7 @@ static void vtl1_is_stopped(void)
 	uint8_t *page = memory_pages(1);
 	const uint32_t before = above->intercepts;
 
-	expect_equal(protect_by(2, page, READ_EXECUTE), HV_STATUS_SUCCESS);
+	expect_equal(vtl_protect_by(2, (uint64_t)page, 1, READ_EXECUTE), HV_STATUS_SUCCESS);
 	above->on_intercept = vtl_allow;
 	vtl_run(store_here, page);
 	expect_equal(above->intercepts, before + 1);
@@ -119,8 +98,8 @@ static void both_deny(void)
 	uint8_t *page = memory_pages(1);
 	const uint32_t before[2] = {one->intercepts, two->intercepts};
 
-	expect_equal(protect_by(2, page, READ_EXECUTE), HV_STATUS_SUCCESS);
-	expect_equal(protect_by(1, page, READ_EXECUTE), HV_STATUS_SUCCESS);
+	expect_equal(vtl_protect_by(2, (uint64_t)page, 1, READ_EXECUTE), HV_STATUS_SUCCESS);
+	expect_equal(vtl_protect_by(1, (uint64_t)page, 1, READ_EXECUTE), HV_STATUS_SUCCESS);
 	one->on_intercept = vtl_allow;
 	two->on_intercept = vtl_allow;
 	op_store8((uint64_t)page, 0);

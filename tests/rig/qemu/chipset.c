@@ -41,25 +41,9 @@ static volatile uint64_t *buffer;
 
 /* ------------------------------------------------------------------ in VTL1 */
 
-struct protection {
-	uint64_t gpa;
-	uint32_t flags;
-	uint16_t status;
-};
-
-static void protect_in_vtl1(void *argument)
-{
-	struct protection *protection = argument;
-
-	protection->status = vtl_protect(protection->gpa, 1, protection->flags);
-}
-
 static uint16_t protect(uint64_t gpa, uint32_t flags)
 {
-	struct protection protection = {gpa, flags, 0};
-
-	vtl_run(protect_in_vtl1, &protection);
-	return protection.status;
+	return vtl_protect_by(1, gpa, 1, flags);
 }
 
 static void prepare_in_vtl1(void *argument)
