@@ -170,7 +170,6 @@ void vsm_smram_append(VsmState *vsm, GArray *changes);
 void vsm_smram_append_gone(VsmState *vsm, GArray *changes);
 /* A section of the map outside of SMM was added or removed. */
 void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
-bool vsm_smram_changes(const VsmState *vsm);
 /* Whether the record of writes at these GPAs is, at least partly, that of other memory in SMRAM. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);
 

@@ -213,7 +213,7 @@ static void count_gone(VsmState *vsm)
 
 void vsm_memory_commit(VsmState *vsm)
 {
-	if (!vsm->changes->len && !vsm_smram_changes(vsm))
+	if (!vsm->changes->len && !vsm->smram_changed)
 		return;
 	vsm_smram_append_gone(vsm, vsm->changes);
 	vsm_smram_append(vsm, vsm->changes);

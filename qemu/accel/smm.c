@@ -155,11 +155,6 @@ void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section)
 	}
 }
 
-bool vsm_smram_changes(const VsmState *vsm)
-{
-	return vsm->smram_changed;
-}
-
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range)
 {
 	struct vsm_range part;
