@@ -6,7 +6,6 @@ Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPS
 
 The build stays in the cache of the rig, where only what has changed is compiled again.
 """
-import os
 import pathlib
 import subprocess
 import sys
@@ -33,31 +32,21 @@ def build(libvsm, series):
     return pathlib.Path(done.stdout.strip())
 
 
-def main(words):
-    """Returns the exit status."""
+def prepare(words):
+    """Returns the command that runs the scripts."""
     libvsm, logs = map(pathlib.Path, words[:2])
     series = words[2]
     *linux, writer = map(pathlib.Path, words[3:8])
     logs.mkdir(parents=True, exist_ok=True)
-    try:
-        fetch.ensure(['qemu'])
-        program = build(libvsm, series)
-        files = start.linux_files(logs, *linux) | {'writer.elf32': writer}
-    except Unavailable as error:
-        print(f'1..0 # SKIP {str(error).splitlines()[0]}')
-        return 0
-    except RigError as error:
-        print(f'Bail out! {error}')
-        return 1
+    fetch.ensure(['qemu'])
+    program = build(libvsm, series)
+    files = start.linux_files(logs, *linux) | {'writer.elf32': writer}
     start.pack(logs / 'qemu.tar', start.program_files(libvsm, program))
-    command = [start.ROOT / 'rig/suite', '--logs', logs]
-    for place, path in (files | {'qemu.tar': logs / 'qemu.tar', 'common.sh': start.HERE / 'common.sh'}).items():
-        command += ['--file', f'{path}:{place}']
+    command = start.suite(logs, files | {'qemu.tar': logs / 'qemu.tar', 'common.sh': start.HERE / 'common.sh'})
     for script, (seconds, cases) in SUITES.items():
         command += ['--', f'{pathlib.Path(script).stem}:{seconds}', start.HERE / script, *cases]
-    os.execv(command[0], [str(word) for word in command])
-    return 1
+    return command
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start.run(prepare, sys.argv[1:]))

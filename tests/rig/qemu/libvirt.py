@@ -14,7 +14,7 @@ import start  # sets the path of the modules below
 import linux_vsm
 from vsmrig import cache, fetch, libraries, modules
 from vsmrig.cpio import Cpio
-from vsmrig.say import RigError, Unavailable
+from vsmrig.say import RigError
 
 LIBRARIES = 'usr/lib/x86_64-linux-gnu'
 DRIVERS = (f'{LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so', f'{LIBRARIES}/libvirt/storage-file/libvirt_storage_file_fs.so')
@@ -94,37 +94,24 @@ def build_initrd(logs, secure_kernel):
     return path
 
 
-def main(words):
-    """Returns the exit status."""
+def prepare(words):
+    """Returns the command that runs libvirt.sh."""
     libvsm, secure_kernel, logs = map(pathlib.Path, words[:3])
     seconds, parts = words[3], words[4:]
     logs.mkdir(parents=True, exist_ok=True)
-    try:
-        fetch.ensure(['kernel', 'busybox', 'qemu', 'libvirt'])
-        module = start.build_module(libvsm, logs / 'module')
-        initrd = build_initrd(logs, secure_kernel)
-        examples = {name: documented(*lines) for name, lines in EXAMPLES.items()}
-    except Unavailable as error:
-        print(f'1..0 # SKIP {str(error).splitlines()[0]}')
-        return 0
-    except RigError as error:
-        print(f'Bail out! {error}')
-        return 1
-    files = [(cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio'), (start.HERE.parent / 'tap.sh', 'tap.sh')]
+    fetch.ensure(['kernel', 'busybox', 'qemu', 'libvirt'])
+    module = start.build_module(libvsm, logs / 'module')
+    examples = {name: documented(*lines) for name, lines in EXAMPLES.items()}
+    files = {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel),
+             'tap.sh': start.HERE.parent / 'tap.sh', 'root.tar': logs / 'root.tar'}
     for name, data in [*examples.items(), *kernel_modules(HOST_MODULES)]:
         (logs / name).write_bytes(data)
-        files.append((logs / name, name))
+        files[name] = logs / name
     with tarfile.open(logs / 'root.tar', 'w', dereference=True) as archive:
         for file, place in dict((place, file) for file, place in installed(module, libvsm)).items():
             archive.add(place, file)
-    files.append((logs / 'root.tar', 'root.tar'))
-    command = [start.ROOT / 'rig/suite', '--rig', '--mem', '1800M', '--logs', logs]
-    for path, place in files:
-        command += ['--file', f'{path}:{place}']
-    command += ['--', f'libvirt:{seconds}', start.HERE / 'libvirt.sh', *parts]
-    os.execv(command[0], [str(word) for word in command])
-    return 1
+    return [*start.suite(logs, files, '--rig', '--mem', '1800M'), '--', f'libvirt:{seconds}', start.HERE / 'libvirt.sh', *parts]
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start.run(prepare, sys.argv[1:]))

@@ -163,33 +163,43 @@ SCRIPTS = {
 }
 
 
-def main(words):
-    """Returns the exit status."""
-    libvsm, logs = map(pathlib.Path, words[:2])
-    seconds, script = words[2:4]
-    count, files_of = SCRIPTS[script]
-    cases = words[4 + count:]
-    logs.mkdir(parents=True, exist_ok=True)
+def run(prepare, words):
+    """Replaces this process by the command that prepare(words) returns. Returns the exit status if there is none."""
     try:
-        fetch.ensure(['qemu'])
-        files = files_of(logs, *map(pathlib.Path, words[4:4 + count]))
-        module = build_module(libvsm, logs / 'module')
+        command = prepare(words)
     except Unavailable as error:
         print(f'1..0 # SKIP {str(error).splitlines()[0]}')
         return 0
     except RigError as error:
         print(f'Bail out! {error}')
         return 1
-    # An archive, since the rig would add this host's libraries for a program.
-    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *fetched()])
-    files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
-    command = [ROOT / 'rig/suite', '--logs', logs]
-    for place, path in files.items():
-        command += ['--file', f'{path}:{place}']
-    command += ['--', f'{pathlib.Path(script).stem}:{seconds}', HERE / script, *cases]
     os.execv(command[0], [str(word) for word in command])
     return 1
 
 
+def suite(logs, files, *options):
+    """The command of the rig's suite without its programs. `files`: by their place in the rig."""
+    command = [ROOT / 'rig/suite', *options, '--logs', logs]
+    for place, path in files.items():
+        command += ['--file', f'{path}:{place}']
+    return command
+
+
+def prepare(words):
+    """Returns the command that runs the script."""
+    libvsm, logs = map(pathlib.Path, words[:2])
+    seconds, script = words[2:4]
+    count, files_of = SCRIPTS[script]
+    cases = words[4 + count:]
+    logs.mkdir(parents=True, exist_ok=True)
+    fetch.ensure(['qemu'])
+    files = files_of(logs, *map(pathlib.Path, words[4:4 + count]))
+    module = build_module(libvsm, logs / 'module')
+    # An archive, since the rig would add this host's libraries for a program.
+    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *fetched()])
+    files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
+    return [*suite(logs, files), '--', f'{pathlib.Path(script).stem}:{seconds}', HERE / script, *cases]
+
+
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(prepare, sys.argv[1:]))
