@@ -4,6 +4,7 @@
  * rights of the first. What is denied at a GPA is tried by code of the mode: reads, writes, fetches, and the accesses
  * that KVM makes itself for SMI and RSM.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -308,7 +309,7 @@ static void test_engines(void)
 		struct backend_features features;
 		void *backend;
 
-		check(vkvm_ops.create(&config, &backend, &features) == -95,
+		check(vkvm_ops.create(&config, &backend, &features) == -ENOTSUP,
 		      "engine %s refuses the mode", i ? "nested" : "attr");
 	}
 }
