@@ -110,7 +110,7 @@ static inline void bench_at_most(struct bench *bench, const char *name, double v
 		       over ? "  OVER" : "");
 }
 
-/* A figure that cannot be measured on this host. */
+/* Prints that a figure cannot be measured on this host. */
 static inline void bench_skip(const struct bench *bench, const char *name, const char *why)
 {
 	if (bench->json)
@@ -155,7 +155,10 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 	return best;
 }
 
-/* Iterations in about 4 ms: long for the clock's resolution, short for a time slice. */
+/*
+ * Number of iterations that take about 4 ms: long for the clock's resolution, short for a time
+ * slice.
+ */
 static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 {
 	uint64_t n = 1;
@@ -199,8 +202,8 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 }
 
 /*
- * As bench_against(), for functions of some microseconds on a shared machine: the best of @count
- * single iterations of each.
+ * As bench_against(), for functions of some microseconds on a shared machine: each figure is the
+ * best of @count single iterations.
  */
 static inline void bench_alternately(struct bench *bench, const char *name, bench_fn *fn,
 				     bench_fn *floor, void *arg, size_t count)

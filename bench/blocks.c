@@ -89,7 +89,7 @@ static void changes(struct bench *bench, struct raw_kvm *machine, bool mapped, d
 	}
 }
 
-/* Time of one exit. The guest restarts each time, for both figures. */
+/* Time of one exit in microseconds. It includes setting the registers of the guest. */
 static double exit_time(struct raw_kvm *machine, uint64_t code, unsigned int count)
 {
 	double begin = seconds();

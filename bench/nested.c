@@ -17,7 +17,7 @@
 #define AREA		(64 * MIB)
 #define AREA_PAGES	32768u
 #define VPS		4u
-#define VP_PAGES	8192u /* of them, for each VP */
+#define VP_PAGES	8192u /* written by each VP */
 #define BUSY_ITERATIONS 20000u
 #define ROUNDS		5u
 #define ONE_IN		100u
@@ -124,7 +124,10 @@ static double touch(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t gpa,
 	return bench_now() - begin;
 }
 
-/* One page in a hundred may not be executed, and the guest has mapped all of its memory. */
+/*
+ * Measures the time of a guest that has mapped all of its memory; one page in a hundred may not be
+ * executed.
+ */
 static void bench_busy(struct bench *bench, struct guest *guest)
 {
 	double floor;
@@ -179,7 +182,10 @@ static double touch_by(struct guest *guest, uint32_t vps)
 	return (bench_now() - begin) / vps / VP_PAGES;
 }
 
-/* Measures time, with a CPU for each VP: counted instructions do not include waits for mmu_lock. */
+/*
+ * Needs a CPU for each VP, and time rather than counted instructions, which do not include waits
+ * for mmu_lock.
+ */
 static void bench_faults(struct bench *bench, struct guest *guest)
 {
 	double best[2] = {1e18, 1e18};

@@ -39,8 +39,9 @@ enum {
 #define VMCB_RIP       0x578
 
 /*
- * hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX a count. Advances the VTL's RIP past
- * its VMMCALL, and runs the other VTL. vtl: calls or returns in a loop. exits: the floor.
+ * hv_loop, the hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX a count. It advances the
+ * VTL's RIP past its VMMCALL, and runs the other VTL. hv_vtl makes VTL calls or returns in a loop.
+ * hv_exits is the floor.
  */
 __asm__(".pushsection .rodata\n"
 	".globl hv_code, hv_loop, hv_vtl, hv_exits, hv_code_end\n"
@@ -118,7 +119,7 @@ static void set_registers(const struct raw_kvm *machine)
 	raw_kvm_require(ioctl(vcpu->fd, KVM_SET_MSRS, &hsave) == 1, "KVM_SET_MSRS");
 }
 
-/* False: this KVM has no nested SVM. */
+/* Returns false if KVM has no nested SVM. */
 static bool make_machine(struct raw_kvm *machine)
 {
 	struct raw_kvm_cpuid cpuid;

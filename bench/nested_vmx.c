@@ -30,8 +30,8 @@ enum {
 	EPT_PD = 0x6000,
 	VMXON = 0x7000,
 	VMCS = 0x8000,
-	POINTERS = 0x9000, /* GPAs of the two regions above, as VMXON and VMPTRLD take them */
-	FIELDS = 0xa000,   /* what L1 writes to VMCS12: pairs of encoding and value */
+	POINTERS = 0x9000, /* pairs of encoding and value that L1 writes to VMCS12 */
+	FIELDS = 0xa000,   /* fields of VMCS12 that L1 reads after an exit */
 	READ = 0xb000,	   /* what L1 reads from VMCS12 after an exit */
 	TSS = 0xc000,
 	STACK = 0xe000,
@@ -116,7 +116,7 @@ struct exit_fields {
 
 #define EXIT_EPT_VIOLATION 48u
 
-/* KVM_GET_NESTED_STATE. */
+/* For KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. */
 struct state {
 	struct kvm_nested_state head;
 	uint8_t data[2 * KVM_STATE_NESTED_VMX_VMCS_SIZE];
@@ -329,7 +329,7 @@ static void check_violation(const struct machine *machine)
 			"L2's violation");
 }
 
-/* L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
+/* As violations(), but L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
 static void violations_by_ioctl(void *opaque, uint64_t n)
 {
 	const struct machine *machine = opaque;

@@ -35,7 +35,7 @@ struct samples {
 	uint32_t count;
 };
 
-static struct samples *recording; /* [PIECE_KINDS], or NULL */
+static struct samples *recording; /* An array of PIECE_KINDS elements, or NULL without recording. */
 static uint64_t last;
 
 int __real_ioctl(int fd, unsigned long request, ...);

@@ -46,7 +46,7 @@ static uint64_t no_time(void *backend)
 
 static const struct backend_ops ops = {.name = "none", .protect = no_protect, .tsc = no_time};
 
-/* Every @stride-th page of the list's part of RAM, beginning at 4 GiB. */
+/* Fills the list of a call with every @stride-th page from 4 GiB on. */
 static void fill_list(struct world *world, uint64_t stride)
 {
 	for (uint64_t i = 0; i < LIST; i++)
@@ -127,7 +127,7 @@ static void set_default(void *arg, uint64_t n)
 	}
 }
 
-/* The least for a change of the default: a new map and the release of the old one. */
+/* The floor of a change of the default mask: allocates a new map and releases the old one. */
 static void allocate(void *arg, uint64_t n)
 {
 	(void)arg;

@@ -73,7 +73,10 @@ static double exit_by_emulator(struct raw_kvm *machine)
 	return (double)(least_loop(machine, LOOPS + 1) - none) / LOOPS;
 }
 
-/* 512 pages of 4 KiB that the host has mapped: KVM allocates one page table for them. */
+/*
+ * The guest touches 512 pages of 4 KiB that the host has mapped: KVM allocates one page table for
+ * them.
+ */
 static double fault(struct raw_kvm *machine)
 {
 	uint64_t least = UINT64_MAX;
@@ -109,7 +112,7 @@ static double event(struct raw_kvm *machine)
 	return (double)least;
 }
 
-/* A repeated denied store: the only figure of a guest that uses a building block. */
+/* The exit of a repeated denied store: the only figure of a guest that uses a building block. */
 static double refused_exit(struct raw_kvm *machine)
 {
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);

@@ -80,7 +80,7 @@ static void bench_switch(struct bench *bench, struct state *state, const char *n
 
 static void bench_switches(struct bench *bench, struct state *state, const char *name)
 {
-	/* Limits detect regressions, with room for other CPUs and kernels. */
+	/* Limits detect regressions, with a margin for other CPUs and kernels. */
 	bench_switch(bench, state, name, "", calls, 2.0);
 	bench_switch(bench, state, name, ".no-fpu", calls_without_fpu, 2.0);
 	bench_switch(bench, state, name, ".sse", calls_with_sse, 2.4);

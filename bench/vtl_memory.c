@@ -124,7 +124,10 @@ static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_
 	}
 }
 
-/* Large pages return some time after the last protection is removed, when they are accessed. */
+/*
+ * After the last protection is removed, large pages return only when they are accessed some time
+ * later.
+ */
 static void wait_for_large_pages(struct state *state)
 {
 	const struct timespec tenth = {.tv_nsec = 100000000};

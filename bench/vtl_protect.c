@@ -23,7 +23,7 @@
 #define STRIDE	  8u /* distance of scattered pages, in pages */
 
 struct state {
-	struct exits exits; /* for its guest's memory */
+	struct exits exits; /* for the guest memory on which the bare ioctls work */
 	struct world world;
 	uint64_t pages;
 	int uffd;

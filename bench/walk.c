@@ -13,7 +13,7 @@ enum {
 	PDPT = 2 * PAGE,
 	PD = 3 * PAGE,
 	PT = 4 * PAGE,
-	BARE = 0x3, /* P, RW */
+	BARE = 0x3, /* present and writable */
 	ACCESSED = 0x20,
 	DIRTY = 0x40,
 };
@@ -60,9 +60,8 @@ static struct world make_world(void)
 }
 
 /*
- * The next address depends on the last result, as in code that follows pointers. The compiler must
- * not know that the added value and the upper indices are 0, or walks would overlap and loads not
- * be dependent.
+ * The next address depends on the last result, as in code that follows pointers. The added value
+ * and the upper indices are 0, but must be opaque to the compiler: otherwise walks would overlap.
  */
 static uint64_t next(uint64_t gva, uint64_t gpa)
 {

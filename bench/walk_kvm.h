@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* KVM_TRANSLATE, for comparison. */
+/* Translations by KVM_TRANSLATE, for comparison. */
 #ifndef BENCH_WALK_KVM_H
 #define BENCH_WALK_KVM_H
 

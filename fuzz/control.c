@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as lines to the control socket of a complete machine that does not run. Each line gets
- * one answer or is an order to the main thread; every answer is legal JSON; only orders have
+ * Sends any bytes as lines to the control socket of a complete machine that does not run. Each line
+ * gets one answer or is an order to the main thread; every answer is legal JSON; only orders have
  * effects.
  */
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static struct vmm_config config = {
 	.testdev = true,
 };
 
-/* Executes each order at once, as the main thread does. */
+/* Executes each order immediately, as the main thread does. */
 static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
 {
 	struct vmm_order order;

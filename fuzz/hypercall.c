@@ -39,7 +39,7 @@ struct call {
 	uint64_t rax;
 	uint8_t flags; /* bit 0: 32-bit caller; 1: input at INPUT; 2: output at OUTPUT; 3: VTL1 calls */
 	uint8_t bytes;
-	uint16_t at; /* of the bytes in the input page */
+	uint16_t at; /* offset of the bytes in the input page */
 } __attribute__((packed));
 
 static bool is_status(uint16_t status)

@@ -8,10 +8,11 @@
  * checked on the saved state before and after each operation:
  *
  *   - the IRR loses a bit only to a take, the ISR only to an EOI, and gains one only from a take;
- *     what was accepted is in the IRR;
- *   - the PPR is the higher of the classes of TPR and ISR; what is pending is above it;
+ *     an accepted interrupt is in the IRR;
+ *   - the class of the PPR is the higher of those of TPR and ISR; that of a pending vector is
+ *     above it;
  *   - an EOI of a level-triggered vector is broadcast, unless suppressed;
- *     - saving, loading and saving again gives the same state; a refused state changes nothing.
+ *   - saving, loading and saving again gives the same state; a refused state changes nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct machine {
 	struct vsm_lapic apic[APICS]; /* the first is the one under test */
 	_Alignas(64) uint8_t memory[16384];
 	struct vsm_lapic_router *router;
-	struct vsm_lapic_taken last; /* the last one taken, for a withdrawal */
+	struct vsm_lapic_taken last; /* the last interrupt taken, for a withdrawal */
 	uint64_t now;
 	bool time_jumped;
 };
@@ -35,7 +36,7 @@ struct machine {
 /* Changes of the IRR and the ISR that an operation may make. */
 struct allowed {
 	int taken;	 /* vector, or -1 */
-	bool auto_eoi;	 /* the taken one is */
+	bool auto_eoi;	 /* the taken interrupt has automatic EOI */
 	int eoi;	 /* vector that left the ISR, or -1 */
 	int withdrawn;	 /* vector of a withdrawal, or -1 */
 	bool any_change; /* reset, INIT, hardware disable, load */
@@ -128,7 +129,7 @@ static void check_round_trip(struct machine *m, const struct vsm_lapic_state *s)
 	vsm_lapic_save_kvm(&m->apic[0], m->now, page);
 	require(!vsm_lapic_load_kvm(&copy, m->now, page));
 	vsm_lapic_save_kvm(&copy, m->now, again);
-	/* An expired count restarts; everything else is the same. */
+	/* The current count may differ: loading restarts an expired one. */
 	memset(page + 0x390, 0, 4);
 	memset(again + 0x390, 0, 4);
 	require(!memcmp(page, again, sizeof(page)));

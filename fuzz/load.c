@@ -33,7 +33,7 @@ static int take(void *opaque, uint64_t gpa, const void *data, size_t size)
 
 	require(size > 0 && gpa < RAM_SIZE && size <= RAM_SIZE - gpa);
 	require(gpa >= VMM_EXTENDED || gpa + size <= VMM_BASE_END);
-	/* The sanitizer detects a read beyond the file. */
+	/* Reads both ends of the data: the sanitizer detects a part beyond the file. */
 	sum = (uint8_t)(sum + ((const uint8_t *)data)[0] + ((const uint8_t *)data)[size - 1]);
 	for (uint64_t page = gpa / VMM_PAGE; page <= (gpa + size - 1) / VMM_PAGE; page++)
 		machine->written[page] = true;

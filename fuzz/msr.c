@@ -22,7 +22,7 @@ enum {
 struct step {
 	uint8_t what;
 	uint8_t detail;
-	uint16_t msr; /* of the synthetic ones, the x2APIC's, or another */
+	uint16_t msr; /* selects a synthetic MSR, one of the x2APIC, or any other */
 	uint64_t value;
 };
 
@@ -112,12 +112,15 @@ static void do_step(struct vsm_partition *partition, struct vsm_vp *vp, const st
 			guest_vtl_call(vp);
 		break;
 	default:
-		/* Through the exit, with its interception and its answer. */
+		/* As a guest: an exit, which may be intercepted, and its answer. */
 		sim_next(vp, vp->active_vtl,
 			 &(struct sim_action){
 				 .kind = SIM_WRMSR, .address = msr_of(step), .value = step->value});
 	}
-	/* A bounded number of runs, whatever the timers. Exits for the VMM need no answer. */
+	/*
+	 * A bounded number of runs, even if timers expire all the time. Exits for the VMM need no
+	 * answer.
+	 */
 	for (unsigned int i = 0; i < 4; i++)
 		vsm_vp_run(vp, &exit);
 	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a saved machine. An accepted file gives a machine that can be saved, and whose file
- * is accepted.
+ * Any bytes as a saved machine. An accepted file gives a machine that can be saved again, and that
+ * file is accepted, too.
  *
  * Sizes and checksums of the input are corrected first, since most inputs would be refused
  * otherwise: the input is a header's first fields, then sections, each with its length before it.

@@ -97,7 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += sizeof(step);
 		size -= sizeof(step);
 	}
-	/* The page next to the SynIC's in the overlay memory, which is off, was not written. */
+	/*
+	 * The memory of the VP assist overlay, which is off, is next to that of the SynIC pages: it
+	 * was not written.
+	 */
 	for (unsigned int i = 0; i < CORE_PAGE_SIZE; i++)
 		if (assist[i])
 			__builtin_trap();

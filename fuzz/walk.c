@@ -24,8 +24,8 @@ struct input {
 	uint64_t cr0, cr3, cr4, efer, rflags, pat, pdpte[4], gva;
 	uint32_t pkru, pkrs, cpu, access, flags;
 	uint8_t cpl, max_phys_addr, ad;
-	uint8_t direct;	      /* 0: all by function; 1: all direct; 2: read-only; 3: first half */
-	uint8_t no_functions; /* bit for each: read, compare_exchange, check_page */
+	uint8_t direct; /* 0: no direct memory; 1: all of it; 2: read-only; 3: its first half */
+	uint8_t no_functions; /* functions that are NULL: bit 0 read, 1 compare_exchange, 2 check_page */
 	uint8_t races;	      /* how many compare-exchanges are lost */
 	uint8_t refuse_read, refuse_write,
 		refuse_page; /* enum vsm_walk_refusal of pages from refuse_from on; 0: none */
@@ -286,7 +286,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(guest.requested <= VSM_WALK_MAX_ATTEMPTS);
 	only_ad_bits_changed(&input, &result, before, ram);
 
-	/* The walk has no state: the same request, changing nothing, has the same result. */
+	/*
+	 * The walk keeps no state: the same request, with A and D left as they are, has the same
+	 * result.
+	 */
 	request.ad = input.ad = VSM_WALK_AD_LEAVE;
 	if (reason == VSM_WALK_OK) {
 		reason = vsm_walk(&context, &memory, &request, &again);

@@ -39,7 +39,7 @@ enum {
 struct descriptor {
 	uint64_t gpa;
 	uint32_t size;
-	uint16_t flags; /* 1: another follows; 2: the device writes */
+	uint16_t flags; /* bit 0: @next follows; bit 1: the device writes */
 	uint16_t next;
 };
 
@@ -74,7 +74,7 @@ static void config_write(uint32_t offset, uint32_t value)
 	outl(CONFIG_DATA, value);
 }
 
-/* The first entry of the table, which is at the begin of BAR 1. */
+/* Enables the first entry of the MSI-X table, which is at the start of BAR 1. */
 static bool enable_msix(void)
 {
 	uint32_t at = config_read(disk.slot, CAPABILITIES) & 0xff;

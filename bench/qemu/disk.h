@@ -8,13 +8,13 @@
 
 #define DISK_PAGES 64u
 
-/* Finds and initializes it. False: there is none. */
+/* Finds and initializes the device. Returns false without one. */
 bool disk_find(void);
 
-/* Reads 4 KiB; halts until the interrupt has come. False: an error. */
+/* Reads 4 KiB; halts until the interrupt has come. Returns false on an error. */
 bool disk_read(uint32_t page);
 
-/* Moves its BAR of memory by its size, or back. */
+/* Moves BAR 1 up by its size, or back. */
 bool disk_move(bool away);
 
 #endif

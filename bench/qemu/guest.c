@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest of bench/qemu: times what it does by its TSC, under any VMM that runs the kit. A line each: FIGURE name ticks. What
- * the machine lacks is left out.
+ * The guest of bench/qemu: measures exits, disk reads, changes of PAM and BAR, and VTL switches by
+ * its TSC, under any VMM that runs the kit. It prints a line "FIGURE name ticks" for each one that
+ * the machine supports.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,10 @@
 /* The host bridge of q35. */
 #define PAM0 0x90u
 
-/* The best, since anything else that runs on the CPU only adds to it. */
+/*
+ * Prints the least time of several rounds, since anything else that runs on the CPU only adds to
+ * it.
+ */
 static void measure(const char *name, bool (*work)(uint32_t round), uint32_t count)
 {
 	uint64_t best = UINT64_MAX;
@@ -49,13 +53,13 @@ static bool write_config(uint32_t address, uint16_t port, uint8_t value)
 	return true;
 }
 
-/* The firmware's segment: RAM, or ROM. */
+/* Makes the firmware's segment RAM in odd rounds, ROM in even ones. */
 static bool change_pam(uint32_t round)
 {
 	return write_config(0x80000000u | PAM0, CONFIG_DATA, round & 1 ? 0x30 : 0);
 }
 
-/* Nothing at the place of a register. */
+/* Writes to the configuration space of a missing device: the cost of the exit. */
 static bool change_nothing(uint32_t round)
 {
 	return write_config(0x80000000u | 0xffff00, CONFIG_DATA, (uint8_t)round);

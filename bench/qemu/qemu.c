@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debian's QEMU with `-accel vsm` beside the same binary with `-accel kvm`, and `vsm run`: a boot of Debian's kernel, an idle
- * kernel, and what guest.c measures. In the rig, where --icount makes a nanosecond an instruction; bench/qemu/run prepares the
- * folder in which this runs.
+ * Compares Debian's QEMU with `-accel vsm`, the same binary with `-accel kvm`, and `vsm run`: a
+ * boot of Debian's kernel, an idle kernel, and the figures of guest.c. In the rig, where --icount
+ * makes a nanosecond an instruction; bench/qemu/run prepares the folder in which this runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +22,10 @@
 #define WORDS	     48
 #define LIMIT_MS     900000
 #define IDLE_SECONDS 4
-/* docs/qemu.md says what each figure consists of. Instructions are the same in each run, exits of an idle kernel nearly. */
+/*
+ * docs/qemu.md describes the figures. Instructions are the same in each run, exits of an idle
+ * kernel nearly.
+ */
 #define BOOT_LIMIT 1.1
 #define READ_LIMIT 1.65
 #define VTL_LIMIT  1.1
@@ -127,7 +130,7 @@ static void end(struct output *output)
 	close(output->fd);
 }
 
-/* The figure of the guest, or 0. */
+/* Returns the figure that the guest has printed, or 0. */
 static double figure(const struct output *output, const char *name)
 {
 	const char *at = output->text;
@@ -138,7 +141,7 @@ static double figure(const struct output *output, const char *name)
 	return at ? strtod(at + strlen(line), NULL) : 0;
 }
 
-/* Of KVM, from all its machines. */
+/* KVM's count of exits of all its machines. */
 static double host_exits(void)
 {
 	int fd = open("/sys/kernel/debug/kvm/exits", O_RDONLY);

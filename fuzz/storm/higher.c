@@ -100,7 +100,7 @@ static void own_synic(struct vsm_vp *vp, const struct storm_op *op)
 		wrmsr(vp, HV_X64_MSR_EOI, 0);
 		break;
 	default:
-		/* The message slot of SINT0 is free again. */
+		/* Clears the message type in slot 0 of the SIM page, which frees the slot. */
 		sim_next(vp, vp->active_vtl,
 			 &(struct sim_action){.kind = SIM_WRITE, .address = page, .size = 8});
 	}

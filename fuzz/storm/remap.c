@@ -72,7 +72,9 @@ void storm_remap(struct storm *storm, const struct storm_op *op)
 		one.fd = -1;
 	STORM_REQUIRE(vsm_memory_update(storm->partition, &one, 1) == 0);
 	STORM_REQUIRE(vsm_memory_dirty(storm->partition, remaps[row].gpa, ALL_PAGES, written) == 0);
-	/* A device must not read a secret. VPs detect writes to locked pages. */
+	/*
+	 * A device must not read a secret; the checks of the VPs detect its writes to locked pages.
+	 */
 	vsm_dma_write(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	vsm_dma_read(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));

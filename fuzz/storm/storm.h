@@ -24,10 +24,10 @@
 
 enum {
 	STORM_VPS = 4,
-	STORM_OPS = 96, /* of one thread in one round */
+	STORM_OPS = 96, /* operations of one thread in one round */
 	STORM_RAM = 2 << 20,
 	STORM_PAGES = 4, /* of each kind */
-	STORM_MAPS = 8,	 /* that devices hold at a time */
+	STORM_MAPS = 8,	 /* mappings that devices hold at the same time */
 };
 
 /* GPAs. VTL0 uses everything else as it likes. */
@@ -63,10 +63,10 @@ struct storm_config {
 enum storm_flag {
 	STORM_VTL2 = 1u << 0,
 	STORM_MBEC = 1u << 1,
-	STORM_RESET = 1u << 2, /* between rounds; else save and restore */
+	STORM_RESET = 1u << 2, /* reset between rounds; otherwise save and restore */
 };
 
-/* What a thread does next. */
+/* One operation of a thread. */
 struct storm_op {
 	uint8_t kind;
 	uint8_t a;
@@ -85,8 +85,8 @@ struct storm_map {
 
 struct storm {
 	struct vsm_partition *partition;
-	struct storm_map map[STORM_MAPS]; /* of the VMM's thread */
-	const struct ram_file *file;	  /* of RAM, from .offset on */
+	struct storm_map map[STORM_MAPS]; /* belongs to the VMM's thread */
+	const struct ram_file *file;	  /* RAM is this file, from .offset on */
 	uint64_t offset;
 	struct storm_config config;
 	uint32_t vps;
@@ -122,13 +122,13 @@ void storm_higher_vtl(struct vsm_vp *vp, const struct storm_op *op);
 /* Writes parameters at @gpa and makes a hypercall the next instruction. VP owned. */
 void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const void *input,
 		     size_t size);
-/* The same with HvCallGetVpRegisters or HvCallSetVpRegisters and one register. VP owned. */
+/* As storm_hypercall(), with HvCallGetVpRegisters or HvCallSetVpRegisters of one register. */
 void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_index,
 			 uint8_t input_vtl, uint32_t name, uint64_t value);
 
 /* host.c: one operation of the VMM. */
 void storm_host(struct storm *storm, const struct storm_op *op);
-/* Before VTL1 locks pages: maps them for devices. */
+/* Maps pages for devices, before VTL1 locks them. */
 void storm_map_early(struct storm *storm);
 /* Removes all mappings of devices. */
 void storm_unmap_all(struct storm *storm);

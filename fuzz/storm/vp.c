@@ -102,8 +102,8 @@ static uint32_t pick_msr(const struct storm_op *op)
 }
 
 /*
- * The sim backend's CPU does not check control registers and its own MSRs. So they get only values
- * that a CPU accepts; for others a CPU would raise #GP without an exit.
+ * The sim backend's CPU checks neither control registers nor the MSRs that it holds. It gets only
+ * values that a CPU accepts; others would raise #GP on a CPU, without an exit.
  */
 static uint64_t legal_control(enum sim_kind kind, uint64_t value)
 {
@@ -129,7 +129,10 @@ static uint64_t legal_msr(uint32_t msr, uint64_t value)
 {
 	if (msr == X64_MSR_EFER)
 		return X64_EFER_LME | X64_EFER_LMA | (value & (X64_EFER_SCE | X64_EFER_NXE));
-	/* The rest of the MSRs that the CPU holds: addresses, and PAT. */
+	/*
+	 * Of the other MSRs that the CPU holds, PAT keeps its reset value, and the rest get
+	 * addresses.
+	 */
 	if (msr == X64_MSR_PAT)
 		return X64_PAT_RESET;
 	return msr < HV_X64_MSR_GUEST_OS_ID || msr >= X64_MSR_EFER ? value & UINT64_C(0x7fffffff)
@@ -201,7 +204,7 @@ static void switch_call(struct vsm_vp *vp, const struct storm_op *op)
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_HYPERCALL});
 }
 
-/* A page table at any page: VTL0 might use a page that it may not read as one. */
+/* VTL0 might read a page that it may not read by using it as a page table. */
 static void load_cr3(struct vsm_vp *vp, const struct storm_op *op)
 {
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr3 =
@@ -285,7 +288,10 @@ static void check_seen(struct vsm_vp *vp)
 	STORM_REQUIRE(!storm_shows_secret(&action->value, sizeof(action->value)));
 }
 
-/* An aligned read of a locked page through the one-to-one tables, which are locked, too. */
+/*
+ * Whether the action is an aligned read of a locked page through the one-to-one page tables, which
+ * are locked, too.
+ */
 static bool reads_locked(struct vsm_vp *vp, const struct sim_action *action)
 {
 	return action->kind == SIM_READ && vcpu_get(vp, 0, VCPU_SYSTEM)->cr3 == GUEST_TABLES_GPA &&
@@ -301,7 +307,7 @@ static void answer_exit(const struct vsm_exit *exit)
 		memset(exit->mmio.data, 0xff, exit->mmio.size);
 }
 
-/* Sets the next instruction. True: it reads a locked page, and must see VTL1's bytes. */
+/* Sets the next instruction. Returns whether it reads a locked page, and must see VTL1's bytes. */
 static bool prepare(struct storm_vp *self, const struct storm_op *op)
 {
 	struct vsm_vp *vp = self->vp;
@@ -322,7 +328,7 @@ static void step(struct storm_vp *self, const struct storm_op *op)
 	const struct vsm_exit *exit;
 	bool locked;
 
-	/* Another thread may act for this VP between two runs: not while it is owned. */
+	/* Other threads may act for this VP between two runs, but not while this thread owns it. */
 	STORM_REQUIRE(vp_own(vp) == 0);
 	if (vp_exit_pending(vp)) {
 		vp_disown(vp, true);

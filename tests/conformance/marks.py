@@ -9,7 +9,7 @@ A mark is a comment directly above a test function:
 (subjects.py), and one of
 
     KIND NAME[, NAME...]    each of these
-    KIND NAME to NAME       these and all between them
+    KIND NAME to NAME       both items and all between them
     KIND of TABLE     those in the rows of the array TABLE, which the test uses
 
 A mark counts if the test is a registered case that does not always skip, and if it, a function that it calls, or an
@@ -21,7 +21,7 @@ from subjects import ROOT
 
 
 def functions(text):
-    """The functions of a C file in the house's style: {name: body}."""
+    """The functions of a C file in the style of this project: {name: body}."""
     return dict(re.findall(r"^[\w][^\n;{}=]*?\b(\w+)\([^;{}]*?\)\n\{\n(.*?)^\}", text, re.S | re.M))
 
 
@@ -29,7 +29,7 @@ ARRAY = r"[^;()\n]*?(\w+)(?:\[[^]]*\])+ = \{(.*?)\};"
 
 
 def arrays(text, start=r"^[^\t\n]"):
-    """The arrays of a file, or with another start those of a function: {name: value}."""
+    """The arrays of a file, or, with a `start` that matches the indentation, those of a function: {name: value}."""
     return dict(re.findall(start + ARRAY, text, re.S | re.M))
 
 

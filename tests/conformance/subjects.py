@@ -26,11 +26,11 @@ def source(line):
 
 class Item:
     def __init__(self, name, constant, short, number, offered=None):
-        self.name = name  # as in the TLFS, and in marks
+        self.name = name  # as in the TLFS and in marks
         self.constant = constant
         self.short = short  # the constant without its prefix, as used by macros of tests
         self.number = number
-        self.offered = offered  # True, False, or None: the code has no table for it
+        self.offered = offered  # True, False, or None if the code has no table of such items
         self.note = ""
 
 
@@ -45,7 +45,7 @@ class Kind:
         self.by_number = {item.number: item for item in items if item.number is not None}
 
     def between(self, first, last):
-        """Two items, and all items with numbers between theirs."""
+        """The items whose numbers are from that of one item to that of another."""
         low, high = self.items[first].number, self.items[last].number
         return [item for item in self.items.values() if low <= item.number <= high]
 

@@ -51,7 +51,7 @@ class Machine(sim_machine.Machine):
 
 
 def all_paths(client, path=''):
-    """Every path of the tree, with the answer."""
+    """Yields every path of the tree that `inspect` shows, with the answer."""
     answer = client.ask('inspect', path=path)
     yield path, answer
     for child in answer.get('result', {}).get('children', ()):
@@ -129,7 +129,7 @@ class Answers(unittest.TestCase):
             assert client.ask('core', file=path)['ok'] and machine.state() == 'running'
             assert client.ask('pause')['ok'] and client.ask('core', file=path)['ok'] and machine.state() == 'paused'
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-            # The file has the end of RAM, and unwritten pages take no space.
+            # The file includes the last byte of RAM; pages that were not written take no space.
             assert os.stat(path).st_size > 16 << 20 and os.stat(path).st_blocks * 512 < 8 << 20
             for wrong in (machine.folder, f'{machine.folder}/missing/core'):
                 assert client.ask('core', file=wrong)['error']['code'] == 'failed'
@@ -619,7 +619,7 @@ class Command(unittest.TestCase):
                     else:
                         assert done.returncode == 2 and 'another user (65534)' in done.stderr, done
                 os.unlink(f'{path}/control')
-                # The same from inside the folder.
+                # A relative path, from inside the folder, is accepted, too.
                 if path == private:
                     with subprocess.Popen(['/usr/bin/python3', '-c', script, f'{path}/control'], user=65534, text=True,
                                           stdout=subprocess.PIPE) as process:

@@ -52,7 +52,7 @@ class Threads(unittest.TestCase):
         for thread in found:
             assert thread['NoNewPrivs'].strip() == '1', thread
             assert int(thread['CapEff'], 16) == int(thread['CapPrm'], 16) == 0, thread
-            # The filter of the role, and that of the whole process.
+            # A thread with a role has the filter of the role and that of the process.
             filters = 0 if not FILTER else 2 if thread['Name'].strip() in ROLES else 1
             assert int(thread['Seccomp_filters']) == filters, thread
 

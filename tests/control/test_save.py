@@ -190,7 +190,7 @@ class Dump(unittest.TestCase):
         for gpn, pages in struct.iter_unpack('<QQ', saved.parts[MAP]):
             assert f'\n    gpn {f"{gpn:#x}" if gpn else 0}, pages {pages}\n' in out
         assert '\n    serial.divisor[0] = 0x' in out and '\n    ioapic.entry[23] = 0x' in out
-        # The partition, with the same text as for a state without a machine.
+        # The partition has the same text as in the file of a partition only.
         alone, _, status = self.dump(bytes(saved.parts[STATE]))
         assert status == 0 and alone and out.endswith(alone)
 
@@ -289,7 +289,7 @@ class File(unittest.TestCase):
                     os.mknod(f'{folder}/null', stat.S_IFCHR | 0o666, os.makedev(1, 3))
                     names.append('null')
                 except PermissionError:
-                    pass  # a container
+                    pass  # containers may forbid mknod
             before = {name: os.lstat(f'{folder}/{name}')[:2] for name in os.listdir(folder)}
             for name in names:
                 answer = machine.ask('save', file=f'{folder}/{name}')
@@ -309,7 +309,7 @@ class File(unittest.TestCase):
                 for command, name in (('save', 'saved'), ('core', 'core')):
                     subprocess.run([VSM, 'inspect', machine.path, command, name], cwd=folder, timeout=TIMEOUT, check=True)
                 assert sorted(os.listdir(other)) == ['core', 'saved']
-            # What the unit does: the machine's folder has the saved machine and is its current one.
+            # As the unit does: the saved machine is in the current folder.
             with Machine('--restore', 'saved', folder=folder, name='c', cwd=other) as machine:
                 assert machine.state() == 'running'
                 assert machine.ask('nmi', vp=0)['ok']

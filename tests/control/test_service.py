@@ -16,7 +16,7 @@ import tapcase
 from sim_machine import TIMEOUT, Machine
 
 VMM, VSM, KERNEL = sys.argv[1:4]
-del sys.argv[1:4]  # what is left names the tests to run
+del sys.argv[1:4]  # the remaining arguments are the tests to run
 Machine.VMM = VMM
 OPTIONS = ('--memory', '16M', '--sandbox', 'auto')
 
@@ -129,7 +129,7 @@ class Check(unittest.TestCase):
         self.file.write_text('kernel = k\n', encoding='utf-8')
         self.file.chmod(0)
         lead = ['setpriv', '--reuid=65534', '--clear-groups'] if os.geteuid() == 0 else []
-        # By descriptor: the folder of the build may be closed to others.
+        # Execute it by a descriptor, since the build folder may be inaccessible to other users.
         tool = os.open(VSM, os.O_RDONLY)
         done = subprocess.run([*lead, f'/proc/self/fd/{tool}', 'run', '--config', str(self.file)], pass_fds=[tool],
                               capture_output=True, text=True, timeout=TIMEOUT, check=False)

@@ -13,7 +13,7 @@ PREFIXES = [
     ("HV_X64_REGISTER_", "HV_REGISTER_"),
 ]
 
-# Kernel's name: ours, or an expression of ours.
+# Kernel's name: our name, or an expression of our names.
 NAMES = {
     "HV_HYP_PAGE_SHIFT": "HV_PAGE_SHIFT",
     "HV_HYP_PAGE_SIZE": "HV_PAGE_SIZE",
@@ -36,7 +36,7 @@ NAMES = {
     "HV_HYPERCALL_REP_COMP_1": "UINT64_C(1) << HV_HYPERCALL_RESULT_REPS_SHIFT",
     "HV_HYPERCALL_REP_COMP_MASK": "HV_HYPERCALL_RESULT_REPS_MASK",
     "HV_HYPERCALL_REP_START_OFFSET": "HV_HYPERCALL_REP_START_SHIFT",
-    # The kernel counts IsNested among the reserved bits.
+    # The kernel's mask of reserved bits includes IsNested.
     "HV_HYPERCALL_RSVD_MASK": "HV_HYPERCALL_RESERVED_MASK | HV_HYPERCALL_NESTED",
     "HV_HYPERCALL_RSVD0_MASK": "(HV_HYPERCALL_RESERVED_MASK & UINT32_MAX) | HV_HYPERCALL_NESTED",
     # messages
@@ -211,7 +211,7 @@ ATTRIBUTES = {
     "granularity": "HV_X64_SEGMENT_GRANULARITY",
 }
 
-# (kernel's type, ours, do the sizes agree, fields: the kernel's name, or "kernel's=ours")
+# (kernel's type, ours, whether the sizes agree, fields: the name in both, or "kernel's=ours")
 LAYOUTS = [
     ("struct ms_hyperv_tsc_page", "struct hv_reference_tsc_page", False,
      "tsc_sequence tsc_scale tsc_offset"),
@@ -263,7 +263,7 @@ LAYOUTS = [
      "partition_id target_vtl res=reserved"),
 ]
 
-# (an expression of the kernel's, the same in ours): relations that the tables above cannot express
+# (expression with the kernel's names, with ours): relations that the tables above cannot express
 EXPRESSIONS = [
     ("offsetof(struct hv_get_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),
     ("offsetof(struct hv_set_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),

@@ -24,7 +24,7 @@ from vsmrig.say import Unavailable  # noqa: E402
 
 MODULES = ('kvm', 'kvm-amd', 'kvm-intel')
 
-# The module file that a kernel loads by each name, and the files of vsm that are left.
+# Commands that print the module file which a kernel loads for each name, and the remaining files of vsm.
 IN_USE = 'modinfo -k $K -n kvm kvm-amd kvm-intel'
 LEFT = 'find /var/lib/dkms /usr/lib/modules/$K -name "vsm*" -o -name updates'
 SHT_NOBITS = 8
@@ -106,7 +106,7 @@ class Refusals(World):
                    f'the source is of Linux 6.12.1, the headers are of {self.release}')
 
     def test_dkms_does_not_build_for_a_kernel_of_another_series(self):
-        # INSTALL.md describes that change: without it autoinstall fails for such a kernel in Debian 12, and then apt.
+        # The removal of AUTOINSTALL is in INSTALL.md: otherwise, in Debian 12, autoinstall for such a kernel fails, and so apt fails.
         _, said = self.script('mkdir -p /usr/lib/modules/6.13.1-amd64 && cp -r /usr/src/linux-headers-$K '
                               '/usr/lib/modules/6.13.1-amd64/build; dkms add /mnt/kernel; '
                               'dkms build vsm-kvm/1 -k 6.13.1-amd64; echo "status $?"; '

@@ -44,7 +44,7 @@ void machine_create(struct raw_kvm *machine, uint64_t ram_size, bool irqchip);
 
 /* Sets RIP and all other registers: RSP below STACK, RAX 0x5555, RDX 0x60. */
 void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
-/* The same in 32-bit mode without paging, with flat segments, @cr3 and @cr4. */
+/* As cpu_start(), in 32-bit mode without paging, with flat segments, @cr3 and @cr4. */
 void cpu_start_32(struct raw_kvm *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);
 /* Returns to 64-bit mode. */
 void cpu_end_32(struct raw_kvm *machine);

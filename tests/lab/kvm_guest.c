@@ -90,7 +90,7 @@ static void make_descriptors(struct guest *guest)
 	memcpy(guest->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ creation */
 
 static int create(struct guest *guest, uint8_t engine, bool smm, uint8_t vtls, uint32_t vps,
 		  uint64_t ram_size)

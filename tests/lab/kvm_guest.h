@@ -32,20 +32,23 @@ struct guest {
 	struct vcpu_state *state[4];
 	uint8_t vtl_count;
 	struct backend_file file[GUEST_FILES];
-	struct backend_memory map[GUEST_FILES]; /* [files] */
+	struct backend_memory map[GUEST_FILES]; /* the first `files` are used */
 	uint32_t files;
 };
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
-/* The same with the engine @engine (enum vsm_engine). Returns 0, or -errno without a guest. */
+/*
+ * As guest_create(), with the engine @engine (enum vsm_engine). Returns 0, or -errno without a
+ * guest.
+ */
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size);
-/* The same with System Management Mode (and engine uffd). */
+/* As guest_create(), with System Management Mode (and engine uffd). */
 int guest_create_smm(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
 void guest_destroy(struct guest *guest);
 /* Appends memory from a new file to the map. Returns 0 or -errno. */
 int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t **host);
-/* The same with the properties of @memory. */
+/* As guest_memory_add(), with the properties of @memory. */
 int guest_memory_add_as(struct guest *guest, uint64_t gpa, uint64_t size,
 			struct backend_memory memory, uint8_t **host);
 /* Removes the memory that was added last. */
@@ -53,22 +56,26 @@ int guest_memory_remove(struct guest *guest);
 
 /* Sets all registers of the VTL: 64-bit mode, CPL 0, RIP at @rip. */
 void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip);
-/* The same for VTL0 of VP 0 with RDI and RAX. Returns its registers, which the caller may
- * change. */
+/*
+ * As guest_start() for VTL0 of VP 0, with RDI and RAX. Returns its registers, which the caller may
+ * change.
+ */
 struct vcpu_state *guest_start_with(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax);
-/* Registers that the caller may change. */
+/* Returns registers that the caller may change. */
 struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
 const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
 
 /* One vp_run without interrupts and deadline. */
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl);
-/* The same, repeated while it returns BACKEND_EXIT_INTERRUPTED. */
+/* As guest_run(), repeated while it returns BACKEND_EXIT_INTERRUPTED. */
 struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl);
 /* Answers the exit and continues the guest. */
 struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
 				enum backend_answer answer);
-/* The vector of the exception or interrupt that ended in this exit, else -1. @frame gets the
- * CPU's frame above it. */
+/*
+ * Returns the vector of the exception or interrupt that ended in this exit, or -1. @frame gets the
+ * CPU's frame above the vector.
+ */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
 
 /* Whether the guest has reached its OUT to PORT_DONE. */

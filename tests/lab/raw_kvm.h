@@ -51,18 +51,18 @@ void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *m
 		 uint64_t size);
 void raw_kvm_put(const struct raw_kvm *kvm, uint64_t gpa, uint64_t value);
 
-/* What KVM supports. */
+/* Gets the CPUID that KVM supports. */
 void raw_kvm_get_cpuid(const struct raw_kvm *kvm, struct raw_kvm_cpuid *cpuid);
-/* @cpuid NULL: what KVM supports. */
+/* @cpuid NULL: the CPUID that KVM supports. */
 struct raw_vcpu *raw_kvm_add_vcpu(struct raw_kvm *kvm, const struct raw_kvm_cpuid *cpuid);
 struct kvm_sregs raw_kvm_sregs(const struct raw_vcpu *vcpu);
 void raw_kvm_set_sregs(const struct raw_vcpu *vcpu, const struct kvm_sregs *sregs);
 void raw_kvm_set_regs(struct raw_vcpu *vcpu, const struct kvm_regs *regs);
 
-/* 32-bit mode without paging; writes the GDT to @gdt. */
+/* Sets 32-bit mode without paging; writes the GDT to @gdt. */
 void raw_kvm_flat_32(const struct raw_kvm *kvm, const struct raw_vcpu *vcpu, uint64_t gdt,
 		     uint64_t idt);
-/* An interrupt gate of 32-bit mode. */
+/* Writes an interrupt gate of 32-bit mode. */
 void raw_kvm_gate_32(const struct raw_kvm *kvm, uint64_t idt, unsigned int vector,
 		     uint32_t handler);
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP on stdout, for programs of tests/rig that do not use cmocka. From one thread at a time; a line is
- * written when the call returns.
+ * TAP on stdout, for programs of tests/rig that do not use cmocka. Only one thread at a time may
+ * call these functions; they flush each line.
  */
 #ifndef TAP_H
 #define TAP_H
 
 #include <stdbool.h>
 
-/* Before the first case: another number of cases than this is a failure. */
+/* Sets the plan before the first case: another number of cases is then a failure. */
 void checks_plan(int cases);
-/* A case with its name; returns @ok. errno is unchanged. */
+/* Prints the result of a case; returns @ok. errno is unchanged. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A case that cannot be tested here. */
+/* Prints a case that cannot be tested on this host. */
 void check_skipped(const char *name, const char *why);
 /* Writes the plan if checks_plan() has not, and returns the program's status: 0, or 1 if a case
  * failed. */

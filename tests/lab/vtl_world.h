@@ -27,8 +27,8 @@ enum world_step {
 	WORLD_ENABLED_PARTITION = 0x20,
 	WORLD_ENABLED_VP,
 	WORLD_RETURNED, /* VTL0 has returned from its first VTL call */
-	WORLD_STORED,	/* VTL0's store to the secret is done */
-	WORLD_LOOPED,	/* a loop is over */
+	WORLD_STORED,	/* VTL0 has stored to the secret */
+	WORLD_LOOPED,	/* VTL0 has completed a loop */
 	WORLD_SPUN,	/* one iteration of world_spin */
 	WORLD_CONFIGURED = 0x30,
 	WORLD_PROTECTED,
@@ -54,7 +54,7 @@ struct world {
 
 /* Returns 0 or -errno. */
 int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
-/* With one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
+/* As world_create(), with one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
 int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size);
 void world_destroy(struct world *world);
 /*
@@ -62,13 +62,13 @@ void world_destroy(struct world *world);
  * instruction.
  */
 void world_finish_exit(struct world *world);
-/* The guest's address of code. */
+/* The GVA of code at @place. */
 uint64_t world_address(const uint8_t *place);
 /* Sets RIP of VTL0 to @place, RSP and RDI to their initial values, and R14 and R15. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
 /* Sets or clears CR0.EM of VTL1, which shows that VTL1 does not use the FPU. */
 void world_set_em(struct world *world, bool em);
-/* Lets both VTLs use AVX. */
+/* Enables AVX in both VTLs. */
 void world_allow_avx(struct world *world);
 /* Sets one of two lists of WORLD_LIST pages. At each VTL call with 3 in R14, VTL1 sets VTL0's
  * rights to both lists, and R13 to the statuses of both hypercalls (0: success).

@@ -236,7 +236,7 @@ class Bounds(unittest.TestCase):
         for lane in data['timeline']['lanes']:
             parts = slices(lane['slices'])
             total += len(parts)
-            # The time of each VTL does not depend on the size of the cells.
+            # The total time of each VTL is the same at every size of cells.
             for vtl in (0, 1):
                 kept = sum(end - begin for begin, end, of, _ in parts if of == vtl)
                 share = next(s for s in data['shares'] if (s['vp'], s['vtl']) == (lane['vp'], vtl))

@@ -57,7 +57,7 @@ def story():
     yield record(time, 1, N.COUNTERS, 0, 700, 120, 0)
 
 
-WINDOWS = {}  # by whether they are dark: a browser takes seconds to start
+WINDOWS = {}  # whether it is dark: window. Windows are kept, since a browser takes seconds to start.
 
 
 class InABrowser(unittest.TestCase):
@@ -69,7 +69,7 @@ class InABrowser(unittest.TestCase):
             WINDOWS[dark] = browser.Browser(dark=dark)
         window = WINDOWS[dark]
         window.resize(width, height)
-        window.console_messages()  # drop those of the previous test
+        window.console_messages()  # discard the messages of the previous test
         window.open(path or STORY)
         assert window.run('return document.documentElement.dataset.ready') == 'yes', window.console_messages()
         return window
