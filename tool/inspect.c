@@ -29,7 +29,7 @@ enum {
 };
 
 #define ARGUMENTS_MAX 4
-/* A command that this program carries out by others. */
+/* A command that this program implements itself, by other requests. */
 #define CODE "code"
 
 /* Commands, which are not paths. The arguments are fields of the request, in this order. */
@@ -54,7 +54,7 @@ static const struct order {
 };
 
 struct session {
-	const struct command *self; /* `vsm inspect`, or the command that asks by it */
+	const struct command *self; /* the subcommand, for messages */
 	const char *socket;
 	FILE *in; /* stream of answers */
 	int out;
@@ -131,7 +131,7 @@ static bool say(const struct session *session, json_t *request)
 	json_decref(request);
 	if (!text)
 		return false;
-	text[size] = '\n'; /* replaces the 0 */
+	text[size] = '\n'; /* replaces the terminating 0 */
 	for (left = size + 1; left;) {
 		const ssize_t sent = send(session->out, next, left, MSG_NOSIGNAL);
 
@@ -153,7 +153,7 @@ static json_t *receive_value(struct session *session)
 	const ssize_t size = getline(&session->line, &session->room, session->in);
 	json_t *value;
 
-	/* The process of the machine may be under a guest's control. */
+	/* The guest may control the process of the machine, so its text is untrusted. */
 	if (size > 0)
 		inspect_make_printable(session->line);
 	value = size > 0 ? json_loadb(session->line, (size_t)size, 0, NULL) : NULL;
@@ -296,7 +296,7 @@ bool inspect_has_command(const char *name)
 	return strcmp(name, CODE) == 0 || find_order(name);
 }
 
-/* The command closest to @word, which is none, or NULL. */
+/* Returns the command most similar to the unknown @word, or NULL. */
 static const char *closest_order(const char *word)
 {
 	const char *names[ARRAY_SIZE(orders) + 1] = {CODE};

@@ -20,12 +20,13 @@ struct json {
 	bool dense; /* no line breaks or spaces, for large output */
 };
 
-/* A string with its quotes. */
+/* Writes a string with its quotes. */
 void json_text(FILE *out, const char *text);
 
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
-void json_put_string(struct json *json, const char *key, const char *value); /* NULL: null */
+void json_put_string(struct json *json, const char *key,
+		     const char *value); /* @value NULL writes null. */
 void json_put_integer(struct json *json, const char *key, int64_t value);
 void json_put_unsigned(struct json *json, const char *key, uint64_t value);
 void json_put_boolean(struct json *json, const char *key, bool value);

@@ -41,7 +41,9 @@ int command_option(const struct command *self, int argc, char **argv, const char
 	}
 	if (option != '?')
 		return option;
-	/* getopt_long() leaves the value of an option that it found in optopt, else a letter or 0. */
+	/*
+	 * optopt is the `val` of an option that getopt_long() has found; otherwise a letter or 0.
+	 */
 	if (strncmp(typed, "--", 2) != 0)
 		return not_an_option(self, options, letter);
 	if (optopt == 0)

@@ -13,9 +13,15 @@ struct output {
 	FILE *file; /* where to write */
 };
 
-/* Opens a temporary file in the folder of @path. False: failed, with a line on stderr. */
+/*
+ * Opens a temporary file in the folder of @path. Returns false after a failure, with a line on
+ * stderr.
+ */
 bool output_open(struct output *output, const char *command, const char *path);
-/* Renames the file to its name. False: a write failed, with a line on stderr; there is no file. */
+/*
+ * Renames the file to its final name. Returns false if a write failed, with a line on stderr; there
+ * is no file then.
+ */
 bool output_commit(struct output *output);
 /* Removes the temporary file. */
 void output_abandon(struct output *output);

@@ -11,7 +11,7 @@
 #define DEFAULT_SECONDS 10
 #define MAX_SECONDS	600
 
-/* A whole number from 1 to MAX_SECONDS, else 0. */
+/* Returns a whole number from 1 to MAX_SECONDS, or 0 if @text is not one. */
 static unsigned int seconds(const char *text)
 {
 	char *end;

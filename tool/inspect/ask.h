@@ -13,7 +13,7 @@
  * exit status of `vsm inspect`, with a message of @self on stderr.
  */
 int inspect_ask(const struct command *self, const char *socket, const char *path, json_t **value);
-/* The same for any request, which is released: stores the result of the answer. */
+/* As inspect_ask(), for any @request, which is released: stores the result of the answer. */
 int inspect_request(const struct command *self, const char *socket, json_t *request,
 		    json_t **result);
 

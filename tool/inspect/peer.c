@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Only @user and root can change what @folder contains. */
+/* Whether only @user and root can change the contents of @folder. */
 static bool is_private(const char *folder, uid_t user)
 {
 	struct stat status;
@@ -20,7 +20,7 @@ static bool is_private(const char *folder, uid_t user)
 	       !(status.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* Not resolved. NULL: no memory, or no current folder. */
+/* Makes a path absolute without resolving links. Returns NULL without memory or current folder. */
 static char *absolute_path(const char *path)
 {
 	char *folder, *absolute;
@@ -35,8 +35,8 @@ static char *absolute_path(const char *path)
 }
 
 /*
- * Each folder on the way to @path is private: one that others may write, such as /tmp, lets them
- * replace the next. A path with symbolic links has other folders on its way, and is refused.
+ * Whether each folder of @path is private: in a folder that others may write, such as /tmp, they
+ * can replace the next one. Paths with symbolic links lead through other folders, and are refused.
  */
 static bool belongs_to(const char *path, uid_t user)
 {

@@ -82,7 +82,9 @@ static int compare(const void *left, const void *right)
 	return (int)other->preferred - (int)one->preferred;
 }
 
-/* Reads the symbol table for linkers, or else the one for the loader. */
+/*
+ * Reads the complete symbol table (.symtab), or without one that of the dynamic linker (.dynsym).
+ */
 static bool read_tables(struct symbols *symbols, Elf *elf, uint64_t offset)
 {
 	static const GElf_Word types[] = {SHT_SYMTAB, SHT_DYNSYM};
@@ -154,7 +156,9 @@ const char *symbols_at(const struct symbols *symbols, uint64_t address, uint64_t
 	size_t low = 0, high = symbols ? symbols->count : 0;
 	const struct symbol *found;
 
-	/* Finds the last one that is not above @address, then the first with the same address. */
+	/*
+	 * Finds the last symbol that is not above @address, then the first with the same address.
+	 */
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 

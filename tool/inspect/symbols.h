@@ -13,7 +13,7 @@ struct symbols;
  * not run at its linked address. Returns NULL after an error on stderr.
  */
 struct symbols *symbols_open(const char *path, uint64_t offset);
-/* @symbols may be NULL, here and below, which means no symbols. */
+/* @symbols may be NULL, here and in the functions below, which means no symbols. */
 void symbols_close(struct symbols *symbols);
 
 /*

@@ -22,7 +22,7 @@
 #define STACK	 0x7ff0u
 
 #define TABLE	0x27u /* present, writable, user, accessed */
-#define PAGE_2M 0xe7u /* the same, dirty, 2 MiB: the processor need not set any bits */
+#define PAGE_2M 0xe7u /* as TABLE, but dirty and 2 MiB: the processor need not set any bits */
 
 #define CR0_PE	 0x1u
 #define CR0_NE	 0x20u

@@ -8,7 +8,10 @@
 
 #include "probe.h"
 
-/* In /proc/cpuinfo a line is "name<tabs>: value". True if @line is the one called @name. */
+/*
+ * Returns the value of a line "name<tabs>: value" of /proc/cpuinfo, or NULL if its name is not
+ * @name.
+ */
 static const char *cpuinfo_value(const char *line, const char *name)
 {
 	size_t length = strlen(name);

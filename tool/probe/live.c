@@ -3,17 +3,17 @@
  * Items that are self-tests.
  *
  * A time-out may be due to a busy host, and in a virtual machine no clock shows that. So after a
- * time-out selftest_control(), which needs only time, runs at once and decides whether the result
- * counts.
+ * time-out selftest_control(), which needs only time, runs immediately, and decides whether the
+ * result counts.
  */
 #include "probe.h"
 #include "selftest.h"
 
-/* After a slow control each try has twice the time of the one before. */
+/* Tries of a self-test. After a slow control the next try has twice the time. */
 #define TRIES 3u
-/* On an idle host the control takes far less than this part of the limit. */
+/* On an idle host the control takes far less than 1/SPARE of the limit. */
 #define SPARE 50u
-/* Time-outs with a quick control that count as a result. */
+/* This many time-outs with a quick control are a result. */
 #define ENOUGH 2u
 
 static bool host_has_time(struct probe *probe, unsigned int timeout_ms)
@@ -25,7 +25,7 @@ static bool host_has_time(struct probe *probe, unsigned int timeout_ms)
 	return result.outcome == SELFTEST_PASS && result.elapsed_ms <= timeout_ms / SPARE;
 }
 
-/* False: the host was too busy for a result. */
+/* Returns false if the host was too busy for a result. */
 static bool run_test(struct probe *probe, const struct probe_item *item,
 		     struct selftest_result *result)
 {

@@ -43,7 +43,7 @@ static void *load(void *opaque)
 	return NULL;
 }
 
-/* A page with the value 1, mapped twice, and registered. */
+/* Makes a page with the value 1, mapped twice, and registers one mapping. */
 static bool make(struct page *page, struct selftest *test, uint64_t mode)
 {
 	int fd = memfd_create("vsm-probe", MFD_CLOEXEC);

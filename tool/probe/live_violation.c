@@ -95,7 +95,7 @@ static bool rewind_guest(struct violation *violation)
 	return guest_set_regs(&violation->guest, &regs);
 }
 
-/* A guest that is about to execute @program on an unprotected page. */
+/* Makes a guest that is about to execute @program on an unprotected page. */
 static bool make(struct violation *violation, struct selftest *test,
 		 const struct guest_program *program)
 {
@@ -133,7 +133,7 @@ static bool protect(struct violation *violation, bool no_access)
 	return true;
 }
 
-/* True if the last KVM_RUN ended by closing the page, with the access reported as MMIO. */
+/* Whether the last KVM_RUN ended by closing the page, with the access reported as MMIO. */
 static bool shown_as_mmio(struct violation *violation, bool write)
 {
 	const struct kvm_run *run = violation->guest.run;
@@ -153,8 +153,8 @@ static bool is_late(struct violation *violation)
 }
 
 /*
- * Executes the access to the protected page. True if KVM_RUN ended at the instruction without side
- * effects.
+ * Executes the access to the protected page. Returns whether KVM_RUN ended at the instruction
+ * without side effects.
  */
 static bool stops_at_instruction(struct violation *violation, uint64_t flags, bool write)
 {
@@ -243,7 +243,9 @@ void selftest_never_hang(struct selftest *test)
 	struct probe_guest *guest = &violation.guest;
 	int error;
 
-	/* A copy from a device to the protected page, whose store KVM emulates on every processor. */
+	/*
+	 * Copies from a device to the protected page; KVM emulates this store on every processor.
+	 */
 	if (!make(&violation, test, &guest_copy) || !protect(&violation, false) ||
 	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
 		return;

@@ -157,7 +157,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
 	const struct probe_finding *restrictions = probe_find(probe, "live.restrictions");
 	enum probe_engine engine = PROBE_ENGINE_UFFD;
-	/* Without it, attr is unknown. */
+	/* attr is unknown if the host was too busy for its self-test. */
 	bool busy = restrictions && restrictions->status == PROBE_BUSY;
 
 	if (restrictions && restrictions->status == PROBE_OK)
@@ -175,7 +175,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 		}
 		if (finding->status == PROBE_OK)
 			continue;
-		/* Without never_hang a guest could hang its VP: no engine then. */
+		/* Without never_hang a guest could hang its VP, so there is no engine. */
 		if (!finding->has_value || finding->value != SELFTEST_SLOW)
 			return PROBE_ENGINE_NONE;
 		engine = PROBE_ENGINE_SLOW;

@@ -50,9 +50,9 @@ enum probe_kvm_kind {
 enum probe_engine {
 	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run, or the host was too busy for them */
 	PROBE_ENGINE_NONE,
-	PROBE_ENGINE_SLOW, /* only by closing pages for accesses of KVM itself */
+	PROBE_ENGINE_SLOW, /* userfaultfd, by closing pages: KVM makes the accesses itself */
 	PROBE_ENGINE_UFFD, /* userfaultfd: the vCPU stops at the instruction */
-	PROBE_ENGINE_ATTR, /* the optional kernel part: the same, for execution as well */
+	PROBE_ENGINE_ATTR, /* the optional kernel part: as userfaultfd, and for execution */
 };
 
 /* Prerequisites of an item. */

@@ -10,10 +10,10 @@
 /* The full report as text. */
 void report_text(FILE *out, const struct probe *probe);
 
-/* The verdict, and where its remedies are. */
+/* The verdict, and the command that prints the remedies. */
 void report_quiet(FILE *out, const struct probe *probe);
 
-/* The verdict alone: a sentence, and the restrictions. */
+/* Only the verdict: a sentence, and the restrictions. */
 void report_verdict(FILE *out, const struct probe *probe);
 
 /* As docs/probe.schema.json describes. */

@@ -121,7 +121,7 @@ static bool await(int fd, int64_t deadline, struct selftest_result *result)
 	}
 }
 
-/* Waits until @deadline for the child's end. True if it has ended. */
+/* Waits until @deadline for the end of the child. Returns whether it has ended. */
 static bool ended(pid_t pid, int64_t deadline, int *status)
 {
 	for (;;) {
@@ -164,7 +164,7 @@ static void run(struct probe_env *env, const struct probe_item *item, unsigned i
 	answered = await(fd[0], deadline, result);
 	close(fd[0]);
 	/*
-	 * After its result the child has the same time again to exit; failure to exit is a result,
+	 * After its result the child gets the same time again to exit; failure to exit is a result,
 	 * too.
 	 */
 	gone = ended(pid, answered ? now_ms() + timeout_ms : deadline, &status);

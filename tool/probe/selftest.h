@@ -51,7 +51,7 @@ void selftest_control(struct selftest *test);
 void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
 		  struct selftest_result *result);
 
-/* For tests: sets the result. The last one counts. */
+/* For tests: sets the result. Later results replace earlier ones. */
 void selftest_pass(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void selftest_slow(struct selftest *test, const char *format, ...)

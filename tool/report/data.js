@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The data of the page, and what everything on it needs: elements, colours, numbers in words.
+// The data of the page, and functions that the other scripts use: elements, colours, numbers as text.
 'use strict';
 
 const data = JSON.parse(document.getElementById('data').textContent);
 
 const byId = (id) => document.getElementById(id);
 
-// An element with text; text is never taken for HTML.
+// Makes an element with text, which is never interpreted as HTML.
 function element(name, text, properties) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
   return Object.assign(made, properties);
 }
 
-// Numbers that pack.c packed.
+// Decodes numbers that pack.c has packed.
 function unpack(text) {
   const bytes = atob(text);
   const numbers = [];
@@ -29,7 +29,7 @@ function unpack(text) {
   return numbers;
 }
 
-// The colour of that name in page.css, as light or dark as the page is now.
+// The colour called `name` in page.css, for the light or dark scheme that is in use.
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
 const vtlColour = (vtl) => colour('vtl' + vtl % 6);
 
@@ -37,7 +37,7 @@ const redraws = [];
 const redrawAll = () => redraws.forEach((redraw) => redraw());
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll);
 
-// A canvas of this many CSS pixels, sharp on any screen.
+// Sizes a canvas in CSS pixels, with the resolution of the screen.
 function prepare(canvas, width, height) {
   const scale = window.devicePixelRatio || 1;
   canvas.style.height = height + 'px';
@@ -56,14 +56,14 @@ const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : m
 
 const units = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
 
-// A length of time, with three or four digits.
+// A length of time as text, with three or four digits.
 function span(ns) {
   if (!ns) return '0 s';
   const [unit, name] = units.find(([size]) => ns >= size) || units[3];
   return `${Number((ns / unit).toPrecision(4))} ${name}`;
 }
 
-// A moment, as exact as a range of that length needs it.
+// A time of the trace as text, with the digits that distinguish times within a range of `range` nanoseconds.
 function moment(ns, range) {
   return (ns / 1e9).toFixed(clamp(Math.ceil(-Math.log10(Math.max(range, 1) / 1e9)) + 3, 3, 9)) + ' s';
 }

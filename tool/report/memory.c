@@ -127,7 +127,7 @@ static void set_grains(struct memory *memory, unsigned int owner, unsigned int v
 		write_change(memory, vtl, begin, end - begin, to, ns);
 }
 
-/* A subrange of one range of RAM, in pages counted without holes. */
+/* Sets a part of one range of RAM; pages are counted without holes. */
 static void set_pages(struct memory *memory, unsigned int owner, unsigned int vtl, uint64_t first,
 		      uint64_t end, uint8_t access, uint64_t ns)
 {
@@ -205,7 +205,7 @@ void memory_record(struct memory *memory, const struct vsm_trace_record *record,
 
 /* ------------------------------------------------------------------ output */
 
-/* The final state as changes at time 0. */
+/* Writes the final state as changes at time 0. */
 static void pack_final(struct pack *pack, const struct memory *memory, unsigned int vtl)
 {
 	uint32_t begin = 0;

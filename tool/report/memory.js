@@ -26,7 +26,7 @@ const kindsOfRights = [
   ['0', 'no access'], ['x', 'other'],
 ];
 
-// Distinguishes rights without colours.
+// Draws a glyph, so that rights can be distinguished without colours.
 function drawGlyph(context, kind, x, y, size) {
   context.strokeStyle = colour(kind === '0' ? 'glyph-0' : 'glyph');
   context.lineWidth = 1;
@@ -93,7 +93,7 @@ class MemoryMap {
     redraws.push(() => this.draw());
   }
 
-  // The grains from the first to the last that are ever restricted.
+  // Selects the grains from the first to the last that are ever restricted.
   choosePart() {
     let low = Infinity, high = 0;
     for (const change of this.changes) {
@@ -151,7 +151,7 @@ class MemoryMap {
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
-  // The state after so many steps.
+  // Shows the state after `step` steps.
   goTo(step) {
     const end = this.memory.history ? (step ? this.steps[step - 1].end : 0) : this.changes.length;
     if (end < this.done || this.done < 0) {
@@ -168,12 +168,12 @@ class MemoryMap {
     this.draw();
   }
 
-  // The state at a time.
+  // Shows the state at a time.
   goToTime(time) {
     if (this.steps.length) this.goTo(lastAtMost(this.steps.map((step) => step.time), time) + 1);
   }
 
-  // ---- where things are
+  // ---- geometry
 
   get grains() { return this.parts[this.part]; }
 
@@ -192,20 +192,20 @@ class MemoryMap {
     return column >= 0 && column < this.columns && cell < this.cells ? cell : -1;
   }
 
-  // The address of a page that is counted without holes.
+  // The address of a page, whose number does not count holes between ranges.
   address(page) {
     const range = this.ranges.find((one) => page < one.first + one.pages) || this.ranges[this.ranges.length - 1];
     return (range.gpn + page - range.first) * 4096;
   }
 
-  // Rights in a range of grains, and of how many grains each.
+  // The rights in a range of grains, with the number of grains that have them.
   rights(vtl, first, end) {
     const state = this.state.get(vtl), found = new Map();
     for (let i = first; i < end; i++) found.set(state[i], (found.get(state[i]) || 0) + 1);
     return found;
   }
 
-  // ---- drawing and words
+  // ---- drawing and text
 
   draw() {
     for (const [vtl, {canvas}] of this.canvases) this.drawMap(vtl, canvas);
@@ -258,7 +258,7 @@ class MemoryMap {
       `${hex(this.address(Math.min(end * grain, this.pages) - 1) + 4095)}: ${rights}`;
   }
 
-  // Ranges that are restricted.
+  // Yields the restricted ranges.
   *runs(vtl) {
     const state = this.state.get(vtl), grain = this.memory.grain;
     for (const range of this.ranges) {

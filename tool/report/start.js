@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Puts the page together.
+// Fills the page.
 'use strict';
 
 function fillHeader() {

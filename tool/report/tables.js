@@ -5,7 +5,7 @@
 const PAGE = 100;      // rows of intercepts at a time
 const COUNTS_FIRST = 12; // initial rows of a table of counts
 
-// A bar as long as a part of the whole.
+// A table cell with a bar whose length shows a share, from 0 to 1.
 function meter(part, paint) {
   const cell = element('td', undefined, {className: 'track'});
   const bar = element('span', undefined, {className: 'meter'});
@@ -67,7 +67,7 @@ function fillCounts() {
   }
 }
 
-// Columns of a row, as intercepts.c writes them.
+// Columns of the table of intercepts; `at` is the index in a row that intercepts.c writes.
 const columns = [
   {name: 'First', at: 0, text: (row) => moment(row[0], data.duration / 1000), number: true, go: true},
   {name: 'Last', at: 1, text: (row) => row[2] > 1 ? moment(row[1], data.duration / 1000) : '', number: true},

@@ -198,7 +198,7 @@ bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, u
 		.vps = vps,
 		.duration = duration,
 		.labels = 1,
-		/* Most guests have two VTLs, each running or halted. */
+		/* 4 entries per cell: most guests have two VTLs, each running or halted. */
 		.slice_cell = cell_for(slices, TIMELINE_SLICES, 4, vps, duration),
 		.mark_cell = cell_for(marks, TIMELINE_MARKS, TIMELINE_KINDS, vps, duration),
 	};

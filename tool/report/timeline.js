@@ -99,7 +99,7 @@ class Timeline {
       marks: Object.fromEntries(kinds.map((kind) => [kind.id, takeMarks(lane[kind.id])])),
     }));
     this.vtls = [...new Set(data.shares.map((share) => share.vtl))].sort((a, b) => b - a);
-    // Only the processors that fit.
+    // With many processors, rows are lower, and marks are hidden.
     this.row = this.lanes.length > 8 ? 9 : 18;
     this.shown = new Set(this.lanes.length > 8 ? [] : kinds.map((kind) => kind.id));
     this.onCursor = () => {};
@@ -113,7 +113,7 @@ class Timeline {
   x(time) { return GUTTER + (time - this.begin) / (this.end - this.begin) * this.plotWidth; }
   time(x) { return this.begin + (x - GUTTER) / this.plotWidth * (this.end - this.begin); }
 
-  // ---- moving
+  // ---- zooming and panning
 
   show(begin, end) {
     const length = clamp(end - begin, Math.min(SHORTEST, this.whole), this.whole);
@@ -173,7 +173,7 @@ class Timeline {
     this.canvas.addEventListener('pointermove', (event) => this.showReadout(event.offsetX, event.offsetY));
   }
 
-  // Pointer of any kind: `move` while it is held and away from where it began, `click` otherwise.
+  // For any kind of pointer: calls `move` while it is held and moves, and `click` if it is released where it was pressed.
   drag(canvas, move, click) {
     let start = null;
     canvas.addEventListener('pointerdown', (event) => {
@@ -285,7 +285,7 @@ class Timeline {
     }
   }
 
-  // Share of each pixel by VTL, so that slices below a pixel remain visible.
+  // The share of each pixel that is covered by a state, so that slices shorter than a pixel remain visible.
   cover(lane, state) {
     const width = Math.ceil(this.plotWidth);
     const covered = new Float32Array(width);
@@ -310,7 +310,7 @@ class Timeline {
         let to = x + 1;
         while (to < covered.length && Math.ceil(Math.min(covered[to], 1) * 16) === strength) to++;
         if (strength) {
-          // Minimum width of a slice.
+          // Even the shortest slice is visible.
           context.globalAlpha = 0.3 + 0.7 * strength / 16;
           context.fillRect(GUTTER + x, y, to - x, height);
         }
@@ -327,7 +327,7 @@ class Timeline {
     let last = -10;
     for (let i = lastAtMost(marks.time, this.begin - 1) + 1; i < marks.time.length && marks.time[i] <= this.end; i++) {
       const x = this.x(marks.time[i]);
-      if (x - last < 1) continue; // it is drawn already
+      if (x - last < 1) continue; // the previous mark covers it
       const alone = x - last > 8 && (i + 1 >= marks.time.length || this.x(marks.time[i + 1]) - x > 8);
       if (alone) drawShape(context, kind.shape, x, y, 4);
       else context.fillRect(x - 0.5, y - 4, 1.2, 8);
@@ -335,7 +335,7 @@ class Timeline {
     }
   }
 
-  // All of it, with a frame around what the lanes show.
+  // Draws the whole trace, with a frame around the range that the lanes show.
   drawOverview() {
     const context = prepare(this.overview, this.overview.clientWidth, 34);
     const {begin, end} = this;
@@ -367,7 +367,7 @@ class Timeline {
     this.end = end;
   }
 
-  // ---- words
+  // ---- text
 
   // Describes the item at a position of the canvas.
   showReadout(x, y) {

@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #define NONE UINT32_MAX
-/* Records per read: for the scan of the file, and for one VP. */
+/* Bytes per read of the first scan. */
 #define SCAN_BYTES 65536u
-#define AHEAD	   64u
+/* Records per read of one VP. */
+#define AHEAD 64u
 /* Bounds of the header and record sizes of later versions. */
 #define HEADER_MAX 65536u
 #define RECORD_MAX 4096u
@@ -258,7 +259,10 @@ bool trace_file_open_fd(struct trace_file *file, const char *command, const char
 	return false;
 }
 
-/* Until its machine has ended, a trace has a longer name: vmm_replace_create(). */
+/*
+ * Until its machine has ended, a trace has a temporary name: that of the final file and 12
+ * hexadecimal digits (vmm_replace_create()).
+ */
 static void name_unfinished(const char *command, const char *path)
 {
 	char pattern[PATH_MAX];
@@ -301,7 +305,7 @@ void trace_file_close(struct trace_file *file)
 
 /* ------------------------------------------------------------------ in the order of time */
 
-/* Reads more records of a VP. False: none. */
+/* Reads more records of a VP. Returns false without any. */
 static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 {
 	const uint32_t size = file->header.record_size;
@@ -332,7 +336,7 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 		if (record->tsc < cursor->tsc)
 			record->tsc = cursor->tsc;
 		cursor->tsc = record->tsc;
-		/* Check again: the file may have changed since the scan. */
+		/* The file may have changed since the scan: keep the numbers valid. */
 		record->vp = extent->vp;
 		record->vtl %= TRACE_VTLS;
 	}

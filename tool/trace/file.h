@@ -49,15 +49,15 @@ struct trace_file {
  * that begins with @command.
  */
 bool trace_file_open(struct trace_file *file, const char *command, const char *path);
-/* The same for a descriptor, which it takes over. */
+/* As trace_file_open(), for a descriptor, which is closed with the file. */
 bool trace_file_open_fd(struct trace_file *file, const char *command, const char *name, int fd);
 void trace_file_close(struct trace_file *file);
 
 /* Restarts at the first record. */
 void trace_file_rewind(struct trace_file *file);
 /*
- * The next record in time; at equal times the lower VP first. Within one VP time never decreases.
- * False: end, or a read error with a line on stderr.
+ * Gets the next record in time; at equal times the lower VP first. Within one VP time never
+ * decreases. Returns false at the end, or after a read error with a line on stderr.
  */
 bool trace_file_next(struct trace_file *file, struct vsm_trace_record *record);
 

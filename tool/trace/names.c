@@ -50,7 +50,7 @@ struct number_name {
 	const char *name;
 };
 
-/* SDM volume 4: MSRs that exit on KVM and that kernels use. */
+/* MSRs that exit on KVM and that kernels use (SDM volume 4). */
 static const struct number_name msrs[] = {
 	{0x10, "IA32_TIME_STAMP_COUNTER"},
 	{0x17, "IA32_PLATFORM_ID"},
@@ -243,7 +243,7 @@ static void put_vtl(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "VTL%" PRIu64, value);
 }
 
-/* A restricted VTL; -1: all lower VTLs. */
+/* A VTL that is restricted; -1: all lower VTLs. */
 static void put_restricted(char *text, size_t size, uint64_t value)
 {
 	if (value == UINT64_MAX)

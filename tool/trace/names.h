@@ -19,7 +19,7 @@
 struct trace_event_info {
 	uint16_t number;
 	const char *name;
-	const char *argument[4]; /* "": there is none */
+	const char *argument[4]; /* "" for an unused argument */
 };
 
 extern const struct trace_event_info trace_events[];

@@ -23,7 +23,7 @@ struct trace_slice {
 typedef void trace_slice_fn(void *opaque, const struct trace_slice *slice);
 
 struct trace_track {
-	trace_slice_fn *begin; /* NULL: not called */
+	trace_slice_fn *begin; /* NULL: no calls at the start of slices */
 	trace_slice_fn *end;
 	void *opaque;
 	uint32_t vps;
