@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define APIC_ID		   0x02 /* numbers as in x2APIC MSRs: offset / 16 */
+#define APIC_ID		   0x02 /* x2APIC register number: xAPIC offset / 16 */
 #define APIC_VERSION	   0x03
 #define APIC_TPR	   0x08
 #define APIC_EOI	   0x0b

@@ -36,7 +36,10 @@ _start:
 	cmp	$2048, %ecx
 	jne	1b
 	mov	$boot_pml4, %ecx
-	/* fallthrough: EDI, ESI arguments; ECX the page tables; ESP a stack */
+	/*
+	 * fallthrough: EDI and ESI have the arguments of kit_start(), ECX the page tables, ESP a
+	 * stack
+	 */
 
 	.global boot_to_64
 boot_to_64:

@@ -42,11 +42,11 @@ static void fill_idt(void)
 					.offset_middle = (uint16_t)(at >> 16),
 					.offset_high = (uint32_t)(at >> 32)};
 	}
-	/* The double fault has its own stack, so that it can be reported. */
+	/* #DF uses its own stack: the interrupted one may be invalid. */
 	gate[8].ist = 1;
 }
 
-/* Null, code, data, TSS (two entries), 32-bit code, data and code of user mode. */
+/* GDT: null, code, data, TSS (two entries), 32-bit code, data and code of user mode. */
 static void fill_tables(struct cpu *cpu)
 {
 	uint64_t *gdt = (uint64_t *)cpu->gdt;

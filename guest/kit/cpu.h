@@ -54,7 +54,7 @@ struct cpu {
 	uint8_t *stack_end;
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
-	volatile uint32_t interrupts[256]; /* count by vector */
+	volatile uint32_t interrupts[256]; /* number received, by vector */
 	interrupt_handler *handler[256];   /* called in place of counting and EOI; NULL: none */
 };
 
@@ -80,25 +80,25 @@ static inline struct cpu *cpu_current(void)
 /* Allocates the state of a VP in a VTL, without activating it. */
 struct cpu *cpu_prepare(uint32_t vp, uint8_t vtl);
 
-/* Makes @cpu the current one: loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
+/* Makes @cpu current: loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
 void cpu_load(struct cpu *cpu);
 
-/* The IDT, shared by all: one page with 256 gates. */
+/* The IDT, shared by all VPs and VTLs: one page with 256 gates. */
 extern uint8_t cpu_idt[4096];
 
-/* The load offset: a run-time address minus that in the program's ELF file. */
+/* The load offset: a symbol's run-time address minus its address in the program's ELF file. */
 extern uint64_t cpu_image_base;
 
 /*
- * Calls function(argument). True: it raised an exception, which ended it and is in @fault. Calls
- * cannot be nested.
+ * Calls function(argument). Returns true if an exception ended it, with the exception in @fault.
+ * Calls cannot be nested.
  */
 typedef void catch_function(void *argument);
 bool catch_fault(struct fault *fault, catch_function *function, void *argument);
 
 /*
- * Runs code at CPL 3, without interrupts and without a stack, RDI at @argument, until it raises an
- * exception.
+ * Runs the code at @at at CPL 3, without interrupts or a stack and with RDI = @argument, until it
+ * raises an exception.
  */
 struct fault cpu_run_user(const void *at, uint64_t argument);
 

@@ -94,7 +94,7 @@ catch_call:
 	xor	%eax, %eax
 	jmp	1f
 
-/* The exception handler sends the interrupted code here, with RSP as catch_call saved it. */
+/* The exception handler resumes here, with the RSP that catch_call saved. */
 	.global catch_return
 catch_return:
 	mov	%gs:CPU_CATCH_RSP, %rsp

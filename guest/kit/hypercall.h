@@ -14,12 +14,12 @@
 /* Hypercall page by VTL; set by hypercall_enable() of that VTL. */
 extern uint8_t *hypercall_page[3];
 
-/* Whether CPUID reports a hypervisor with hypercalls; its privileges and features. */
+/* Whether CPUID reports a hypervisor with hypercalls, and the CPUID privileges and features. */
 bool hypercall_offered(void);
 uint64_t hypercall_privileges(void);
 uint32_t hypercall_features(void);
 
-/* Sets the guest OS ID and the hypercall page of the calling VTL; once for all VPs. */
+/* Sets the guest OS ID and the hypercall page of the calling VTL. Call it on one VP only. */
 void hypercall_enable(void);
 
 /* A hypercall input value: code, rep count, variable header in units of 8 bytes. */
@@ -29,28 +29,29 @@ static inline uint64_t hypercall_word(uint16_t code, uint32_t reps, uint32_t var
 	       (uint64_t)reps << HV_HYPERCALL_REP_COUNT_SHIFT;
 }
 
-/* One execution: RCX, RDX, R8 in, RAX out. */
+/* Calls the hypercall page once with RCX, RDX and R8; returns RAX. */
 uint64_t hypercall_raw(uint64_t control, uint64_t rdx, uint64_t r8);
 
 /*
- * With a register block: @block holds RDX, R8 and XMM0-5 before and after. XMM registers are loaded
- * for this call only, and not restored.
+ * Makes a hypercall with a register block: @block holds RDX, R8 and XMM0-5 before and after.
+ * Overwrites XMM0-5.
  */
 uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
 
 /*
- * Memory-based: copies @size bytes of @input to the VP's input page, and @out_size bytes of its
- * output page to @output. Repeats until all reps are done. Returns the hypercall result value.
+ * Makes a memory-based hypercall: copies @size bytes of @input to the VP's input page, and
+ * @out_size bytes of its output page to @output. Repeats until all reps are done. Returns the
+ * hypercall result value.
  */
 uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
 			  uint32_t out_size);
 
-/* The status of a memory-based, or of a fast, non-rep hypercall. */
+/* Make a non-rep hypercall, memory-based or fast. Return its HV_STATUS. */
 uint16_t hypercall(uint16_t code, const void *input, uint32_t size, void *output,
 		   uint32_t out_size);
 uint16_t hypercall_fast(uint16_t code, uint64_t rdx, uint64_t r8);
 
-/* HvCallGetVpRegisters and HvCallSetVpRegisters with one register. @input_vtl: HV_INPUT_VTL. */
+/* HvCallGetVpRegisters and HvCallSetVpRegisters with one register. Return the HV_STATUS. */
 uint16_t register_get(uint32_t vp, uint8_t input_vtl, uint32_t name,
 		      union hv_register_value *value);
 uint16_t register_set(uint32_t vp, uint8_t input_vtl, uint32_t name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interface that a program defines. */
+/* The function that a program which a multiboot loader starts must define. */
 #ifndef KIT_KIT_H
 #define KIT_KIT_H
 

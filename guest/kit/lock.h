@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A recursive spin lock that disables interrupts. Recursive, as a higher VTL may interrupt a lower
- * one of the same VP that holds the lock, and would deadlock.
+ * A recursive spin lock that disables interrupts. It is recursive since a higher VTL may interrupt
+ * the lock's holder on the same VP, and would otherwise wait for it forever.
  */
 #ifndef KIT_LOCK_H
 #define KIT_LOCK_H

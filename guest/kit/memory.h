@@ -16,19 +16,19 @@ void memory_init(uint64_t begin, uint64_t end);
  * GPA are equal.
  */
 void *memory_pages(size_t count);
-/* The same, aligned to 2 MiB. */
+/* Allocates 2 MiB of zeroed pages, aligned to 2 MiB. */
 void *memory_large_page(void);
 uint64_t memory_left(void);
 
 /*
- * New page tables that identity-map the first 4 GiB for CPL 0; the last GiB is uncached, for the
- * APIC. To make a page accessible to user mode, set PTE_USER in its paging_entry().
+ * Allocates page tables that identity-map the first 4 GiB for CPL 0; the last GiB is uncached, for
+ * the APIC. To make a page accessible to user mode, set PTE_USER in its paging_entry().
  */
 uint64_t paging_create(void);
 
 /*
- * The page table entry that maps the 4 KiB page at @address, after splitting a large page; flush
- * the TLB after a change. NULL above 4 GiB.
+ * Returns the page table entry of the 4 KiB page at @address, or NULL above 4 GiB; splits a large
+ * page first. The caller flushes the TLB after a change.
  */
 uint64_t *paging_entry(uint64_t cr3, const volatile void *address);
 

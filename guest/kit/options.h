@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line: words NAME=VALUE between spaces; the first is the name of the image. */
+/* The command line: the name of the image, then words NAME=VALUE separated by spaces. */
 #ifndef KIT_OPTIONS_H
 #define KIT_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Saves the command line and the loader's memory size. False: not started by multiboot. */
+/*
+ * Saves the command line and the loader's memory size. Returns false if not started by multiboot.
+ */
 bool options_init(uint32_t magic, uint64_t information);
 
 /* End of the RAM that starts at 1 MiB. */
 extern uint64_t options_memory_end;
 
 /*
- * The text of an option, up to the next space, or NULL; and its value as a number (decimal, or 0x).
+ * Return the text of an option, which ends at a space or NUL, or NULL if absent; and its value as a
+ * number (decimal, or 0x), or @missing if absent.
  */
 const char *option_text(const char *name);
 uint64_t option_number(const char *name, uint64_t missing);

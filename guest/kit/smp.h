@@ -15,15 +15,15 @@
 extern uint32_t smp_count; /* running processors, including the boot processor */
 extern uint32_t smp_apic_id[CPU_MAX];
 
-/* Starts all others by INIT and SIPI; returns the number of running processors. */
+/* Starts all other processors by INIT and SIPI; returns the number of running processors. */
 void smp_start(void);
 
 /* Loop of the application processors in VTL0; does not return. */
 void smp_idle(void);
 
 /*
- * Runs @work on VP @vp in VTL0. smp_begin() returns at once, smp_end() waits for the end; one
- * function per VP at a time. smp_run() does both, also for the calling VP. VTL0 only.
+ * Run @work on VP @vp in VTL0; call them in VTL0. smp_begin() does not wait, smp_end() waits until
+ * @work returns; one function per VP at a time. smp_run() does both, also for the calling VP.
  */
 typedef void smp_work(void *argument);
 void smp_begin(uint32_t vp, smp_work *work, void *argument);

@@ -4,7 +4,7 @@
 #include "kit/console.h"
 #include "kit/options.h"
 
-#define REPORTS_MAX 10 /* per case, as a failure in a loop would flood the output */
+#define REPORTS_MAX 10 /* failures printed per case: one in a loop would flood the output */
 
 static uint32_t number, failed, skipped;
 static uint32_t case_failures;
@@ -80,7 +80,7 @@ bool tap_run(const struct tap_topic *const *topic, size_t count)
 	return number && !failed;
 }
 
-/* SplitMix64, by Sebastiano Vigna's description: a counter and a mixing function. */
+/* SplitMix64 (Sebastiano Vigna): a counter and a mixing function. */
 uint64_t tap_random(void)
 {
 	uint64_t z = __atomic_add_fetch(&random_state, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);

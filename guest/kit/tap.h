@@ -40,7 +40,7 @@ bool tap_expect(bool ok, const char *file, int line, const char *what);
 bool tap_expect_equal(uint64_t value, uint64_t wanted, const char *file, int line,
 		      const char *what);
 
-/* Callable on any VP and VTL. Return: whether the expectation holds. */
+/* Callable on any VP and VTL. Return whether the expectation holds. */
 #define expect(condition) tap_expect(condition, __FILE__, __LINE__, #condition)
 #define expect_equal(value, wanted)                                                 \
 	tap_expect_equal((uint64_t)(value), (uint64_t)(wanted), __FILE__, __LINE__, \

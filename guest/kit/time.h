@@ -15,7 +15,7 @@ void time_delay_ms(uint64_t ms);
 /* A time limit for events that must happen, also on a slow and busy host. */
 #define TIME_LIMIT_MS 5000
 
-/* Waits for @condition: true, or false after @ms. */
+/* Waits until @condition is true; evaluates to false after @ms. */
 #define wait_for_ms(condition, ms)                                              \
 	({                                                                      \
 		const uint64_t end_ = rdtsc() + (ms)*time_ticks_per_ms();       \

@@ -20,7 +20,7 @@ struct vtl_service *vtl_service(void)
 	return vtl_service_of[cpu->vp][cpu->vtl];
 }
 
-/* ------------------------------------------------------------------ enabling */
+/* ------------------------------------------------------------------ enabling a VTL */
 
 uint16_t vtl_enable_partition(uint8_t vtl, uint8_t flags)
 {
@@ -91,7 +91,7 @@ uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags)
 	return enabling.status;
 }
 
-/* ------------------------------------------------------------------ calling */
+/* ------------------------------------------------------------------ VTL calls */
 
 static const uint8_t *stub(uint32_t shift)
 {
@@ -218,7 +218,7 @@ static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 
 	if (service->keep_return_fields)
 		return;
-	/* The layout for a VTL that returns from 64-bit mode. */
+	/* These fields are for a VTL return from 64-bit mode. */
 	control->vtl_return_x64_rax = service->gpr[GPR_RAX];
 	control->vtl_return_x64_rcx = service->gpr[GPR_RCX];
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Higher VTLs: enabling them, and a small kernel that runs in them.
+ * Higher VTLs: functions to enable them, and a small kernel that runs in them.
  *
- * That kernel is a loop: a VTL call makes it call one function and return; an interrupt makes it
- * take the interrupt, read the message slot of SINT0, and return. So a test consists of functions
- * for VTL0 and functions that vtl_run() calls in a higher VTL.
+ * The kernel is a loop: at a VTL call it calls one function and returns; at an interrupt it takes
+ * the interrupt, reads the message slot of SINT0, and returns. So a test consists of functions for
+ * VTL0 and functions that vtl_run() calls in a higher VTL.
  */
 #ifndef KIT_VTL_H
 #define KIT_VTL_H
@@ -50,27 +50,27 @@ typedef void vtl_intercept(struct vtl_service *service, const struct hv_message 
 
 /* State of one VP in one VTL above 0. */
 struct vtl_service {
-	uint64_t gpr[VTL_GPRS]; /* the lower VTL's, loaded at the VTL return (RSP is not shared) */
+	uint64_t gpr[VTL_GPRS]; /* the lower VTL's, loaded at the VTL return, except RSP */
 	vtl_work *work;
 	void *argument;
 	bool return_fast;	      /* make a fast return next time */
 	bool keep_return_fields;      /* do not write VtlReturn* of the assist page */
-	volatile uint32_t entries[4]; /* by reason */
-	vtl_intercept *on_intercept;  /* NULL: unexpected */
+	volatile uint32_t entries[4]; /* number of entries by reason */
+	vtl_intercept *on_intercept;  /* NULL: an intercept ends the machine */
 	void *intercept_argument;
-	volatile uint32_t intercepts; /* number received; the last VTL_LOG of them: */
+	volatile uint32_t intercepts; /* number received; log[] has the last VTL_LOG */
 	struct hv_message log[VTL_LOG];
 };
 
 extern struct vtl_service *vtl_service_of[CPU_MAX][VTL_COUNT];
 
-struct vtl_service *vtl_service(void); /* of the current VP and VTL */
+struct vtl_service *vtl_service(void);
 
-/* An initial context that calls @entry(no argument) on @cpu, in 64-bit mode on page tables @cr3. */
+/* Fills in an initial context that starts at @entry on @cpu, in 64-bit mode on page tables @cr3. */
 void vtl_context(struct hv_initial_vp_context *context, struct cpu *cpu, void (*entry)(void),
 		 uint64_t cr3);
 
-/* The raw enabling calls: HV_STATUS. */
+/* HvCallEnablePartitionVtl and HvCallEnableVpVtl. Return the HV_STATUS. */
 uint16_t vtl_enable_partition(uint8_t vtl, uint8_t flags);
 uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
 
@@ -80,12 +80,12 @@ uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
  * are enabled. Returns the first status that was not SUCCESS.
  */
 uint16_t vtl_enable_all(uint8_t vtl);
-/* The same with @flags (HV_ENABLE_PARTITION_VTL_MBEC). */
+/* vtl_enable_all() with flags for the partition (HV_ENABLE_PARTITION_VTL_MBEC). */
 uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags);
 
-/* VTL call: the next higher VTL of this VP runs work(argument). */
+/* Makes a VTL call: the next higher VTL of this VP runs work(argument). */
 void vtl_run(vtl_work *work, void *argument);
-/* Runs @work in VTL @vtl, by VTL calls through the VTLs between. */
+/* Runs @work in VTL @vtl of this VP, by a VTL call from each VTL below it. */
 void vtl_run_in(uint8_t vtl, vtl_work *work, void *argument);
 /* Runs @work in VTL @vtl of another VP; call it in VTL0. */
 void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
@@ -95,23 +95,21 @@ void vtl_call_stub(const void *stub);
 uint64_t vtl_switch(uint64_t *gpr, const void *stub, uint64_t control);
 
 /*
- * HvCallModifyVtlProtectionMask for @count pages from @gpa on, in as many calls as needed:
- * HV_STATUS. A secure kernel calls guest_lock() or guest_protect() instead, which keep its locks.
+ * HvCallModifyVtlProtectionMask for @count pages from @gpa on, in as many calls as needed. Returns
+ * the HV_STATUS. A secure kernel calls guest_lock() or guest_protect() instead, which keep its
+ * locks.
  */
 uint16_t vtl_protect(uint64_t gpa, uint64_t count, uint32_t flags);
-/* The same by VTL @vtl, which is the current one or a higher one. */
+/* Runs vtl_protect() in VTL @vtl, which is the current one or a higher one. */
 uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flags);
 #define VTL_PROTECT_ALL HV_MAP_GPA_PERMISSIONS_MASK
 
-/*
- * Handlers for on_intercept. Each removes the message from the log; call it before the lower VTL
- * resumes.
- */
+/* Handlers for on_intercept; a handler may call them, too. */
 vtl_intercept vtl_allow;     /* memory: grants all access to the page, and retries */
 vtl_intercept vtl_skip;	     /* advances past the instruction, by the length in the message */
 vtl_intercept vtl_inject_gp; /* #GP(0) through PendingEvent0 */
 
-/* Advances the lower VTL's RIP. */
+/* Sets the lower VTL's RIP. */
 void vtl_set_lower_rip(uint64_t rip);
 #endif
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL call and VTL return. General registers but RSP are shared between VTLs: the switching code
- * loads the other VTL's before the switch and saves them after it. RSP is private, so the stack
+ * VTL call and VTL return. General registers except RSP are shared between VTLs: the code loads the
+ * other VTL's values before the switch and saves them after it. RSP is private, so the stack
  * remains valid.
  */
 #include "kit/vtl.h"
@@ -32,8 +32,8 @@ vtl_call_stub:
 	ret
 
 /*
- * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers but RAX, RCX
- * and RSP from @gpr, calls @stub with RCX = control, and stores all registers afterwards.
+ * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers except RAX,
+ * RCX and RSP from @gpr, calls @stub with RCX = control, and stores all registers afterwards.
  */
 	.global vtl_switch
 vtl_switch:
@@ -91,8 +91,8 @@ vtl_switch:
 	ret
 
 /*
- * void vtl_first_entry(void): start of a VTL. The lower VTL's registers are still loaded; they are
- * saved to the top 128 bytes of the stack page for the C code.
+ * void vtl_first_entry(void): first instruction of a VTL. The lower VTL's registers are still
+ * loaded; this saves them to the top 128 bytes of the stack page for the C code.
  */
 	.global vtl_first_entry
 vtl_first_entry:

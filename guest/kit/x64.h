@@ -191,7 +191,7 @@ static inline void interrupts_off(void)
 	__asm__ volatile("cli" ::: "memory");
 }
 
-/* Opens a window for pending interrupts. */
+/* Enables interrupts for two instructions, so that pending ones are delivered. */
 static inline void interrupts_window(void)
 {
 	__asm__ volatile("sti; nop; nop; cli" ::: "memory");

@@ -2,7 +2,7 @@
 /*
  * Attacks by root with a kernel module. Each reports what it tried, whether it was BLOCKED or
  * SUCCEEDED, and how; successful ones are undone, except taking over VTL1. A success that VTL1 does
- * not claim to prevent (VSM_ENFORCES_) is NOT ENFORCED.
+ * not claim to prevent (VSM_ENFORCES_ bits) is reported as NOT ENFORCED.
  */
 #include <linux/kdebug.h>
 #include <linux/module.h>
@@ -24,11 +24,11 @@ static unsigned int enforced = -1;
 module_param(enforced, uint, 0400);
 MODULE_PARM_DESC(enforced, "what VTL1 enforces: bits of struct vsm_status");
 
-/* Executed in this order: the last two may take over VTL1. */
+/* Executed in this order: the last three try to take over VTL1, which cannot be undone. */
 static const struct {
 	const char *what;
 	attack *run;
-	unsigned int needs; /* VSM_ENFORCES_ that VTL1 needs to block it */
+	unsigned int needs; /* VSM_ENFORCES_ bit without which VTL1 does not block the attack */
 } attacks[] = {
 	{"patching kernel text through an alias", attack_alias_text},
 	{"rewriting read-only data through an alias", attack_alias_rodata},
@@ -46,7 +46,7 @@ static const struct {
 	{"setting VTL1's registers", attack_set_registers},
 };
 
-static unsigned int faults; /* #GP */
+static unsigned int faults; /* number of #GP */
 
 void attack_report(struct attack_report *report, const char *format, ...)
 {
@@ -122,9 +122,9 @@ bool attack_set_cr4(unsigned long value)
 
 u8 *attack_input;
 
-/* A #GP in the called page, such as the hypercall page, resumes after the call. */
+/* After a #GP in the called page, such as the hypercall page, execution resumes after the call. */
 static struct task_struct *caller;
-static unsigned long called; /* page */
+static unsigned long called; /* page of the called code */
 
 static int on_die(struct notifier_block *block, unsigned long reason, void *data)
 {

@@ -15,8 +15,8 @@ struct attack_report {
 __printf(2, 3) void attack_report(struct attack_report *report, const char *format, ...);
 
 /*
- * An attack: true if it succeeded. Each comment defines success without VTL1, where VTL1's memory
- * and registers do not exist.
+ * An attack; returns true if it succeeded. The comments at the attacks define success if VTL1 was
+ * not started, so that its memory and registers do not exist.
  */
 typedef bool attack(struct attack_report *report);
 
@@ -37,10 +37,13 @@ bool attack_write(volatile u8 *at, u8 value);
 bool attack_set_cr0(unsigned long value);
 bool attack_set_cr4(unsigned long value);
 
-/* Calls code that returns a value in RAX; ATTACK_GP if its first page raised #GP. */
+/* Calls code; returns its RAX, or ATTACK_GP if its first page raised #GP. */
 u64 attack_call(void *code);
 
-/* A hypercall with the input in attack_input; ATTACK_GP if it raised #GP. One caller at a time. */
+/*
+ * Makes a hypercall with the input in attack_input; returns ATTACK_GP if it raised #GP. One caller
+ * at a time.
+ */
 #define ATTACK_GP	  (~0ull)
 #define ATTACK_REP(count) ((u64)(count) << 32)
 extern u8 *attack_input; /* a page */
@@ -62,7 +65,7 @@ u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 #define REGISTER_CR3		       0x00040002
 #define REGISTER_EFER		       0x00080001
 
-/* Whether VTL1 is enabled. */
+/* Whether VTL1 is enabled on the partition. */
 bool attack_vtl1_owned(void);
 /* Offsets of the VTL call and the VTL return in the hypercall page. */
 void *attack_vtl_call_stub(void);
@@ -73,7 +76,7 @@ void *attack_vtl_return_stub(void);
  * registers that its code read there, or NULL if it did not run.
  */
 struct attack_captured {
-	u64 cr3, rsp, efer; /* VTL1's */
+	u64 cr3, rsp, efer; /* registers of VTL1 */
 };
 const struct attack_captured *attack_take_over(void);
 /* RSP in the attacker's context. */

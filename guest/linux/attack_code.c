@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attacks on what keeps data from running as code: execute rights and control registers. */
+/* Attacks on execute rights and control registers, which prevent that data runs as code. */
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/mm.h>
@@ -29,7 +29,10 @@ bool attack_run_data(struct attack_report *report)
 		attack_report(report, "no mapping");
 		return false;
 	}
-	/* vmap() makes no executable mapping. No TLB has this one yet. */
+	/*
+	 * vmap() makes no executable mapping, so change the entry. No TLB has it yet: no flush is
+	 * needed.
+	 */
 	set_pte(entry, pte_mkexec(*entry));
 	at = alias + offset_in_page(&loops_per_jiffy);
 	memcpy(at, code, sizeof(code));
@@ -41,7 +44,7 @@ bool attack_run_data(struct attack_report *report)
 	return result == 42;
 }
 
-/* Clears the bits and sets them again, on this CPU. */
+/* Clears CR0.WP and CR4.SMEP and sets them again, on this CPU. */
 bool attack_registers(struct attack_report *report)
 {
 	unsigned long flags, cr0, cr4;

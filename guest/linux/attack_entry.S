@@ -30,7 +30,7 @@ attack_entry:
 	movl	attack_entry_hypercall_msr(%rip), %eax
 	movl	attack_entry_hypercall_msr+4(%rip), %edx
 	wrmsr
-1:	movl	$1, %ecx	/* a fast return: registers are kept */
+1:	movl	$1, %ecx	/* fast return: RAX and RCX are not restored */
 	movq	attack_entry_return(%rip), %rax
 	ANNOTATE_RETPOLINE_SAFE
 	call	*%rax

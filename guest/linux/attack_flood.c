@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Floods of interrupts during SHA-256 of 16 KiB, many times. Success: one is taken in the middle of
- * that work, where the handler can read its registers and delay it; or VTL1 takes an IPI of VTL0;
- * or the work is incomplete or wrong.
+ * Floods of interrupts during SHA-256 of 16 KiB, many times. Success: an interrupt is taken in the
+ * middle of that work, where its handler can read the registers of the work and delay it; or VTL1
+ * takes an IPI of VTL0; or the work is incomplete or wrong.
  *
- * With VTL1 the work is VTL1's; without, the kernel's own, which any handler interrupts.
+ * VTL1 does the work; if it was not started, the kernel does, and any handler can interrupt it.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -25,9 +25,9 @@
 #define SIZE	     SECURE_KERNEL_MEASURE_MAX
 #define DIGEST_AT    SIZE /* offset in the buffer: the page after the data */
 #define BUFFER_ORDER 3
-#define INTERRUPTS   20 /* limit per request, so that the attacker's own CPU makes progress */
+#define INTERRUPTS   20 /* per request; limited so that the attacker's own CPU makes progress */
 #define TIMER_SOON   (300 * NSEC_PER_USEC) /* from the end of one handler to the next */
-#define TIMER_LATER  (50 * NSEC_PER_MSEC)  /* after the limit */
+#define TIMER_LATER  (50 * NSEC_PER_MSEC)  /* after INTERRUPTS interrupts */
 #define SECONDS_MAX  120u
 
 static struct flood {
@@ -39,11 +39,14 @@ static struct flood {
 	call_single_data_t ipi;
 	struct hrtimer timer;
 	u64 *input;    /* page for hypercall input */
-	atomic_t left; /* of INTERRUPTS */
+	atomic_t left; /* interrupts left for this request */
 	atomic_t taken, inside, sent, accepted_by_vtl1;
 } flood;
 
-/* Called in each handler on the victim's CPU: whether it interrupted the work. */
+/*
+ * Counts an interrupt on the victim's CPU, and whether it interrupted the work. Each handler calls
+ * it.
+ */
 static void count_interrupt(void)
 {
 	const struct pt_regs *regs = get_irq_regs();
@@ -62,7 +65,7 @@ static void take_ipi(void *unused)
 	count_interrupt();
 }
 
-/* A raw hypercall: attack_input and the #GP handling allow only one caller at a time. */
+/* Does not use attack_hypercall(), which allows only one caller at a time. */
 static u64 send(u8 input_vtl, u32 vector, u64 processors)
 {
 	u64 *input = flood.input, result, control = HVCALL_SEND_IPI, rdx = virt_to_phys(input);
@@ -96,7 +99,7 @@ static int send_floods(void *unused)
 	while (!kthread_should_stop()) {
 		if (atomic_dec_if_positive(&flood.left) >= 0) {
 			send_both();
-			/* -EBUSY: the last one is still pending. */
+			/* Ignores -EBUSY: the previous IPI is still pending. */
 			smp_call_function_single_async(flood.victim, &flood.ipi);
 		} else {
 			usleep_range(100, 200);
@@ -118,8 +121,8 @@ static enum hrtimer_restart take_timer(struct hrtimer *timer)
 }
 
 /*
- * A request to VTL1, with a flag in memory that VTL call and return bracket without other
- * instructions.
+ * Makes a request to VTL1. The flag `working` is set only during the VTL call, as no other
+ * instructions are between.
  */
 static u64 ask_vtl1(void)
 {
@@ -137,7 +140,7 @@ static u64 ask_vtl1(void)
 	return r8;
 }
 
-/* Runs all requests on the victim's CPU. Counts completed, and correct ones. */
+/* Runs all requests on the victim's CPU. Returns the number completed with the right digest. */
 static long work(void *unused)
 {
 	const unsigned long end = jiffies + SECONDS_MAX * HZ;
@@ -167,7 +170,7 @@ static long work(void *unused)
 	return done;
 }
 
-/* The sender is on another CPU if there is one; else the timer's handler sends. */
+/* Starts the sender of IPIs on another CPU. With only one CPU the timer's handler sends them. */
 static struct task_struct *start_sender(void)
 {
 	const int cpu = cpumask_any_but(cpu_online_mask, flood.victim);

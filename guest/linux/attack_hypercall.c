@@ -36,7 +36,7 @@ void *attack_vtl_return_stub(void)
 	return hv_hypercall_pg + (offsets >> 12 & 0xfff);
 }
 
-/* Without VTL1, the output is written to the same memory. */
+/* Success without VTL1: the output is written to the same memory. */
 bool attack_output(struct attack_report *report)
 {
 	u64 result;
@@ -61,7 +61,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
 }
 
-/* Writes at the kernel's own mapping, with CR0.WP clear. */
+/* Writes through the kernel's read-only mapping, with CR0.WP clear. */
 static bool write_unprotected(u8 *at, const char **refused)
 {
 	const u8 old = READ_ONCE(*at);
@@ -84,7 +84,7 @@ static bool write_unprotected(u8 *at, const char **refused)
 
 /*
  * Requests access to a locked page, to a page of VTL1, and to all pages by default; clears CR0.WP;
- * then writes. Without VTL1 only page tables protect, so that the write succeeds.
+ * then writes to kernel text. Without VTL1 only page tables protect it, so the write succeeds.
  */
 bool attack_protections(struct attack_report *report)
 {
@@ -108,7 +108,7 @@ bool attack_protections(struct attack_report *report)
 
 static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGISTER_EFER};
 
-/* Without VTL1 the attacker's own code runs there and reads its registers. */
+/* Success without VTL1: the attacker enables VTL1, and its code there reads the registers. */
 bool attack_get_registers(struct attack_report *report)
 {
 	const struct attack_captured *captured = attack_take_over();
@@ -125,7 +125,7 @@ bool attack_get_registers(struct attack_report *report)
 	return got || (captured && captured->cr3 && captured->efer);
 }
 
-/* Without VTL1 the attacker chose all of its registers. */
+/* Success without VTL1: the attacker enables VTL1 with registers of its choice. */
 bool attack_set_registers(struct attack_report *report)
 {
 	const struct attack_captured *captured = attack_take_over();

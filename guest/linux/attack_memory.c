@@ -41,8 +41,8 @@ bool attack_alias_rodata(struct attack_report *report)
 }
 
 /*
- * The loader's last page table, unused once VTL1 has its own. Without VTL1 the same memory, with
- * the secure kernel's image, is unprotected.
+ * The last page table of the loader, which VTL1 does not use after it has made its own. Without
+ * VTL1 the same memory, with the secure kernel's image, is unprotected.
  */
 static u8 *region_page(void)
 {
@@ -60,7 +60,7 @@ bool attack_read_region(struct attack_report *report)
 
 bool attack_write_region(struct attack_report *report)
 {
-	/* Unused, in a table whose entry there is not present. */
+	/* The byte is in a page table entry that is not present, so the write does no damage. */
 	const bool through = attack_write(region_page() + PAGE_SIZE - 1, 0);
 
 	attack_report(report, through ? "a byte written" : "#GP at the write");

@@ -15,7 +15,10 @@
 #define MSR_SIMP    0x40000083
 #define PAGE_ENABLE 1
 
-/* A copy of the page around @seen with one byte changed, so that the kernel continues to run. */
+/*
+ * Fills the overlay with a copy of the page around @seen with one byte changed, so that the kernel
+ * continues to run.
+ */
 static bool cover(const u8 *seen, struct attack_report *report)
 {
 	const u8 *page = (const u8 *)((unsigned long)seen & PAGE_MASK);

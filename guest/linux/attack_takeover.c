@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attacker's code in VTL1: by HvCallEnableVpVtl or HvCallStartVirtualProcessor. Any kernel code may
- * enable VTL1 while it is not enabled.
+ * Runs the attacker's code in VTL1, by HvCallEnableVpVtl or HvCallStartVirtualProcessor. Any kernel
+ * code may enable VTL1 while it is not enabled.
  */
 #include <linux/cpumask.h>
 #include <linux/mm.h>
@@ -20,7 +20,7 @@ extern struct attack_captured attack_entry_captured;
 
 static u8 stack[1024] __aligned(16);
 
-/* Hypercall results of the tries. */
+/* Results of the attempts. */
 static struct {
 	u64 partition, partition_vtl2, enable, start;
 	bool done, entered, other; /* another CPU was enabled or started */
@@ -31,7 +31,7 @@ u64 attack_own_rsp(void)
 	return (u64)stack + sizeof(stack) - 16;
 }
 
-/* VTL0's context, except RIP and RSP. */
+/* Fills in VTL0's context, but with RIP and RSP for attack_entry(). */
 static void own_context(struct hv_init_vp_context *context)
 {
 	const struct hv_x64_segment_register data = {
@@ -125,7 +125,7 @@ const struct attack_captured *attack_take_over(void)
 	return tries.entered ? &attack_entry_captured : NULL;
 }
 
-/* Without VTL1, success means that the attacker's code ran in VTL1. */
+/* Success without VTL1: the attacker's code ran in VTL1. */
 bool attack_start(struct attack_report *report)
 {
 	const bool entered = attack_take_over(), several = num_online_cpus() > 1;

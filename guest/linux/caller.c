@@ -12,7 +12,7 @@
 
 /*
  * Reads /proc/PID/exe in init's mount namespace, since the caller may have mounted another /proc.
- * READING_FIRMWARE: security modules warn about READING_UNKNOWN.
+ * Reads as READING_FIRMWARE, since security modules warn about READING_UNKNOWN.
  */
 int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST])
 {

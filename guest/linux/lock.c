@@ -12,7 +12,7 @@
 #include "module.h"
 
 static DEFINE_MUTEX(lock_mutex);
-static DEFINE_MUTEX(measure_mutex); /* VTL1 has one measurement at a time */
+static DEFINE_MUTEX(measure_mutex); /* VTL1 keeps only one measurement */
 static unsigned long (*lookup)(const char *name);
 
 /* kallsyms_lookup_name() is not exported; a kprobe on it gives its address. */
@@ -67,7 +67,7 @@ static const struct lock locks[] = {
 	{"_sdata", "_edata", SECURE_KERNEL_DATA},
 	{}};
 
-/* Where the hypervisor cannot deny execution alone. */
+/* If the hypervisor cannot deny execution without denying reads. */
 static const struct lock locks_against_writes[] = {
 	{"_text", "_etext", SECURE_KERNEL_CODE},
 	{"__start_rodata", "__end_rodata", SECURE_KERNEL_CODE},

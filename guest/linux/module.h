@@ -12,8 +12,8 @@ struct answer {
 };
 
 /*
- * call.c: sends a request to VTL1, from any context in which VTL0 may be interrupted; see
- * interface.h.
+ * call.c: sends a request (interface.h) to VTL1. Callable in any context in which VTL0 may be
+ * interrupted.
  */
 struct answer vsm_request(u64 service, u64 a, u64 b, u64 c);
 /* The errno for enum secure_kernel_status. */
@@ -23,15 +23,15 @@ int vsm_call_find(void);
 
 /* start.c: set before the device exists. */
 extern bool vsm_vtl1;	 /* VTL1 was started */
-extern void *vsm_region; /* its memory */
+extern void *vsm_region; /* VTL1's memory */
 
-/* lock.c: the kernel's text and data. */
+/* lock.c: locks the kernel's text and data. */
 int vsm_lock_find(void);
 int vsm_lock_kernel(void);
 
 /*
- * SHA-256 as VTL1 computes it: of the kernel's text, or of pieces from next(), each at most
- * SECURE_KERNEL_MEASURE_MAX bytes, until it returns 0. -EINTR on a signal.
+ * SHA-256 as VTL1 computes it: of the kernel's text, or of the pieces that next() returns, each at
+ * most SECURE_KERNEL_MEASURE_MAX bytes, until it returns 0. -EINTR on a signal.
  */
 struct vsm_pieces {
 	int (*next)(struct vsm_pieces *pieces, phys_addr_t *at);

@@ -79,7 +79,7 @@ static int enable_vtl1(const struct secure_kernel_start *start)
 	local_irq_save(flags);
 	partition = *this_cpu_ptr(hyperv_pcpu_input_arg);
 	partition[0] = HV_PARTITION_ID_SELF;
-	partition[1] = 1; /* the VTL, and no flags */
+	partition[1] = 1; /* target VTL 1; flags 0 */
 	status = hv_do_hypercall(HVCALL_ENABLE_PARTITION_VTL, partition, NULL);
 	if (hv_result_success(status)) {
 		input = *this_cpu_ptr(hyperv_pcpu_input_arg);
@@ -121,7 +121,7 @@ static void first_request(void *failed)
 		atomic_inc(failed);
 }
 
-/* On CPU 0: VTL1 enables itself on all others. */
+/* Runs on CPU 0; VTL1 then enables itself on all other CPUs. */
 static long start_vtl1(void *unused)
 {
 	u8 seed[SECURE_KERNEL_DIGEST];
@@ -164,7 +164,7 @@ static int __init vsm_init(void)
 		free_pages((unsigned long)vsm_region, REGION_ORDER);
 		return error;
 	}
-	/* VTL1 may own the memory from here on, so it is never freed. */
+	/* VTL1 may use the memory from here on, so it is never freed. */
 	error = work_on_cpu(0, start_vtl1, NULL);
 	if (!error && vsm_vtl1)
 		on_each_cpu(first_request, &failed, 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * /dev/vsm: the secure kernel's services for user space. EOPNOTSUPP: this secure kernel lacks it.
+ * /dev/vsm: the secure kernel's services for user space.
  *
- * Errors of every call: ENXIO if VTL1 was not started (except VSM_GET_STATUS), EFAULT for an
- * invalid pointer, EINVAL for an invalid size or reserved field, ENOMEM, and EIO if VTL1 refuses
- * all requests.
+ * Errors of every call: EOPNOTSUPP if this secure kernel lacks the service, ENXIO if VTL1 was not
+ * started (except VSM_GET_STATUS), EFAULT for an invalid pointer, EINVAL for an invalid size or
+ * reserved field, ENOMEM, and EIO if VTL1 refuses all requests.
  */
 #ifndef VSM_IOCTL_H
 #define VSM_IOCTL_H
@@ -44,21 +44,21 @@ struct vsm_hmac {
 
 /*
  * A secret and its sealed form, bound to the calling program (its file's content) and effective
- * user. EBADMSG: sealed by another one, on another boot, or changed; ENOENT: init's /proc is
- * unavailable; EFBIG: the program's file is larger than 64 MiB.
+ * user. EBADMSG: sealed by another program or user, on another boot, or changed; ENOENT: init's
+ * /proc is unavailable; EFBIG: the program's file is larger than 64 MiB.
  */
 struct vsm_seal {
 	__u64 secret; /* a pointer to @size bytes: read by VSM_SEAL, written by VSM_UNSEAL */
 	__u64 sealed; /* a pointer to VSM_SEALED bytes: written by VSM_SEAL, read by VSM_UNSEAL */
 	/*
-	 * 1 to VSM_SECRET_MAX. VSM_UNSEAL: size of the buffer (ENOSPC if too small), then of the
-	 * secret.
+	 * 1 to VSM_SECRET_MAX. VSM_UNSEAL reads the size of the buffer (ENOSPC if too small) and
+	 * writes that of the secret.
 	 */
 	__u32 size;
 	__u32 reserved;
 };
 
-/* SHA-256 by VTL1. A large range takes many VTL calls; a signal between them ends it: EINTR. */
+/* SHA-256 by VTL1. A large range takes many VTL calls; EINTR if a signal ends it between two. */
 struct vsm_measure {
 	__u64 data; /* a pointer */
 	__u64 size; /* 1 to VSM_MEASURE_MAX */
@@ -69,7 +69,7 @@ struct vsm_measure {
 struct vsm_time {
 	__u32 calls; /* 1 to VSM_CALLS_MAX */
 	__u32 reserved;
-	__u64 nanoseconds; /* total */
+	__u64 nanoseconds; /* of all calls */
 };
 
 /*
@@ -84,19 +84,19 @@ struct vsm_call {
 	__u32 request_size; /* 0 to VSM_CALL_MAX */
 	__u64 request;	    /* a pointer */
 	__u64 answer;	    /* a pointer */
-	__u32 answer_size;  /* room, 0 to VSM_CALL_MAX; then bytes of the answer */
+	__u32 answer_size;  /* in: size of the buffer, 0 to VSM_CALL_MAX; out: size of the answer */
 	__u32 reserved;
 };
 
 #define VSM_GET_STATUS _IOR('V', 0, struct vsm_status)
 #define VSM_LOCK_KERNEL \
-	_IO('V', 1) /* once, then EBUSY; EAGAIN while VTL1 has not run on every CPU */
+	_IO('V', 1) /* EBUSY if already locked; EAGAIN while VTL1 has not run on every CPU */
 #define VSM_HMAC    _IOWR('V', 2, struct vsm_hmac)
 #define VSM_SEAL    _IOW('V', 3, struct vsm_seal)
 #define VSM_UNSEAL  _IOWR('V', 4, struct vsm_seal)
 #define VSM_MEASURE _IOWR('V', 5, struct vsm_measure)
 #define VSM_MEASURE_KERNEL \
-	_IOR('V', 6, struct vsm_measure) /* of its text; only the digest is written */
+	_IOR('V', 6, struct vsm_measure) /* of the kernel's text; uses only the member `digest` */
 #define VSM_TIME_CALLS _IOWR('V', 7, struct vsm_time)
 #define VSM_CALL       _IOWR('V', 8, struct vsm_call)
 

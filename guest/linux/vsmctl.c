@@ -168,7 +168,7 @@ static const struct {
 	{"fuzz", 1, vsmctl_fuzz},
 };
 
-/* Error texts where strerror() would mislead, for one command, or for all (NULL). */
+/* Error texts in place of misleading ones of strerror(), for one command or for all (NULL). */
 static const struct {
 	int error;
 	int (*command)(int device, const char *argument);

@@ -7,7 +7,7 @@
 
 #include "vsm_ioctl.h"
 
-/* Commands: 0, or -1 with errno, or 1 after an error message. */
+/* Commands return 0, or -1 with errno, or 1 after an error message. */
 int vsmctl_fuzz(int device, const char *seconds);
 int vsmctl_time(int device, const char *argument);
 int vsmctl_ticks(int device, const char *seconds);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A fuzzer of /dev/vsm: all commands with nearly valid structures, invalid pointers, memory that is
- * unmapped meanwhile, and requests that another thread changes. Each call must fail or return the
- * right result, which is computed beforehand.
+ * A fuzzer of /dev/vsm: all commands with nearly valid structures, invalid pointers, memory that
+ * another thread unmaps, and requests that another thread changes. Each call must fail or return
+ * the right result, which is computed beforehand.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,7 @@ static struct {
 	uint8_t measured[VSM_DIGEST];
 	uint8_t sealed[VSM_SEALED];
 	uint8_t data[MEASURED];
-	bool lockable; /* the policy is locked: locking again is refused */
+	bool lockable; /* the policy is locked, so VSM_LOCK_KERNEL is safe: it is refused */
 	atomic_bool stop;
 	atomic_ulong calls, refused[200], strange, wrong;
 } fuzz;
@@ -171,7 +171,7 @@ static void fill(struct random *random, unsigned long command, union request *re
 		request->time.reserved = next(random) & 7 ? 0 : (uint32_t)next(random);
 		break;
 	case VSM_CALL:
-		/* Rarely one of VTL1's requests in registers, which have no buffer. */
+		/* Rarely a number below VSM_CALL_FIRST, a request without a buffer. */
 		request->call.number = VSM_CALL_FIRST * !!(next(random) & 7) + (next(random) & 3);
 		request->call.request = any_pointer(random);
 		request->call.request_size = (uint32_t)any_size(random);
@@ -191,12 +191,12 @@ static void call_once(struct random *random, int device)
 	const uint64_t kind = next(random);
 	void *argument = request;
 
-	/* These read this program's file or the kernel's text: rarely is enough. */
+	/* Issue these rarely: they hash this program's file or the kernel's text, which is slow. */
 	if ((command == VSM_SEAL || command == VSM_UNSEAL || command == VSM_MEASURE_KERNEL) &&
 	    next(random) & (command == VSM_MEASURE_KERNEL ? 255 : 7))
 		command = VSM_HMAC;
 	fill(random, command, request);
-	if ((kind & 31) == 0) /* the right number with another size or direction */
+	if ((kind & 31) == 0) /* the command's number with another size or direction */
 		command ^= 1ul << (16 + (kind >> 8) % 16);
 	else if ((kind & 31) == 1)
 		command = (unsigned long)next(random);
@@ -262,7 +262,7 @@ static int prepare(int device)
 				      .size = sizeof(SECRET)};
 	struct vsm_status status;
 
-	/* An inaccessible page follows: accesses beyond the end fault. */
+	/* The page behind the arena stays inaccessible: accesses beyond the end fault. */
 	fuzz.arena = mmap(NULL, ARENA + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fuzz.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fuzz.arena == MAP_FAILED || fuzz.shared == MAP_FAILED)

@@ -17,7 +17,7 @@
 
 #include "vsmctl.h"
 
-#define ROUNDS	   9 /* the minimum counts, as other load only adds */
+#define ROUNDS	   9 /* the minimum is reported, as other load only adds time */
 #define CALLS	   200
 #define HMAC_BYTES 64
 #define PERIOD_NS  10000000ull
@@ -107,8 +107,8 @@ static void *count(void *argument)
 	}
 	do {
 		/*
-		 * Before the read, which counts all expirations: this thread may be preempted
-		 * between.
+		 * The time is read before the expirations: if this thread is preempted between,
+		 * more than expected are counted, not fewer.
 		 */
 		time = now();
 		if (read(timer, &expired, sizeof(expired)) != sizeof(expired)) {
@@ -125,7 +125,7 @@ static void *count(void *argument)
 	return NULL;
 }
 
-/* A timer whose interrupt was lost is not rearmed, which shows as a long gap on its CPU. */
+/* If an interrupt is lost, the kernel does not rearm its timer: a long gap on that CPU. */
 int vsmctl_ticks(int device, const char *seconds)
 {
 	static struct ticker ticker[CPUS_MAX];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Encrypt-then-MAC: HMAC-SHA-256 in counter mode gives the key stream, a second key the tag over
- * nonce, size and ciphertext. Both keys are derived from the sealing key and the caller.
+ * Encrypt-then-MAC: HMAC-SHA-256 in counter mode gives the key stream; HMAC-SHA-256 with a second
+ * key over nonce, size and ciphertext gives the tag. Both keys are derived from the sealing key and
+ * the caller.
  */
 #include "seal.h"
 

@@ -14,7 +14,7 @@ enum secure_kernel_status seal(const uint8_t key[SHA256_SIZE], uint64_t nonce,
 			       const struct secure_kernel_secret *secret,
 			       struct secure_kernel_sealed *sealed);
 
-/* MISMATCH if sealed with another key or for another caller, or changed. */
+/* MISMATCH if the data was sealed with another key or for another caller, or was changed. */
 enum secure_kernel_status unseal(const uint8_t key[SHA256_SIZE], const uint8_t caller[SHA256_SIZE],
 				 const struct secure_kernel_sealed *sealed,
 				 struct secure_kernel_secret *secret);

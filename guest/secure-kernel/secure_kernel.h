@@ -13,7 +13,7 @@
 /* A measurement that spans several requests. */
 struct measurement {
 	struct sha256 hash;
-	uint64_t number; /* of the newest, from 1 */
+	uint64_t number; /* number of the newest measurement, from 1 */
 	bool open;
 };
 
@@ -25,7 +25,7 @@ struct secure_kernel {
 	uint8_t seal_key[SHA256_SIZE];
 };
 
-/* keys.c: from the loader's seed, and RDRAND if available. */
+/* keys.c: makes the keys from the loader's seed, and RDRAND if available. */
 void keys_make(struct secure_kernel *kernel, const uint8_t seed[SHA256_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The services of interface.h beyond those of the kit: hashes, an HMAC, sealed secrets. */
+/* The optional services of interface.h: hashes, HMAC, sealed secrets. */
 #include "secure_kernel.h"
 
 #include "kit/memory.h"
@@ -67,7 +67,7 @@ static enum secure_kernel_status measure_add(struct secure_request *request)
 	if (!size || size > SECURE_KERNEL_MEASURE_MAX)
 		return SECURE_KERNEL_BAD_ARGUMENT;
 	status = guest_measure(request->argument[0], size, &measurement->hash);
-	/* The range may be hashed in part: the measurement is invalid. */
+	/* A part of the range may have been hashed, so the measurement is invalid. */
 	if (status != SECURE_KERNEL_OK)
 		measurement->open = false;
 	return status;

@@ -12,7 +12,7 @@
 
 struct sha256 {
 	uint32_t state[8];
-	uint64_t length; /* bytes so far */
+	uint64_t length; /* bytes hashed so far */
 	uint8_t block[SHA256_BLOCK];
 };
 
@@ -32,7 +32,7 @@ void hmac_final(struct hmac *hmac, uint8_t digest[SHA256_SIZE]);
 /* Compares in constant time. */
 bool sha256_same(const uint8_t a[SHA256_SIZE], const uint8_t b[SHA256_SIZE]);
 
-/* Clears keys; the compiler cannot remove it. */
+/* Zeros keys; unlike memset() the compiler cannot remove it. */
 void sha256_wipe(void *data, size_t size);
 
 #endif

@@ -21,7 +21,10 @@ static uint64_t own_index(void)
 	return value.reg64;
 }
 
-/* A memory intercept and a restart of the call (TLFS), or an error status; never data. */
+/*
+ * Makes a call whose parameter page VTL1 protects: the TLFS demands a memory intercept and a
+ * restart of the call. An error status is accepted, too.
+ */
 static void with_parameters_denied(const uint8_t *parameters, uint32_t flags, uint32_t access)
 {
 	const struct cpu *cpu = cpu_current();

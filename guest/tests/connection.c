@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages and events from any VP and VTL to the SynIC of any VP (TLFS "Inter-Partition Communication"), and
- * SINTs that the machine asserts: by the Hyper-V test device at port 0x3000, which QEMU has too.
+ * Messages and events from any VP and VTL to the SynIC of any VP (TLFS "Inter-Partition
+ * Communication"), and SINTs that the machine asserts by the Hyper-V test device at port 0x3000,
+ * which also QEMU has.
  */
 #include "tests.h"
 
@@ -19,7 +20,7 @@
 #define SINT	 5
 #define VECTOR	 0x74
 #define TYPE	 0x1234
-#define MESSAGES 0x40 /* connections: + VP */
+#define MESSAGES 0x40 /* the connection of a VP: plus its index */
 #define EVENTS	 0x80
 #define UNKNOWN	 0xf0
 
@@ -116,7 +117,7 @@ static const char *prepare(void)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ the cases */
+/* ------------------------------------------------------------------ test cases */
 
 static void mask_sint(void *argument)
 {
@@ -173,7 +174,7 @@ static void end_of_message(void *argument)
 	wrmsr(HV_X64_MSR_EOM, 0);
 }
 
-/* From VP @from in @vtl. */
+/* Runs @work on VP @from in @vtl. */
 static void run_at(uint32_t from, uint8_t vtl, vtl_work *work, struct post *what)
 {
 	if (vtl)
@@ -234,7 +235,10 @@ static void messages_wait_for_their_slot(void)
 	for (uint32_t i = 0; i < WAITING; i++) {
 		expect(came(0, before + 1 + i));
 		check_message(0, &message[i]);
-		/* The VP that sees the flag ends the message, so that the next one is delivered. */
+		/*
+		 * If more messages are queued, the flag is set: after EOM the next one is
+		 * delivered.
+		 */
 		expect_equal(slot(0)->flags & HV_MESSAGE_FLAG_PENDING,
 			     i + 1 < WAITING ? HV_MESSAGE_FLAG_PENDING : 0);
 		take(0);
@@ -292,7 +296,7 @@ static void events_to_all(uint8_t vtl)
 			run_at(from, vtl, signal_event, &what);
 			expect_equal(what.status, HV_STATUS_SUCCESS);
 			expect(came(to, before + 1));
-			/* A connection's flag has the connection's number. */
+			/* The flag's number is that of the connection. */
 			expect(flag_is_set(to, connection));
 			/* The flag is already set: no interrupt (TLFS "SynIC event flags"). */
 			run_at(from, vtl, signal_event, &what);

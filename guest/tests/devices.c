@@ -108,7 +108,7 @@ static void strings_go_through_ports(void)
 	expect_equal(to[4], 9);
 }
 
-/* The test device makes the VMM drop its mapping of a page, which must keep its contents. */
+/* Port 0xe4 makes the VMM drop its mapping of a page, which must keep its contents. */
 static void flushed_page_is_what_it_was(void)
 {
 	volatile uint64_t *page = memory_pages(1);
@@ -152,7 +152,7 @@ static void clock_ticks(void)
 	expect(wait_for(cmos(0) != first));
 }
 
-/* Without initialization: the transmitter is empty, and the scratch register keeps its value. */
+/* Before initialization the transmitter is empty, and the scratch register keeps its value. */
 static void serial_port_is_ready(void)
 {
 	if (inb(SERIAL + 5) == 0xff) {

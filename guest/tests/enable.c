@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Enabling VTL1 on the partition and on every VP, and by whom (TLFS "VTL Enablement"). */
+/* Which VTL may enable VTL1 on the partition and on each VP (TLFS "VTL Enablement"). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -41,7 +41,7 @@ static bool enabled_on(uint32_t vp)
 	return vp_status(vp) >> HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT & 2;
 }
 
-/* EnableVpVtl with an invalid CR0 or RIP in the context, unless 0. */
+/* EnableVpVtl with a context; @bad_cr0 and @bad_rip are invalid bits to set in it, or 0. */
 static uint16_t enable_vp(uint32_t vp, uint8_t vtl, uint64_t bad_cr0, uint64_t bad_rip)
 {
 	struct hv_enable_vp_vtl_input input = {

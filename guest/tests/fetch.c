@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Protections against the fetch of instructions. */
+/* Protections that deny instruction fetches. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>

@@ -63,7 +63,9 @@ static void vtl1_timer_enters_halted_vp(void)
 		turns++;
 	}
 	expect_equal(*upper, before[1] + 1);
-	/* The TLFS leaves open whether VTL1's interrupt ends VTL0's HLT: one more turn is legal. */
+	/*
+	 * The TLFS does not define whether VTL1's interrupt ends VTL0's HLT: two turns are legal.
+	 */
 	expect(turns <= 2);
 }
 

@@ -70,7 +70,7 @@ static const char *prepare(void)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* MSRs that end the machine, halt the VP, or place a page over code of this test. */
+/* MSRs not to write: they end the machine, halt the VP, or place a page over code of this test. */
 static bool spared(uint32_t msr)
 {
 	return msr == HV_X64_MSR_RESET || msr == HV_X64_MSR_CRASH_CTL ||
@@ -92,7 +92,7 @@ static uint64_t some_value(void)
 	case 3:
 		return 1ull << (random >> 8 & 63);
 	default:
-		/* A scratch page, with the enable bit: overlays are placed and removed. */
+		/* A scratch page, at random with the enable bit, to place and remove overlays. */
 		return ((uint64_t)scratch + (random >> 8) % SCRATCH_PAGES * PAGE_SIZE) |
 		       (random >> 3 & 1);
 	}
@@ -154,7 +154,7 @@ static void read_private(void *argument)
 		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
 }
 
-/* MSRs that VTL0 needs to continue, or that change by themselves. */
+/* MSRs not to test, as VTL0 needs them to continue, or as they change without a write. */
 static bool runs_on(uint32_t msr)
 {
 	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||
@@ -197,7 +197,7 @@ static void every_msr_of_the_cpu(void)
 
 /* ------------------------------------------------------------------ hypercalls */
 
-/* Excludes calls by which VTL0 would only end this test. */
+/* A random call code, without those that would end this test. */
 static uint16_t some_code(void)
 {
 	uint16_t code;
@@ -246,7 +246,7 @@ static void garbage_calls(void *argument)
 	hostile_calls(option_number("rounds", ROUNDS));
 }
 
-/* Any name and value of registers of VTL1: all calls must be refused. */
+/* Random names and values of registers of VTL1: all calls must be refused. */
 static void attack_registers(void *argument)
 {
 	(void)argument;
@@ -274,7 +274,7 @@ static void every_call(void)
 	vtl1_is_well();
 }
 
-/* ------------------------------------------------------------------ the secret */
+/* ------------------------------------------------------------------ accesses to VTL1's page */
 
 static uint8_t byte_of_secret;
 
@@ -298,16 +298,16 @@ static void secret_is_out_of_reach(void)
 	vtl1_is_well();
 }
 
-/* ------------------------------------------------------------------ a race */
+/* ------------------------------------------------------------------ protections during writes */
 
 struct race {
 	volatile uint64_t *counter;
 	volatile uint32_t stop, running;
-	uint32_t held;	  /* the writer's VP is held in its VTL1 */
-	uint32_t release; /* and may return */
+	uint32_t held;	  /* times that the writer's VP entered VTL1 */
+	uint32_t release; /* 1: the writer's VP may return to VTL0 */
 };
 
-/* On the writer's VP: it stays stopped until the page is free again. */
+/* Keeps the writer's VP in VTL1 until the page is accessible again. */
 static void hold(struct vtl_service *service, const struct hv_message *message)
 {
 	struct race *race = service->intercept_argument;

@@ -10,7 +10,7 @@
 #include "kit/x64.h"
 #include "ops.h"
 
-#define PORT 0x5658 /* no device */
+#define PORT 0x5658 /* a port without a device */
 
 struct control {
 	uint64_t bits;
@@ -41,7 +41,7 @@ static const struct hv_x64_msr_intercept_message *last_msr(void)
 	return (const void *)last_intercept()->payload;
 }
 
-/* A write that is intercepted and skipped, and a read that is not intercepted. */
+/* VTL1 intercepts and skips a write of an MSR; a read of it is not intercepted. */
 static void watched_write(uint64_t bit, uint32_t msr, uint64_t value)
 {
 	const uint64_t before = rdmsr(msr);
@@ -78,7 +78,7 @@ static void msr_writes_are_stopped(void)
 	watched_write(HV_CR_INTERCEPT(APIC_BASE_MSR_WRITE), MSR_APIC_BASE, 0xfee00900);
 }
 
-/* VTL1 performs the write for VTL0: it sets the register, and RIP. */
+/* VTL1 performs the write for VTL0: it sets the register and RIP. */
 static void write_for_it(struct vtl_service *service, const struct hv_message *message)
 {
 	expect_equal(
@@ -255,7 +255,7 @@ static void vtl0_installs_nothing(void)
 	struct installation installation = {HV_INTERCEPT_TYPE_X64_IO_PORT,
 					    HV_INTERCEPT_ACCESS_MASK_READ, PORT, 0};
 
-	install_in_vtl1(&installation); /* here, in VTL0 */
+	install_in_vtl1(&installation); /* run in VTL0 */
 	expect_equal(installation.status, HV_STATUS_ACCESS_DENIED);
 }
 

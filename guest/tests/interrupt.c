@@ -242,7 +242,7 @@ struct flood {
 	uint32_t vector;
 };
 
-/* VTL0 counts with all its registers while VTL1 of the same VP is entered again and again. */
+/* VTL0 counts in four registers while VTL1 of the same VP is entered repeatedly. */
 static void count_with_registers(void *argument)
 {
 	struct flood *flood = argument;
@@ -289,7 +289,7 @@ static void interrupted_vtl0_notices_nothing(void)
 
 static void ignore(struct interrupt_frame *frame)
 {
-	(void)frame; /* interrupt_entry() counts */
+	(void)frame; /* the kit's interrupt_entry() has counted it */
 }
 
 static void send_nmi(void *argument)
@@ -385,7 +385,7 @@ static void take_both(void *argument)
 	interrupts_off();
 }
 
-/* The interrupted code continues without a trap flag, whose #DB would end the test. */
+/* RFLAGS.TF must not be set in the interrupted code: its #DB would end the test. */
 static void nmi_and_interrupt_at_once(void)
 {
 	handle_nmis(ignore);
@@ -411,7 +411,7 @@ static void x2apic_in_vtl0(void)
 	wrmsr(HV_X64_MSR_ICR, (uint64_t)smp_apic_id[0] << 32 | APIC_FIXED | VECTOR);
 	interrupts_window();
 	expect(wait_for(*came(0, 0, VECTOR) == before + 2));
-	/* Back to xAPIC by way of off (SDM 3A, 11.12.5). */
+	/* Return to xAPIC mode through the disabled state (SDM 3A, 11.12.5). */
 	wrmsr(MSR_APIC_BASE, base & ~APIC_BASE_ENABLED & ~APIC_BASE_X2APIC);
 	wrmsr(MSR_APIC_BASE, base);
 	apic_enable();

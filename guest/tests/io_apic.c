@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The I/O APIC (82093AA data sheet), with the test device that sets its inputs: port 0x2000 +
- * input, as of QEMU's pc-testdev.
+ * The I/O APIC (82093AA data sheet). The test device sets its inputs by port 0x2000 + input, as
+ * QEMU's pc-testdev does.
  */
 #include "tests.h"
 
@@ -284,7 +284,10 @@ static void every_processor_is_reached(void)
 		pulse(OTHER);
 		interrupts_window();
 		expect(wait_for(*count == before + 1));
-		/* Level, lowered and ended on that processor. */
+		/*
+		 * A level interrupt, whose handler on that processor lowers the line and sends the
+		 * EOI.
+		 */
 		cpu_table[vp][0]->handler[SECOND] = lower_other;
 		route(OTHER, SECOND | LEVEL, vp);
 		line(OTHER, 1);

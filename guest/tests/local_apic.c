@@ -42,7 +42,7 @@ static bool have_x2apic(void)
 	return cpuid(1, 0).ecx & 1u << 21;
 }
 
-/* QEMU's software CPU, whose APIC accepts some accesses that the SDM forbids. */
+/* Skips the case on QEMU's software CPU, whose APIC deviates from the SDM. */
 static bool is_lenient(void)
 {
 	if (cpuid(0x40000000, 0).ebx != 0x54474354) /* "TCGT" */
@@ -51,7 +51,7 @@ static bool is_lenient(void)
 	return true;
 }
 
-/* ------------------------------------------------------------------ modes */
+/* ------------------------------------------------------------------ xAPIC and x2APIC mode */
 
 static void to_x2apic(void)
 {
@@ -87,7 +87,7 @@ static void invalid_modes_fault(void)
 
 	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1), VECTOR_GP);
 	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1ull << 60), VECTOR_GP);
-	/* Extended mode without the enable bit. */
+	/* x2APIC mode without the enable bit. */
 	expect_equal(try_wrmsr(MSR_APIC_BASE, (base & ~APIC_BASE_ENABLED) | APIC_BASE_X2APIC),
 		     VECTOR_GP);
 	expect_equal(rdmsr(MSR_APIC_BASE), base);
@@ -96,14 +96,15 @@ static void invalid_modes_fault(void)
 		return;
 	}
 	to_x2apic();
-	expect_equal(try_wrmsr(MSR_APIC_BASE, base), VECTOR_GP); /* x2APIC to xAPIC */
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base), VECTOR_GP); /* back to xAPIC */
 	wrmsr(MSR_APIC_BASE, base & ~APIC_BASE_ENABLED);
-	expect_equal(try_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC), VECTOR_GP); /* off to it */
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC),
+		     VECTOR_GP); /* from disabled */
 	wrmsr(MSR_APIC_BASE, base);
 	apic_enable();
 }
 
-/* 11.4.3: a disabled APIC is not in CPUID, and has no register page. */
+/* 11.4.3: CPUID does not report a disabled APIC, and it has no register page. */
 static void disabled_apic_is_gone(void)
 {
 	const uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -146,7 +147,7 @@ static void x2apic_registers(void)
 	expect_equal(try_wrmsr(X2APIC_MSR + APIC_EOI, 1), VECTOR_GP);
 	expect_equal(try_wrmsr(X2APIC_MSR + APIC_TPR, 0x100), VECTOR_GP);
 	expect_equal(try_rdmsr(X2APIC_MSR + APIC_SELF_IPI, &value), VECTOR_GP);
-	/* The page is not there. */
+	/* Nothing answers at the address of the register page. */
 	expect_equal(APIC_GVA[4 * APIC_VERSION], 0xffffffff);
 	apic_write(APIC_SELF_IPI, LOW);
 	interrupts_window();
@@ -245,7 +246,7 @@ static void high_handler(struct interrupt_frame *frame)
 	seen.nested++;
 	seen.ppr_high = apic_read(APIC_PPR);
 	seen.high_in_low = bit_of(APIC_ISR, LOW) && bit_of(APIC_ISR, HIGH);
-	apic_eoi(); /* ends the highest, this one */
+	apic_eoi(); /* ends the highest one, which is this */
 	seen.low_after_high = bit_of(APIC_ISR, LOW) && !bit_of(APIC_ISR, HIGH);
 }
 
@@ -287,12 +288,12 @@ static void interrupts_nest_by_class(void)
 	cpu_current()->handler[HIGH] = NULL;
 }
 
-/* ------------------------------------------------------------------ NMI */
+/* ------------------------------------------------------------------ NMIs */
 
-/* Starts the timer, one-shot or periodic. */
+/* Starts the timer. @lvt: vector and mode. */
 static void arm(uint32_t lvt, uint32_t count)
 {
-	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	apic_write(APIC_TIMER_DIVIDE, 0xb); /* divide by 1 */
 	apic_write(APIC_LVT_TIMER, lvt);
 	apic_write(APIC_TIMER_INITIAL, count);
 }
@@ -418,7 +419,7 @@ static void timer_counts_down(void)
 	}
 	expect(last < count);
 	expect_equal(apic_read(APIC_TIMER_INITIAL), count);
-	/* 0 stops it. */
+	/* An initial count of 0 stops the timer. */
 	apic_write(APIC_TIMER_INITIAL, 0);
 	expect_equal(apic_read(APIC_TIMER_CURRENT), 0);
 }
@@ -478,7 +479,10 @@ static void measure(uint32_t divide, struct measured *out)
 	out->ticks = first - last;
 }
 
-/* Divided by 1 and 16, and against the hypervisor's frequency MSR; tolerance 1 in 20. */
+/*
+ * Compares the frequencies divided by 1 and by 16, and the hypervisor's frequency MSR; tolerance 1
+ * in 20.
+ */
 static void timer_keeps_its_frequency(void)
 {
 	struct measured by_1, by_16;
@@ -487,7 +491,7 @@ static void timer_keeps_its_frequency(void)
 	measure(3, &by_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	expect(by_1.ticks > 0 && by_16.ticks > 0);
-	/* ticks / time of the one lies between the bounds of the other. */
+	/* The rate of each must be possible with the time bounds of the other. */
 	expect(by_16.ticks * 16 * by_1.longest * 21 / 20 > by_1.ticks * by_16.shortest);
 	expect(by_16.ticks * 16 * by_1.shortest < by_1.ticks * by_16.longest * 21 / 20);
 	if (hypercall_offered() && (hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS))) {
@@ -499,7 +503,7 @@ static void timer_keeps_its_frequency(void)
 	}
 }
 
-/* ------------------------------------------------------------------ the rest */
+/* ------------------------------------------------------------------ masking, and illegal use */
 
 static void lvt_is_masked_when_off(void)
 {
@@ -523,7 +527,7 @@ static void lvt_is_masked_when_off(void)
 	apic_write(APIC_LVT_LINT + 1, lint1);
 }
 
-/* 11.5.3, 11.8.5: an EOI with nothing in service, and vectors below 16. */
+/* 11.5.3, 11.8.5: an EOI without an interrupt in service, and vectors below 16. */
 static void mistakes_do_no_harm(void)
 {
 	const uint32_t before = came(0, LOW);

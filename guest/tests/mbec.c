@@ -29,9 +29,9 @@
 typedef uint64_t code_function(void);
 
 static uint8_t *page;	 /* the page whose rights change */
-static uint8_t *allowed; /* user code that may always run, with the same contents */
+static uint8_t *allowed; /* a page with the same code that VTL1 never restricts */
 
-/* Whether CPL 3 may use a page; CPL 0 may not execute it then, because of SMEP. */
+/* Makes a page accessible to CPL 3 or not; CPL 0 cannot execute a page of CPL 3, due to SMEP. */
 static void set_user(const uint8_t *at, bool user)
 {
 	uint64_t *entry = paging_entry(read_cr3(), at);
@@ -67,7 +67,7 @@ static void set_mbec(void *argument)
 				  *value ? HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED : 0);
 }
 
-/* On this VP. */
+/* Enables or disables MBEC for VTL0 on this VP. */
 static void mbec(bool on)
 {
 	uint64_t value = on;
@@ -95,7 +95,7 @@ static void begin(void)
 	expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 }
 
-/* Continues VTL0 in the other page after an intercept at `page`. */
+/* Continues VTL0 in `allowed` after an intercept at `page`. */
 static void go_elsewhere(struct vtl_service *service, const struct hv_message *message)
 {
 	(void)service;
@@ -103,7 +103,9 @@ static void go_elsewhere(struct vtl_service *service, const struct hv_message *m
 	vtl_set_lower_rip((uint64_t)allowed + USER_END);
 }
 
-/* Executes in user mode until an exception. Returns: its RIP, as an offset in the page. */
+/*
+ * Executes in user mode until an exception. Returns the exception's RIP as an offset in the page.
+ */
 static uint64_t run_user(uint8_t *at, volatile uint64_t *counter)
 {
 	const struct fault fault = cpu_run_user(at, (uint64_t)counter);
@@ -168,7 +170,7 @@ static void each_right(void)
 	}
 }
 
-/* TLFS "HV_MAP_GPA_FLAGS": there is no kernel execute without user execute. */
+/* TLFS "HV_MAP_GPA_FLAGS": kernel execute without user execute is not valid. */
 static void kernel_alone(void)
 {
 	begin();
@@ -246,7 +248,7 @@ static void loop(void *argument)
 	on_intercept(NULL, NULL);
 }
 
-/* Waits until the counter changes. False: time-out. */
+/* Waits until the counter changes. Returns false at a time-out. */
 static bool moves(uint64_t from)
 {
 	for (uint32_t i = 0; i < 100000000; i++) {

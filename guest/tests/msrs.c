@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* MSRs of the CPU (SDM volume 4): they keep legal values and refuse reserved bits; on any PC. */
+/* MSRs of the CPU (SDM volume 4) keep legal values and refuse reserved bits. Runs on any PC. */
 #include "tests.h"
 
 #include "kit/cpu.h"
@@ -20,7 +20,7 @@
 struct kept {
 	uint32_t msr;
 	uint64_t value;
-	uint64_t refused; /* 0: no value is refused */
+	uint64_t refused; /* 0: no value to test */
 };
 
 /* MSRs that the test does not use itself, such as MTRRs. MISC_ENABLE: all defined bits. */
@@ -29,7 +29,7 @@ static const struct kept kept[] = {
 	{MSR_SYSENTER_CS + 1, CANONICAL, 0},
 	{MSR_SYSENTER_CS + 2, CANONICAL, 0},
 	{MISC_ENABLE, 0x400c51889, 1ull << 33},
-	{MTRR_BASE7, 0x80000006, 0x80000002}, /* there is no memory type 2 */
+	{MTRR_BASE7, 0x80000006, 0x80000002}, /* memory type 2 is reserved */
 	{MTRR_MASK7, 0xff0000000, 0xff0000001},
 	{MTRR_LAST, 0x0605040100060504, 0x0706060606060606},
 	{MSR_PAT, 0x0007040600070406, 2},
@@ -54,7 +54,7 @@ static void on_this_processor(void *argument)
 	for (uint32_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		uint64_t before, now;
 
-		/* Not every CPU has every one of them. */
+		/* Some CPUs lack some of these MSRs. */
 		if (try_rdmsr(kept[i].msr, &before) != -1)
 			continue;
 		expect_equal(try_wrmsr(kept[i].msr, kept[i].value), -1);

@@ -116,7 +116,7 @@ static void page_needs_an_identity(void)
 	expect_equal(try_wrmsr(HV_X64_MSR_GUEST_OS_ID, 0), -1);
 	value = rdmsr(HV_X64_MSR_HYPERCALL);
 	expect_equal(value & HV_PAGE_MSR_ENABLE, 0);
-	/* The RAM below is back. */
+	/* The guest sees the RAM below the disabled hypercall page. */
 	expect_equal(hypercall_page[0][0], 0);
 	expect_equal(
 		try_wrmsr(HV_X64_MSR_HYPERCALL, (uint64_t)hypercall_page[0] | HV_PAGE_MSR_ENABLE),

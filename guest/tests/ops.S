@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One function for each way to access memory at RDI. Labels are at the instruction that makes the access and at
- * the next one. RSI: a second address for those that need two.
+ * One function for each kind of access to memory at RDI. Labels *_at and *_end are at the
+ * instruction that makes the access and at the next one. RSI: a second address, for instructions
+ * with two.
  */
 	.macro	OP name, insn:vararg
 	.global	op_\name, op_\name\()_at, op_\name\()_end
@@ -36,7 +37,7 @@ op_\name\()_end:
 	OP	stosb,		stosb
 	OP	fld,		fildl (%rdi)
 
-	/* Rep strings: 64 bytes from RSI to RDI. */
+	/* Rep string instructions: 64 bytes from RSI to RDI. */
 	.global	op_rep_movsb, op_rep_movsb_at, op_rep_movsb_end
 op_rep_movsb:
 	mov	$64, %ecx
@@ -53,7 +54,7 @@ op_rep_stosq_at:
 op_rep_stosq_end:
 	ret
 
-	/* Stack: RDI is the end of the stack to use. */
+	/* Stack instructions: RDI is the end of the stack to use. */
 	.global	op_push, op_push_at, op_push_end
 op_push:
 	mov	%rsp, %rsi
@@ -120,7 +121,7 @@ op_cpuid_end:
 	pop	%rbx
 	ret
 
-	/* To be copied to a page of its own and run there: returns 7. */
+	/* Code for tests of execute rights, which copy it to a page: returns 7. */
 	.global	op_code, op_code_end
 op_code:
 	mov	$7, %eax

@@ -59,7 +59,7 @@ bool check_header(const struct hv_message *message, uint32_t type, const void *a
 	ok &= expect_equal(header->vp_index, cpu_current()->vp);
 	ok &= expect_equal(header->rip, (uint64_t)at);
 	ok &= expect_equal(header->access_type, access);
-	/* 0: unknown, which is legal; a wrong length is not. */
+	/* The hypervisor may report length 0 (unknown), but no wrong length. */
 	if (header->instruction_length_cr8)
 		ok &= expect_equal(header->instruction_length_cr8, length);
 	ok &= expect_equal(header->execution_state & HV_X64_EXECUTION_STATE_VTL_MASK, 0);

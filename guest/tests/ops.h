@@ -59,18 +59,24 @@ struct op {
 extern const struct op ops[];
 extern const uint32_t ops_count;
 
-/* Sets the handler of intercepts in VTL1 of this VP; NULL: they are unexpected. From VTL0. */
+/*
+ * Sets the handler of intercepts in VTL1 of this VP; without one (NULL) an intercept ends the
+ * machine. Call it in VTL0.
+ */
 void on_intercept(vtl_intercept *handler, void *argument);
 void on_intercept_of(uint32_t vp, vtl_intercept *handler, void *argument);
 
-/* The number of intercepts on this VP, and the last of them. */
+/* The number of intercepts on this VP, and the last intercept. */
 uint32_t intercepts(void);
 const struct hv_message *last_intercept(void);
 
 /* HvCallModifyVtlProtectionMask by VTL1 of this VP. */
 uint16_t protect(const volatile void *page, uint32_t flags);
 
-/* The header of an intercept against the instruction [at, end) and the access; false if it is another. */
+/*
+ * Checks the header of an intercept: its type, instruction [at, end) and access. Returns false at a
+ * difference.
+ */
 bool check_header(const struct hv_message *message, uint32_t type, const void *at, const void *end,
 		  uint8_t access);
 /* Checks the address: the page always, the byte if the message marks the address as valid. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages of VTL0 over pages that VTL1 restricts (P30): VTL0 must read the RAM there,
- * whatever overlay it places, before or after the lock, on any VP.
+ * Overlay pages of VTL0 over pages that VTL1 restricts (P30): VTL0 must read the RAM of such a
+ * page, also if it has placed an overlay there before the restriction, or tries to on any VP.
  */
 #include "tests.h"
 
@@ -17,13 +17,13 @@
 
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
 #define RAM_BYTE     0x77
-#define OWN_BYTE     0xcc /* what VTL0 would have there */
+#define OWN_BYTE     0xcc /* contents of VTL0's overlay, which it must not see */
 
 static const struct kind {
 	const char *text;
 	uint32_t msr;
 	uint32_t name;
-	bool written; /* by the guest */
+	bool written; /* the guest can write to this overlay */
 	bool per_vp;
 } kinds[] = {
 	{"hypercall page", HV_X64_MSR_HYPERCALL, HV_X64_REGISTER_HYPERCALL, false, false},
@@ -79,7 +79,7 @@ static void place_where_it_may_not(void *argument)
 	expect_equal(rdmsr(kind->msr), before);
 	if (!kind->written)
 		return;
-	/* An overlay at another page cannot be moved there. */
+	/* An overlay at another page cannot be moved to the restricted page either. */
 	wrmsr(kind->msr, (uint64_t)elsewhere | HV_PAGE_MSR_ENABLE);
 	expect_equal(try_wrmsr(kind->msr, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
 	wrmsr(kind->msr, before);
@@ -148,7 +148,7 @@ static void place_again(void *argument)
 {
 	const struct kind *kind = argument;
 
-	/* Writing the same value is no change, and not refused. */
+	/* Writing the same value does not change the overlay, so it is not refused. */
 	expect_equal(try_wrmsr(kind->msr, (uint64_t)page | HV_PAGE_MSR_ENABLE), -1);
 }
 
@@ -214,7 +214,7 @@ static void hypercalls_go_on(void)
 	expect_equal(protect(code, READ_EXECUTE), HV_STATUS_SUCCESS);
 	smp_run_all(call_on_each, NULL);
 	expect_equal(*(volatile uint8_t *)code, first);
-	/* As an operating system does at its start. */
+	/* Writes the same value, as an operating system does at its start. */
 	wrmsr(HV_X64_MSR_HYPERCALL, rdmsr(HV_X64_MSR_HYPERCALL));
 	smp_run_all(call_on_each, NULL);
 	expect_equal(intercepts(), count);
@@ -263,7 +263,7 @@ static void move_on(void *argument)
 	wrmsr(HV_X64_MSR_SIMP, before);
 }
 
-/* In VTL1: hypercalls with their parameters in memory. */
+/* Makes hypercalls in VTL1, with their parameters in memory. */
 static void longest_call(void *argument)
 {
 	uint64_t *longest = argument;

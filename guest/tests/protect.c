@@ -13,7 +13,7 @@
 
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
 
-static uint8_t *page; /* the second of three */
+static uint8_t *page; /* the second of three pages */
 static uint8_t other[128];
 
 static void fill(void)
@@ -57,7 +57,9 @@ static void denied(const struct op *op, uint32_t flags)
 		print("#   at %s\n", op->name);
 		return;
 	}
-	/* If an access that reads and writes is denied both, the intercept may report either. */
+	/*
+	 * If an instruction reads and writes and both are denied, the intercept may report either.
+	 */
 	{
 		const struct hv_x64_intercept_message_header *header =
 			(const void *)last_intercept()->payload;
@@ -123,7 +125,7 @@ static void crossing_is_denied(void)
 	static const struct op load = OP(load64, 0, true, false);
 	uint64_t value;
 
-	/* The access's first byte is in the page before, or its last one in the page behind. */
+	/* The access begins in the page before `page`, or ends in the page behind it. */
 	crossing(&load, (uint64_t)page - 3, 0, (uint64_t)page);
 	crossing(&load, (uint64_t)page + PAGE_SIZE - 3, 0, (uint64_t)page + PAGE_SIZE - 3);
 	crossing(&store, (uint64_t)page - 3, READ_EXECUTE, (uint64_t)page);

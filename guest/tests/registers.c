@@ -93,7 +93,7 @@ struct loop {
 	uint64_t seen;
 };
 
-/* No code here changes R12: only VTL1 of another VP does. */
+/* This loop does not change R12: only VTL1 of another VP does. */
 static void loop_with_r12(void *argument)
 {
 	struct loop *loop = argument;

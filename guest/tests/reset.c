@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A reset of the partition (TLFS "Partition reset"): state and memory of VTL1 are cleared. The test runs only if it
- * is named, since it restarts the machine; a byte of the CMOS RAM counts the starts.
+ * A reset of the partition (TLFS "Partition reset") clears state and memory of VTL1. The test runs
+ * only if it is named, since it restarts the machine; a byte of the CMOS RAM counts the starts.
  */
 #include "tests.h"
 
@@ -19,7 +19,7 @@
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
-#define CMOS_MARK  0x7e /* an unused byte */
+#define CMOS_MARK  0x7e /* a byte of the CMOS RAM with no other use */
 #define MARK	   0x5a
 #define PAGES	   256u
 #define SECRET	   0x7365637265744b65ull /* assembled at run time, so that the image has no copy */
@@ -55,7 +55,10 @@ static void fill_and_protect(void *argument)
 		     HV_STATUS_SUCCESS);
 }
 
-/* The first start: VTL1 on all VPs, a secret, pages in place; then the reset. Returns why not. */
+/*
+ * At the first start: enables VTL1 on all VPs, fills memory with a secret, places overlay pages;
+ * then resets the machine. Returns a reason if it cannot.
+ */
 static const char *first_start(void)
 {
 	const char *reason = needs_vtl1();

@@ -106,7 +106,7 @@ static void initialize(void *argument)
 	__asm__ volatile("fninit");
 }
 
-/* P08: all XSAVE components are in their initial state, except FCW and MXCSR. */
+/* P08: MXCSR and FCW are shared also if all XSAVE components are in their initial state. */
 static void controls_survive(void)
 {
 	const uint32_t mxcsr = 0x1fa0;
@@ -176,7 +176,7 @@ static void dr7_is_private(void)
 {
 	uint64_t seen = 0;
 
-	/* Breakpoints on an address that is never accessed. */
+	/* The breakpoint is at an address that is never accessed. */
 	write_dr0(0x10);
 	write_dr7(0x401 | 0x30000);
 	vtl_run(read_dr7_in_vtl1, &seen);
@@ -186,7 +186,7 @@ static void dr7_is_private(void)
 
 struct private_msr {
 	uint32_t msr;
-	uint64_t value[2]; /* VTL0's and VTL1's; legal anywhere */
+	uint64_t value[2]; /* of VTL0 and VTL1; legal on every CPU */
 };
 
 static struct private_msr private_msrs[] = {

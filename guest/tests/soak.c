@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random work on every VP at the same time: VTL calls, protections that change under writers,
- * interrupts between VPs in both VTLs, timers, registers of other VPs, garbage hypercalls.
- * Invariants are checked all the time. Runs only if named: test=soak seconds=N.
+ * interrupts between VPs in both VTLs, timers, registers of other VPs, garbage hypercalls. The work
+ * checks invariants. Runs only if named: test=soak seconds=N.
  */
 #include "tests.h"
 
@@ -24,24 +24,24 @@
 #define SECONDS	     6
 #define PAGES	     48u
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
-#define IPI_VECTOR   0xa0 /* + the VP that sends it */
+#define IPI_VECTOR   0xa0 /* plus the index of the VP that sends it */
 #define TIMER_VECTOR 0x73
 #define DIRECT	     (HV_STIMER_DIRECT_MODE | (uint64_t)TIMER_VECTOR << HV_STIMER_APIC_VECTOR_SHIFT)
 #define SECRET	     0x6b65657020746869ull
 
-/* A page that VTL1 takes from VTL0 and gives back. */
+/* A page that VTL1 restricts for VTL0, and permits again. */
 struct guarded {
-	struct lock lock; /* VTL1 only */
+	struct lock lock; /* taken in VTL1 only */
 	uint8_t *page;
 	bool restricted;
-	uint64_t sum; /* of the page, computed when it was restricted */
+	uint64_t sum; /* checksum of the page when it was restricted */
 };
 
 /* Interrupts that a VP has sent to another, by VTL; the receiver counts those that arrive. */
 struct sent {
 	volatile uint32_t count;
-	uint32_t base; /* the receiver's count before the first */
-	uint64_t at;   /* when the last one was sent: TSC */
+	uint32_t base; /* the receiver's count before the first was sent */
+	uint64_t at;   /* TSC when the last one was sent */
 };
 
 struct load {
@@ -58,7 +58,7 @@ struct load {
 
 static struct guarded guarded[PAGES];
 static uint64_t *secret;      /* a page that VTL0 may not access */
-static uint64_t *vtl1_counts; /* on a page that VTL0 may only read: one for each VP */
+static uint64_t *vtl1_counts; /* counts of each VP, on a page that VTL0 may only read */
 static struct load load[CPU_MAX];
 static volatile uint32_t stop;
 
@@ -78,7 +78,7 @@ static struct load *my_load(void)
 	return &load[cpu_current()->vp];
 }
 
-/* ------------------------------------------------------------------ in VTL1 */
+/* ------------------------------------------------------------------ functions that VTL1 runs */
 
 static uint64_t sum_of(const uint8_t *page)
 {
@@ -167,7 +167,7 @@ static void send(void *argument)
 	apic_send(smp_apic_id[sending->vp], APIC_FIXED | sending->vector);
 }
 
-/* ------------------------------------------------------------------ what a VP does, one at a time */
+/* ------------------------------------------------------------------ kinds of work */
 
 static void call_vtl1(struct load *mine)
 {
@@ -175,7 +175,7 @@ static void call_vtl1(struct load *mine)
 
 	vtl_run(count_call, &vp);
 	mine->calls++;
-	/* The page may be read by VTL0; only this VP's VTL1 counts there. */
+	/* VTL0 may read the page; only VTL1 of this VP changes this count. */
 	expect_equal(vtl1_counts[vp], mine->calls);
 }
 
@@ -189,7 +189,7 @@ static void look(struct load *mine)
 	vtl_run(look_at_page, &guarded[number(mine) % PAGES]);
 }
 
-/* Writes to a page that may be restricted; then VTL1 detects any change. */
+/* Writes to a page that may be restricted: if so, VTL1 detects any change (sum_of()). */
 static void write_somewhere(struct load *mine)
 {
 	const uint64_t random = number(mine);
@@ -238,7 +238,7 @@ static void set_timer(struct load *mine)
 	const uint64_t now = rdmsr(HV_X64_MSR_TIME_REF_COUNT);
 	const uint32_t came = cpu_current()->interrupts[TIMER_VECTOR] - mine->timers_base;
 
-	/* Reference time and TSC advance. */
+	/* The reference time must not decrease. */
 	expect(now >= mine->time);
 	mine->time = now;
 	expect(came <= mine->timers);
@@ -301,7 +301,7 @@ static void work_and_watch_the_time(void)
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 }
 
-/* ------------------------------------------------------------------ the cases */
+/* ------------------------------------------------------------------ test cases */
 
 static const char *prepare(void)
 {

@@ -22,7 +22,7 @@ struct starting {
 
 static volatile uint32_t arrived;
 
-/* Entry of a started VP: as in the kit, with a count of starts. */
+/* Entry of a started VP: does what the kit's entry does, and counts starts. */
 static void begin(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -121,7 +121,7 @@ static void init_is_dropped(void)
 {
 	volatile uint32_t worked = 0;
 
-	/* TLFS: dropped on a VP with a higher VTL enabled. */
+	/* TLFS: INIT is dropped on a VP that has a higher VTL enabled. */
 	apic_send(smp_apic_id[1], APIC_INIT);
 	time_delay_ms(5);
 	apic_send(smp_apic_id[1], APIC_STARTUP | 0x99);
@@ -154,7 +154,7 @@ static void denied_start_is_refused(void)
 	start(&starting);
 	expect_equal(starting.status, HV_STATUS_ACCESS_DENIED);
 	expect_equal(arrived, before);
-	/* VTL1 may still start VPs. */
+	/* DenyLowerVtlStartup does not prevent VTL1 from starting VPs. */
 	vtl_run(start, &starting);
 	expect_equal(starting.status, HV_STATUS_SUCCESS);
 	expect(wait_for(arrived == before + 1));

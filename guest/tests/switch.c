@@ -118,7 +118,7 @@ static void registers_cross_fast(void)
 		exchange(true, 0);
 }
 
-/* The instruction in the hypercall page may be an OUT of a fixed port: the value of DX must have no effect. */
+/* The hypercall page may contain an OUT to a fixed port: DX must have no effect. */
 static void ports_cross(void)
 {
 	for (uint64_t port = 1; port < 0x100; port++) {
@@ -127,7 +127,9 @@ static void ports_cross(void)
 	}
 }
 
-/* A VTL call or return without the stub, which would set control word and input. */
+/*
+ * Registers of a VTL call or return without the stub in the hypercall page, which would set them.
+ */
 struct odd {
 	uint64_t control, input;
 };
@@ -204,7 +206,7 @@ static void from_32_bit_code(void)
 	expect_equal(hypercall_call_32(&call, hypercall_page[0]),
 		     hv_hypercall_result(HV_STATUS_SUCCESS, 1));
 	offset = *(uint32_t *)(void *)cpu->hypercall_output & 0xfff;
-	/* EAX is the control input; the stub moves it to the register of the calling convention. */
+	/* The VTL call's stub takes the control input in EAX. */
 	call = (struct call_32){0, 0, 0};
 	calls = 0;
 	service->work = count_call;

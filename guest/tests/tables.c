@@ -20,7 +20,9 @@ static void on_breakpoint(struct interrupt_frame *frame)
 	breakpoints++;
 }
 
-/* Runs @act with a page denied: one intercept on that page, and the full effect afterwards. */
+/*
+ * Runs @act with a page denied; expects one intercept on that page. VTL1 then permits the access.
+ */
 static void stopped(const void *page, uint32_t flags, catch_function *act, void *argument)
 {
 	const uint32_t count = intercepts();
@@ -107,7 +109,10 @@ static void stack_is_guarded(void)
 	stopped(page, 0, call, page + PAGE_SIZE);
 }
 
-/* An exception frame on a stack that may not be written; by IST, so nothing else uses it. */
+/*
+ * The CPU pushes an exception frame to a stack that may not be written. It is an IST stack, which
+ * nothing else uses.
+ */
 static void exception_stack_is_guarded(void)
 {
 	struct cpu *cpu = cpu_current();

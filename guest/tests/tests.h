@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All topics, and their common preparations. */
+/* All topics, and preparations that several topics need. */
 #ifndef GUEST_TESTS_H
 #define GUEST_TESTS_H
 
@@ -11,14 +11,17 @@ extern const struct tap_topic topic_machine, topic_offer, topic_enable, topic_sw
 	topic_hostile, topic_three, topic_reset, topic_soak, topic_apic, topic_ioapic,
 	topic_devices, topic_connection, topic_msrs, topic_overlay, topic_mbec;
 
-/* For tap_topic.prepare: the reason to skip the topic, or NULL. */
+/* For tap_topic.prepare: return a reason to skip the topic, or NULL. */
 const char *needs_hypercalls(void);
-const char *needs_vsm(void);  /* VSM on offer, the hypercall page of VTL0 in place */
-const char *needs_vtl1(void); /* VTL1 enabled on all VPs, and its EnableVtlProtection set */
+const char *needs_vsm(void);  /* CPUID reports VSM, and the hypercall page of VTL0 is enabled */
+const char *needs_vtl1(void); /* VTL1 is enabled on all VPs, and its EnableVtlProtection set */
 /* As needs_vtl1(), with @flags (HV_ENABLE_PARTITION_VTL_MBEC) if VTL1 is not enabled yet. */
 const char *needs_vtl1_with(uint8_t flags);
 
-/* Garbage hypercalls by the calling VP, from VTL0; call hostile_prepare() once before. */
+/*
+ * hostile_calls() makes random hypercalls from VTL0 of the calling VP. Call hostile_prepare() once
+ * before it.
+ */
 void hostile_prepare(void);
 void hostile_calls(uint64_t rounds);
 

@@ -14,7 +14,7 @@
 #include "kit/x64.h"
 
 #define VECTOR	     0x72
-#define MS	     10000ull /* of the reference time */
+#define MS	     10000ull /* in units of the reference time */
 #define DIRECT	     (HV_STIMER_DIRECT_MODE | (uint64_t)VECTOR << HV_STIMER_APIC_VECTOR_SHIFT)
 #define LVT_PERIODIC 0x20000
 #define LVT_MASKED   0x10000
@@ -69,7 +69,7 @@ static void reference_time_goes_on(void)
 	after_end = rdtsc();
 	if (!(hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS)))
 		return;
-	/* The TSC agrees to 1 in 50, whatever the duration of each read. */
+	/* The TSC agrees to 1 in 50; the bounds allow for the duration of each read. */
 	unit = rdmsr(HV_X64_MSR_TSC_FREQUENCY) / HV_REFERENCE_TIME_HZ;
 	expect(elapsed >= (before_end - after_begin) / unit * 49 / 50);
 	expect(elapsed <= (after_end - before_begin) / unit * 51 / 50 + 1);
@@ -187,8 +187,8 @@ static void message_comes(void)
 	wrmsr(HV_X64_MSR_SIMP, 0);
 }
 
-#define FIRST_VECTOR 0xb9 /* of SINT2, with AutoEOI */
-#define NEXT_VECTOR  0xb4 /* of SINT3 */
+#define FIRST_VECTOR 0xb9 /* vector of SINT2, which has AutoEOI */
+#define NEXT_VECTOR  0xb4 /* vector of SINT3 */
 #define SPIN_MS	     1000u
 
 /* AutoEOI: the handler sends no EOI. */
@@ -197,7 +197,7 @@ static void count_only(struct interrupt_frame *frame)
 	(void)frame;
 }
 
-/* Starts a timer of SINT @sint whose time has passed. */
+/* Starts a timer for SINT @sint whose expiration time has passed. */
 static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
 {
 	wrmsr(config, HV_STIMER_AUTO_ENABLE | sint << HV_STIMER_SINT_SHIFT);
@@ -307,7 +307,7 @@ static void cannot_leave(void *argument)
 	uint32_t *after = argument;
 	const uint64_t end = now() + 5 * MS;
 
-	/* Waits in VTL1 until VTL0's timer is long due. */
+	/* Waits in VTL1 until after VTL0's timer has expired. */
 	while (now() < end)
 		pause();
 	interrupts_window();

@@ -57,7 +57,7 @@ static void mapping_is_found(void)
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_READ, &gpa_page),
 		     HV_TRANSLATE_GVA_SUCCESS);
 	expect_equal(gpa_page, (uint64_t)page >> HV_PAGE_SHIFT);
-	/* VTL0's tables are used, where the address maps another page. */
+	/* Translates by VTL0's page tables, not VTL1's: there the address maps to another page. */
 	*entry = ((uint64_t)page + PAGE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
 	invlpg(page);
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_WRITE, &gpa_page),
@@ -111,7 +111,7 @@ static void bad_calls_are_refused(void)
 	t.vp = smp_count + 10;
 	vtl_run(translate_in_vtl1, &t);
 	expect_equal(t.status, HV_STATUS_INVALID_VP_INDEX);
-	/* From VTL0, which has no lower VTL. */
+	/* VTL0 cannot translate for itself. */
 	t.vp = HV_VP_INDEX_SELF;
 	translate_in_vtl1(&t);
 	expect(t.status != HV_STATUS_SUCCESS);
@@ -160,7 +160,7 @@ static void lock_and_hold(void *argument)
 					      HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED),
 			     HV_STATUS_SUCCESS);
 	}
-	/* A flush by VTL0 of another VP must wait for the lock of this VP. */
+	/* A flush by VTL0 of another VP must wait until this VP drops its lock. */
 	__atomic_store_n(&locking->early, 2, __ATOMIC_RELEASE);
 	expect(wait_for(locking->flush.started));
 	time_delay_ms(20);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The notification that a lower VTL has an interrupt (TLFS "Virtual Interrupt Notification Assist"). */
+/*
+ * Notification of VTL1 that VTL0 has an interrupt (TLFS "Virtual Interrupt Notification Assist").
+ */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -17,7 +19,7 @@
 
 struct vina {
 	uint64_t value;
-	bool lower_open; /* VTL0 entered VTL1 with interrupts on */
+	bool lower_open; /* VTL0 made the VTL call with interrupts on */
 	uint32_t notices, after_second;
 	uint8_t status;
 };
@@ -73,7 +75,7 @@ static void notice_comes_once(void)
 	expect_equal(vina.notices, 1);
 	expect_equal(vina.status, HV_VINA_STATUS_ASSERTED);
 	expect_equal(vina.after_second, 1);
-	/* VTL0 takes the interrupt after VTL1 returns; two of one vector may merge. */
+	/* VTL0 takes the interrupt after VTL1 returns; the two of this vector may merge. */
 	expect(cpu_current()->interrupts[VECTOR] > before);
 }
 
@@ -124,7 +126,7 @@ static void reserved_in_vtl1(void *argument)
 static void bad_values_are_refused(void)
 {
 	vtl_run(reserved_in_vtl1, NULL);
-	/* P10: VTL0 has no VINA. */
+	/* P10: VsmVina does not exist for VTL0. */
 	expect(register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_VINA,
 				HV_VSM_VINA_ENABLED | VINA_VECTOR) != HV_STATUS_SUCCESS);
 }

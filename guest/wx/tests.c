@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VTL0 with full privileges that tries to execute pages that it can write, under wx.c. Each
- * change of its code must cause a refused write and a refused fetch.
+ * A VTL0 under wx.c that tries to execute pages which it can write. Each change of its code must
+ * cause a refused write and a refused fetch.
  */
 #include "wx.h"
 
@@ -19,7 +19,7 @@
 
 #include "../secure-kernel/tests/client.h"
 
-#define ALIASES	     (1ull << 39) /* addresses with no other use */
+#define ALIASES	     (1ull << 39) /* base of virtual addresses with no other use */
 #define ROUNDS	     50u
 #define RACE_CHANGES 100u
 #define RACE_BURSTS  1000u
@@ -88,7 +88,7 @@ static struct wx_counts counts(void)
 	return now;
 }
 
-/* The number of accesses refused since @before. */
+/* Expects these numbers of accesses refused since @before. */
 static void expect_refused(const struct wx_counts *before, uint64_t fetches, uint64_t writes)
 {
 	const struct wx_counts now = counts();
@@ -110,7 +110,7 @@ static const char *needs_vtl1(void)
 		expect_equal(status, SECURE_KERNEL_REFUSED);
 		return "this host cannot deny execution alone: VTL1 refuses all requests";
 	}
-	/* The code of the tests becomes executable. */
+	/* Executes the functions that all tests use, so that no test counts their first fetches. */
 	for (uint32_t i = 0; i < 2; i++) {
 		uint8_t *page = code_page();
 
@@ -204,7 +204,10 @@ static void a_race_gains_nothing(void)
 
 		for (uint32_t left = BURST; left; left--)
 			set_result(alias, ++writes);
-		/* Where the VPs share a CPU, the other one may not have run. */
+		/*
+		 * If the VPs share a CPU of the host, the other VP may not have run during the
+		 * burst.
+		 */
 		wait_for(race.runs != runs);
 	}
 	race.stop = 1;
@@ -217,7 +220,7 @@ static void a_race_gains_nothing(void)
 	expect(race.changes <= now.writes - before.writes);
 }
 
-/* Locking pages as code, while another VP executes each of them for the first time. */
+/* For locking pages as code while another VP executes each of them for the first time. */
 struct lock_race {
 	uint8_t *pages;
 	volatile uint32_t turn;
@@ -254,7 +257,10 @@ static void a_lock_takes_no_fetch_back(void)
 	expect_equal(race.faults, 0);
 }
 
-/* ------------------------------------------------------------------ writes by others */
+/*
+ * ------------------------------------------------------------------ writes by VTL1 and the
+ * hypervisor
+ */
 
 /* Calls and hypercalls whose output is a page that VTL0 executes. */
 static void no_deputy_writes_code(void)
@@ -281,7 +287,10 @@ static void no_deputy_writes_code(void)
 	before = counts();
 	hypercall_raw(hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0), (uint64_t)input,
 		      (uint64_t)page);
-	/* A successful write was refused first, and made the page not executable. */
+	/*
+	 * If the write succeeded, it was first refused, and the page became writable and not
+	 * executable.
+	 */
 	now = counts();
 	if (memcmp(old, page, sizeof(old)) != 0)
 		expect_equal(now.writes - before.writes, 1);
@@ -290,7 +299,10 @@ static void no_deputy_writes_code(void)
 	expect_refused(&before, 1, 1);
 }
 
-/* The message page of VTL0's SynIC over code: no message may be written there. */
+/*
+ * Places the message page of VTL0's SynIC over code: VTL0 must not execute it, nor the hypervisor
+ * write to the code.
+ */
 static void an_overlay_is_no_code(void)
 {
 	uint8_t *page = code_page(), *copy = memory_pages(1);
@@ -298,10 +310,13 @@ static void an_overlay_is_no_code(void)
 	struct wx_counts before;
 	uint64_t end;
 
-	/* No message is written while the page is executable. */
+	/* The overlay is refused while the page is executable. */
 	run(page);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
-	/* While it is writable, a message is shown; it disappears when the page becomes executable. */
+	/*
+	 * While the page is writable, VTL0 sees the overlay; when it becomes executable, VTL0 sees
+	 * RAM.
+	 */
 	set_result(page, 1);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), -1);
 	memcpy(page, code, sizeof(code));
@@ -324,7 +339,7 @@ static void an_overlay_is_no_code(void)
 	wrmsr(HV_X64_MSR_SIMP, simp);
 }
 
-/* ------------------------------------------------------------------ what VTL1 keeps */
+/* ------------------------------------------------------------------ locked pages */
 
 static void locked_pages_are_no_others(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The call of wx.c, for VTL0. */
+/* The call of VTL0 that wx.c defines. */
 #ifndef WX_H
 #define WX_H
 
@@ -7,8 +7,8 @@
 
 /* Answer of call SECURE_KERNEL_CALL_FIRST, whose request is empty. */
 struct wx_counts {
-	uint64_t fetches; /* refused: the page became executable, and read-only */
-	uint64_t writes;  /* refused: the page became writable, and not executable */
+	uint64_t fetches; /* refused fetches: the page became executable and read-only */
+	uint64_t writes;  /* refused writes: the page became writable and not executable */
 };
 
 #endif

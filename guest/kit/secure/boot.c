@@ -52,7 +52,7 @@ static struct cpu *prepare(uint32_t vp)
 	return cpu;
 }
 
-/* As the kit's cpu_load(), but without XCR0, which is shared with VTL0. */
+/* Like cpu_load(), but without SSE and XSAVE: VTL1 uses neither, and XCR0 is shared with VTL0. */
 static void load(struct cpu *cpu)
 {
 	const struct __attribute__((packed)) {
@@ -128,7 +128,10 @@ static void deny_starts(void)
 		secure.failed = true;
 }
 
-/* On the first VP, after hypercall_enable(): denies VTL0 the region, except reading the log. */
+/*
+ * Denies VTL0 access to VTL1's region, except reading the log. Runs on the first VP, after
+ * hypercall_enable().
+ */
 static bool close_region(void)
 {
 	const uint64_t log = (uint64_t)secure.log;
@@ -213,7 +216,7 @@ void boot_others(void)
 		struct cpu *cpu;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		/* The last VP was done, or (status success) there are more than CPU_MAX VPs. */
+		/* The loop ended after the last VP, or with success at CPU_MAX: more VPs exist. */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		cpu = prepare(vp);

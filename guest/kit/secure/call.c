@@ -37,7 +37,7 @@ enum secure_kernel_status call_serve(uint64_t index, struct secure_request *requ
 		return SECURE_KERNEL_UNKNOWN_SERVICE;
 	if (size > SECURE_KERNEL_CALL_MAX || room > SECURE_KERNEL_CALL_MAX)
 		return SECURE_KERNEL_BAD_ARGUMENT;
-	/* A service cannot see, or return, data of earlier requests. */
+	/* The service must not see or return data of earlier requests. */
 	memset(request->in, 0, PAGE_SIZE);
 	status = run(secure_program.calls[index], gpa, &call);
 	memset(request->in, 0, PAGE_SIZE);

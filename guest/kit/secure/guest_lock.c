@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Locks on pages of VTL0, by a request of VTL0 or by a service. A lock must only remove rights:
- * VTL0 must not regain a page, which the program denies it, by a request to lock the page.
+ * with a lock request VTL0 must not get a right that the program denies it.
  */
 #include "kit/secure/state.h"
 
@@ -13,7 +13,7 @@ static void restore(uint64_t gpa, uint64_t pages, const uint8_t *rights)
 		vtl_protect(gpa + i * PAGE_SIZE, 1, rights[i]);
 }
 
-/* Whether the program grants VTL0 the rights that it lacks at a page. */
+/* Whether the program grants VTL0 the @missing rights to a page. */
 static bool grant_missing(uint64_t page, uint32_t missing)
 {
 	static const struct {
@@ -42,7 +42,7 @@ static enum secure_kernel_status protect(uint64_t gpa, uint64_t pages, uint32_t 
 			return SECURE_KERNEL_DENIED;
 	if (vtl_protect(gpa, pages, rights) != HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_REFUSED;
-	/* VTL0 would see the overlay, not the locked page. */
+	/* VTL0 would access the overlay, not the locked page. */
 	if (!overlay_lies_in(gpa, pages, &at, &name))
 		return SECURE_KERNEL_OK;
 	secure_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);

@@ -55,8 +55,8 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 }
 
 /*
- * False: the page is no memory for VTL0 (SMRAM). No VTL restricts it, so no program can permit the
- * access.
+ * Returns false if the page is not accessible memory for VTL0, but no VTL restricts it (SMRAM): the
+ * program cannot permit an access.
  */
 static bool take_rights(uint64_t result, uint8_t *rights)
 {
@@ -69,7 +69,7 @@ static bool take_rights(uint64_t result, uint8_t *rights)
 		result & HV_CHECK_GPA_PAGE_INTERCEPTING_VTL_MASK);
 }
 
-/* Only the hypervisor has the rights that the program has set. */
+/* Queries the hypervisor: the policy does not contain rights set by guest_protect(). */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
 	struct {
@@ -109,7 +109,10 @@ enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, voi
 	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) ||
 	    !guest_rights_now(page, 1, &rights))
 		return SECURE_KERNEL_DENIED;
-	/* As for a write by VTL0: the program may first have to revoke execution of the page. */
+	/*
+	 * Asks the program as for a write by VTL0: it may first have to revoke execution of the
+	 * page.
+	 */
 	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
 	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) ||
 	     !guest_rights_now(page, 1, &rights) || !(rights & HV_MAP_GPA_WRITABLE)))

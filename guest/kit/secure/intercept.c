@@ -41,7 +41,10 @@ static void inject_gp(void)
 			       HV_PENDING_EXCEPTION_DELIVER_ERROR_CODE |
 			       (uint64_t)VECTOR_GP << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 
-	/* Refused while an event is pending: VTL0 takes that event and retries the access. */
+	/*
+	 * The hypervisor refuses this while an event is pending: VTL0 takes that event, then
+	 * retries the access.
+	 */
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 

@@ -37,17 +37,19 @@
 #define SECURE_KERNEL_CALL_MAX	 4096u /* bytes of a request, and of an answer */
 
 enum secure_kernel_service {
-	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log. */
+	/*
+	 * Answer: R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log.
+	 */
 	SECURE_KERNEL_GET_VERSION = 1,
 	/*
-	 * R9: enum secure_kernel_state. R10: VPs with VTL1 << 32 | pages that VTL0 may not write.
-	 * R11: intercepts.
+	 * Answer: R9: enum secure_kernel_state. R10: VPs with VTL1 << 32 | pages that VTL0 may not
+	 * write. R11: intercepts.
 	 */
 	SECURE_KERNEL_GET_STATUS,
 	/*
 	 * R8: address of the first page, R9: pages, R10: enum secure_kernel_rights. DENIED if an
-	 * overlay page of VTL0 covers one, or VTL0 lacks one of the rights there; NOT_ENFORCED if
-	 * the hypervisor cannot deny the others.
+	 * overlay page of VTL0 covers a page, or VTL0 lacks one of the requested rights;
+	 * NOT_ENFORCED if the hypervisor cannot deny the other rights.
 	 */
 	SECURE_KERNEL_LOCK_RANGE,
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
@@ -60,7 +62,7 @@ enum secure_kernel_service {
 	 * sees it.
 	 */
 	SECURE_KERNEL_MEASURE,
-	/* As above, for HMAC-SHA-256 under a key that only VTL1 has. */
+	/* R8, R9, R10 as for MEASURE. HMAC-SHA-256 under a key that only VTL1 has. */
 	SECURE_KERNEL_HMAC,
 	/*
 	 * R8: a struct secure_kernel_secret, R9: address of a struct secure_kernel_sealed for the
@@ -73,13 +75,15 @@ enum secure_kernel_service {
 	 */
 	SECURE_KERNEL_UNSEAL,
 	/*
-	 * SHA-256 of a range that is larger than one request allows, in pieces. Only the newest
-	 * measurement is valid. R9: its number.
+	 * Starts a SHA-256 of a range that is larger than one request allows, in pieces. Only the
+	 * newest measurement is valid. Answer: R9: its number.
 	 */
 	SECURE_KERNEL_MEASURE_BEGIN,
-	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: its number. */
+	/*
+	 * R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number.
+	 */
 	SECURE_KERNEL_MEASURE_ADD,
-	/* R8: address of the 32-byte result, R9: the measurement's number. Ends it. */
+	/* R8: address of the 32-byte result, R9: number of the measurement, which ends. */
 	SECURE_KERNEL_MEASURE_END,
 };
 
@@ -110,10 +114,10 @@ enum secure_kernel_status {
 	SECURE_KERNEL_DENIED,	    /* memory that VTL0 itself may not access */
 	SECURE_KERNEL_LOCKED,	    /* the policy is locked */
 	SECURE_KERNEL_NOT_READY,    /* VTL1 has not yet run on every VP */
-	SECURE_KERNEL_FULL,	    /* no room for more ranges, or for the answer of a call */
+	SECURE_KERNEL_FULL,	    /* no space in the policy, or in the answer's buffer */
 	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or a
 				     * measurement that is not the newest, or failed */
-	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
+	SECURE_KERNEL_REFUSED,	    /* the hypervisor refused a hypercall */
 	SECURE_KERNEL_NOT_ENFORCED, /* a right that the hypervisor cannot deny */
 };
 
@@ -162,7 +166,7 @@ enum secure_kernel_event {
 };
 
 struct secure_kernel_log_entry {
-	uint64_t sequence; /* from 1; 0: unused. Read it before and after the rest. */
+	uint64_t sequence; /* from 1; 0: unused. Read it before and after the other fields. */
 	uint64_t time;	   /* TSC of VTL1 */
 	uint16_t event;
 	uint16_t reserved;
@@ -192,7 +196,7 @@ struct secure_kernel_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t file_size;   /* bytes of the image */
-	uint32_t memory_size; /* with the zeroed data after it */
+	uint32_t memory_size; /* file_size and the zeroed data that follows */
 	uint32_t entry;	      /* offset of the first instruction */
 	uint32_t stack_end;   /* offset */
 	uint32_t reserved;

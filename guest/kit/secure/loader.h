@@ -24,7 +24,10 @@ struct secure_kernel_start {
 #define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
-/* NULL if @image (@size bytes) is a secure kernel of this interface version, else the reason. */
+/*
+ * Returns NULL if @image (@size bytes) is a secure kernel of this interface version, otherwise what
+ * is wrong.
+ */
 static inline const char *secure_kernel_image_fault(const void *image, uint64_t size)
 {
 	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;
@@ -43,8 +46,9 @@ static inline const char *secure_kernel_image_fault(const void *image, uint64_t 
 }
 
 /*
- * @memory: the caller's mapping of SECURE_KERNEL_REGION zeroed bytes at the GPA @base (a multiple
- * of the same), with the image at its start. Writes page tables that identity-map the region.
+ * Writes the seed and page tables that identity-map the region, and fills in @start. @memory: the
+ * caller's mapping of SECURE_KERNEL_REGION bytes at the GPA @base, a multiple of this size: the
+ * image at its start, then zeros.
  */
 static inline void secure_kernel_place(void *memory, uint64_t base, const uint8_t *seed,
 				       struct secure_kernel_start *start)

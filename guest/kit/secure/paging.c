@@ -5,14 +5,14 @@
 #include "kit/x64.h"
 
 #define NO_EXECUTE (1ull << 63)
-#define WINDOW	   (511ull << 39 | 0xffff000000000000ull) /* far from any region */
+#define WINDOW	   (511ull << 39 | 0xffff000000000000ull) /* above any region */
 
 static uint64_t *region_table; /* 4 KiB pages of the region */
 static uint64_t *window_table; /* one entry for each VP */
 
 /*
- * The entry of @table for @address at @level (3: PML4 ... 1: page directory), and the table that it
- * refers to.
+ * Returns the table that @table's entry for @address refers to; allocates it if absent. @level of
+ * @table: 3 (PML4) to 1 (page directory).
  */
 static uint64_t *descend(uint64_t *table, uint64_t address, unsigned int level)
 {

@@ -12,7 +12,7 @@
 #define POLICY_LIMIT  (1ull << 52) /* physical addresses are smaller */
 
 enum policy_kind {
-	POLICY_PRIVATE,	 /* VTL1's own: no access for VTL0 */
+	POLICY_PRIVATE,	 /* memory of VTL1: no access for VTL0 */
 	POLICY_CODE,	 /* VTL0 may read and execute */
 	POLICY_CONSTANT, /* VTL0 may read */
 	POLICY_DATA,	 /* VTL0 may read and write */
@@ -36,16 +36,16 @@ struct policy {
 _Static_assert(sizeof(struct policy) <= 4096, "the policy exceeds its page");
 
 /*
- * LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out of range; DENIED if
- * it overlaps a range of the policy; FULL if no range can be added. A range that follows the last
- * one of the same kind extends that one.
+ * Checks a new range. LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out
+ * of range; DENIED if it overlaps a range of the policy; FULL if no range can be added. A range
+ * that follows the last one of the same kind extends that one.
  */
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
 				       enum policy_kind kind);
 /* Adds a range for which policy_check() returned OK. */
 void policy_add(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
 
-/* Adds VTL1's own pages; call it first. */
+/* Adds pages of VTL1, without a check; call it before any policy_add(). */
 void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
 
 void policy_lock(struct policy *policy);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests: the services that each secure kernel has, then those of the program. All run with
- * secure.lock held, on copies of VTL0's arguments.
+ * Requests of VTL0: dispatches to the services of the kit, then to those of the program. All run
+ * with secure.lock held, on copies of VTL0's arguments.
  */
 #include "kit/secure/state.h"
 

@@ -2,9 +2,10 @@
 /*
  * A secure kernel: a program in VTL1 which VTL0's kernel loads (loader.h) and calls (interface.h).
  *
- * This part of the kit starts it on every VP, denies VTL0 its memory, handles intercepts, and keeps
- * the policy of locked pages. The program defines `secure_program`, its requests and its calls.
- * VTL1 runs with interrupts off: a request ends soon, in a time that does not depend on VTL0.
+ * This part of the kit starts it on every VP, denies VTL0 access to its memory, handles intercepts,
+ * and keeps the policy of locked pages. The program defines `secure_program`, its requests and its
+ * calls. VTL1 runs with interrupts off, so the time of a request must be short and not depend on
+ * VTL0.
  */
 #ifndef KIT_SECURE_SECURE_H
 #define KIT_SECURE_SECURE_H
@@ -52,7 +53,8 @@ struct secure_program {
 	uint32_t call_count;
 	/*
 	 * VTL0's rights to each page when VTL1 starts: at least HV_MAP_GPA_READABLE and _WRITABLE.
-	 * 0: all rights. If the hypervisor cannot deny the other rights, every request is REFUSED.
+	 * 0: all rights. If the hypervisor cannot deny the rights that are missing here, every
+	 * request is REFUSED.
 	 */
 	uint32_t initial_rights;
 	/*
@@ -73,7 +75,10 @@ extern const struct secure_program secure_program;
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
 
-/* The same check; *at is VTL1's mapping of the bytes until the next call on this VP. */
+/*
+ * Checks a range as guest_read() does, and maps it: *at is valid until the next call of these
+ * functions on this VP.
+ */
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
 
 /*

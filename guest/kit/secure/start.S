@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The start-up object of a secure kernel: of the two programs for VTL1 in the kit, main.c's is
- * linked. The VTL's first instruction is vtl_first_entry (vtl_entry.S), which calls this.
+ * The start-up object of a secure kernel. It defines vtl_service_main, so that the linker takes
+ * main.c's loop and not that of vtl.c; vtl_first_entry (vtl_entry.S), the VTL's first instruction,
+ * calls it.
  */
 	.text
 	.code64

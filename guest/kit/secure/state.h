@@ -31,7 +31,7 @@ struct secure_state {
 	bool failed;		/* VTL1's initialization failed: every request is refused */
 	bool denies_execute;	/* the hypervisor can deny execution without denying reads */
 	bool watches_registers; /* writes of CR0 and CR4 are intercepted on every VP */
-	uint32_t vps;		/* on which VTL1 is enabled */
+	uint32_t vps;		/* VPs on which VTL1 is enabled */
 	uint32_t vps_ready;
 	bool vps_enabled; /* VTL1 is enabled on all VPs: vps is final */
 	uint64_t intercepts;
@@ -46,7 +46,7 @@ extern struct secure_state secure;
 extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
 extern const struct secure_kernel_header image_header;
 
-/* boot.c: the first VP, then every VP. */
+/* boot.c: boot_first() runs on the first VP only, boot_processor() on every VP. */
 void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
@@ -65,15 +65,15 @@ void *paging_window(uint64_t gpa);
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
 
 /*
- * guest_memory.c: the rights of VTL0 to pages of @kind; POLICY_KINDS: the initial rights. And
- * whether VTL0 may now make an access that was denied: by the rights of a lock, or as the program
- * decides.
+ * guest_memory.c: guest_rights() returns VTL0's rights to pages of @kind, or its initial rights for
+ * POLICY_KINDS. guest_permits() decides about an access that was denied, by the rights of the lock
+ * or by the program.
  */
 uint32_t guest_rights(enum policy_kind kind);
 bool guest_permits(uint64_t gpa, uint8_t access);
 /*
- * The rights of VTL0 to each page now. False: the hypervisor refuses the query, or a page is no
- * memory for VTL0.
+ * Queries the current rights of VTL0 to each page. Returns false if the hypervisor refuses the
+ * query, or VTL0 cannot access a page as memory.
  */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights);
 
@@ -85,7 +85,7 @@ enum secure_kernel_status call_serve(uint64_t index, struct secure_request *requ
 
 /* intercept.c: handles the message in the slot of SINT0. */
 void intercept_take(struct cpu *cpu);
-/* Whether writes of CR0 and CR4 by VTL0 of this VP are intercepted from now on. */
+/* Intercepts writes of CR0 and CR4 by VTL0 of this VP. Returns false if the hypervisor refuses. */
 bool intercept_watch_registers(void);
 
 #endif

@@ -166,7 +166,7 @@ static void protections_stay(void)
 	target_is_intact();
 }
 
-/* The page is VTL0's own, so that only the overlay makes the lock illegal. */
+/* The pages are ordinary memory of VTL0: only the overlay makes the lock illegal. */
 static void overlays_are_found(void)
 {
 	static const uint32_t msrs[] = {HV_X64_MSR_SIMP, HV_X64_MSR_SIEFP,
@@ -179,7 +179,7 @@ static void overlays_are_found(void)
 
 		wrmsr(msrs[i], (first + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
 		expect_equal(client_lock(page, 2), SECURE_KERNEL_DENIED);
-		/* No page of it remains locked. */
+		/* No page of the refused range remains locked. */
 		expect_equal(try_write(page, 1), -1);
 		wrmsr(msrs[i], before);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hostile VTL0 that calls a secure kernel with calls of its own (own.c). */
+/* A hostile VTL0 that makes the calls which the secure kernel of own.c defines. */
 #include <vsm/hv/hv.h>
 
 #include "kit/console.h"
@@ -17,7 +17,7 @@
 
 #define UNTOUCHED 0xa7
 
-static uint8_t *page; /* two pages of VTL0: the buffer, and the one behind it */
+static uint8_t *page; /* two pages of VTL0: the buffer, and a page behind it that must not change */
 
 static struct answer call(uint64_t index, uint64_t gpa, uint64_t size, uint64_t room)
 {
@@ -86,7 +86,7 @@ static void unknown_calls_are_refused(void)
 	for (uint32_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		expect_equal(call(unknown[i], (uint64_t)page, 0, PAGE_SIZE).status,
 			     SECURE_KERNEL_UNKNOWN_SERVICE);
-	/* The numbers below are requests in registers, of which this kernel has the kit's. */
+	/* Lower numbers are requests in registers; own.c defines none beyond those of the kit. */
 	expect_equal(client_hmac(page, 64, page), SECURE_KERNEL_UNKNOWN_SERVICE);
 	expect_equal(client_request(SECURE_KERNEL_CALL_FIRST - 1, 0, 0, 0).status,
 		     SECURE_KERNEL_UNKNOWN_SERVICE);
@@ -104,7 +104,7 @@ static void wrong_sizes_are_refused(void)
 		expect_equal(call(OWN_ECHO, (uint64_t)page, 0, sizes[i]).status,
 			     SECURE_KERNEL_BAD_ARGUMENT);
 	}
-	/* Out of the page. */
+	/* A request or an answer that crosses the end of the page. */
 	expect_equal(call(OWN_ECHO, (uint64_t)page + 1, PAGE_SIZE, 0).status,
 		     SECURE_KERNEL_BAD_ARGUMENT);
 	expect_equal(call(OWN_ECHO, (uint64_t)page + 4088, 8, 9).status,
@@ -114,7 +114,7 @@ static void wrong_sizes_are_refused(void)
 
 static void foreign_memory_is_refused(void)
 {
-	/* VTL1's own, none at all, the local APIC. */
+	/* Addresses of VTL1, without memory, of the local APIC, and of the read-only log. */
 	const uint64_t foreign[] = {(uint64_t)region, (uint64_t)region + 0x5000,
 				    1ull << 51,	      ~0xfffull,
 				    0xfee00000,	      (uint64_t)client_log()};
@@ -167,7 +167,7 @@ static void locked_pages_take_no_answer(void)
 	expect(is_all(locked, PAGE_SIZE, UNTOUCHED));
 }
 
-/* What a service does with a page, by its status. */
+/* Makes the service use a page; returns its status. */
 static uint64_t use(const uint8_t *at, enum own_action action, uint32_t rights)
 {
 	const struct own_page asked = {(uint64_t)at, action, rights};
@@ -184,7 +184,7 @@ static uint8_t *filled_page(void)
 	return at;
 }
 
-/* VTL0 reads the page as it was, and neither it nor VTL1 in its place can write it. */
+/* VTL0 cannot write the page, nor make VTL1 write it; VTL0 reads its old contents. */
 static void expect_not_writable(uint8_t *at)
 {
 	expect_equal(try_write(at, 0), VECTOR_GP);
@@ -254,7 +254,7 @@ static void a_lock_gives_no_right(void)
 	expect_equal(client_lock(pages, 3), SECURE_KERNEL_DENIED);
 	expect_equal(try_read(pages + PAGE_SIZE, &value), VECTOR_GP);
 	expect_equal(try_write(pages + 2ul * PAGE_SIZE, UNTOUCHED), -1);
-	/* Nor does a lock that is refused for another reason. */
+	/* A lock that is refused due to an overlay gives VTL0 no right either. */
 	expect_equal(use(pages + PAGE_SIZE, OWN_PROTECT, HV_MAP_GPA_PERMISSIONS_MASK),
 		     SECURE_KERNEL_OK);
 	wrmsr(HV_X64_MSR_SIMP, (uint64_t)(pages + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
@@ -300,7 +300,7 @@ uint8_t kit_main(void)
 	static const struct tap_topic *const topics[] = {&topic_calls};
 
 	hypercall_enable();
-	/* For crash-cases.sh: not to return. */
+	/* For crash-cases.sh: the call should end the machine. */
 	if (option_has("test", "crash")) {
 		if (client_load() == HV_STATUS_SUCCESS)
 			call(OWN_CRASH, 0, 0, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VTL0's side: loads the secure kernel and sends requests. */
+/* Functions of VTL0 that load the secure kernel and send requests. */
 #ifndef SECURE_KERNEL_CLIENT_H
 #define SECURE_KERNEL_CLIENT_H
 
@@ -7,12 +7,12 @@
 
 #include "kit/secure/interface.h"
 
-/* The built image. */
+/* The image of the secure kernel, which the program contains (image.S). */
 extern const uint8_t secure_image[], secure_image_end[];
 
-extern uint8_t *region; /* its load address */
+extern uint8_t *region; /* load address of the image */
 
-/* Loads it and enables VTL1 on the partition and on this VP: HV_STATUS. */
+/* Loads the image and enables VTL1 on the partition and on this VP. Returns the HV_STATUS. */
 uint16_t client_load(void);
 
 struct answer {
@@ -22,10 +22,12 @@ struct answer {
 
 struct answer client_request(uint64_t service, uint64_t r8, uint64_t r9, uint64_t r10);
 
-/* As above, with all registers: in gpr[] by enum vtl_gpr, also for the result. */
+/*
+ * Sends a request with all registers from gpr[] (enum vtl_gpr), and stores them there afterwards.
+ */
 void client_call(uint64_t gpr[16]);
 
-/* A status with a pointer for each address. */
+/* Send a request with pointers in place of addresses; return its status. */
 uint64_t client_measure(const volatile void *data, uint64_t size, void *digest);
 uint64_t client_hmac(const volatile void *data, uint64_t size, void *digest);
 uint64_t client_lock(const volatile void *page, uint64_t pages);

@@ -10,7 +10,7 @@
 static void the_policy_is_final(void)
 {
 	uint8_t *page = memory_pages(1);
-	/* The topic services has locked some, too. */
+	/* The topic `services` has locked pages, too. */
 	const uint64_t pages = client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).r10 & 0xffffffff;
 	struct answer answer;
 

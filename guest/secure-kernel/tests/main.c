@@ -16,7 +16,7 @@ static const struct tap_topic *const topics[] = {&topic_boot, &topic_services, &
 
 uint8_t *target;
 static __attribute__((aligned(32)))
-uint8_t well[SECURE_KERNEL_DIGEST]; /* HMAC of text under the boot's key */
+uint8_t well[SECURE_KERNEL_DIGEST]; /* HMAC of `text` under the key of this boot */
 static const char *text;
 
 const char *needs_secure_kernel(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A secure kernel with calls of its own, for calls.c. */
+/* A secure kernel that defines calls, for the tests of calls.c. */
 #include "own.h"
 
 #include "kit/memory.h"
@@ -16,7 +16,7 @@ static enum secure_kernel_status echo(struct secure_call *call)
 	return SECURE_KERNEL_OK;
 }
 
-/* Writes a page, claims as many bytes as it is asked to, and fails if asked to. */
+/* Writes a page; returns the size and the status that the request names. */
 static enum secure_kernel_status claim(struct secure_call *call)
 {
 	const struct own_claim asked = *(const struct own_claim *)(const void *)call->data;
@@ -27,7 +27,7 @@ static enum secure_kernel_status claim(struct secure_call *call)
 	return (enum secure_kernel_status)asked.status;
 }
 
-/* Claims a page of which it has written nothing. */
+/* Returns an answer of a page without writing it. */
 static enum secure_kernel_status rest(struct secure_call *call)
 {
 	runs[OWN_REST]++;
@@ -35,7 +35,7 @@ static enum secure_kernel_status rest(struct secure_call *call)
 	return SECURE_KERNEL_OK;
 }
 
-/* How often each call has run. */
+/* Answers with the number of runs of each call. */
 static enum secure_kernel_status count(struct secure_call *call)
 {
 	runs[OWN_COUNT]++;

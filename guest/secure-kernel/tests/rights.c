@@ -26,7 +26,7 @@ static void run_code(void *argument)
 	run->result = ((uint32_t(*)(void))(uintptr_t)run->page)();
 }
 
-/* -1 if the code in @page ran, else the vector. */
+/* Runs the code in @page. Returns -1, or the vector of the exception that it raised. */
 static int try_run(const volatile uint8_t *page)
 {
 	struct run run = {page, 0};
@@ -97,7 +97,7 @@ static void rights_are_kept(void)
 		smp_run(vp, try_constant, constant);
 		smp_run(vp, try_data, data);
 	}
-	/* VTL1 confirms VTL0's rights when it uses a page, and must not widen them. */
+	/* guest_map() sets VTL0's rights again when VTL1 uses a page; it must not extend them. */
 	expect_equal(client_hmac(data, 64, digest), SECURE_KERNEL_OK);
 	expect_equal(client_hmac(constant, 64, digest), SECURE_KERNEL_OK);
 	expect_equal(client_hmac(constant, 64, data + 512), SECURE_KERNEL_OK);
@@ -136,8 +136,8 @@ static int try_set(catch_function *set, uint64_t value)
 }
 
 /*
- * Runs mov %rax, %cr4 as the last instruction of the lower canonical addresses: RIP behind it is
- * none that can be set.
+ * Runs mov %rax, %cr4 at the end of the lower canonical addresses: VTL1 cannot set RIP behind it,
+ * which is not canonical.
  */
 static void set_cr4_at_edge(void *value)
 {
@@ -161,7 +161,7 @@ static void map_edge(void)
 	table[EDGE >> 12 & 511] = (uint64_t)page | PTE_PRESENT | PTE_WRITABLE;
 }
 
-/* A write that VTL1 would do, but cannot continue after. */
+/* VTL1 permits this write, but cannot set RIP behind it: #GP, and CR4 is unchanged. */
 static void write_at_edge(uint64_t value)
 {
 	const uint64_t before = read_cr4();
@@ -183,14 +183,14 @@ static void weaken(void *argument)
 	(void)argument;
 	expect_equal(try_set(set_cr0, cr0 & ~CR0_WP), VECTOR_GP);
 	expect_equal(read_cr0(), cr0);
-	/* Bits that are not watched are VTL0's. */
+	/* VTL0 can change bits that are not watched. */
 	expect_equal(try_set(set_cr4, cr4 ^ CR4_PGE), -1);
 	expect_equal(read_cr4(), cr4 ^ CR4_PGE);
 	expect_equal(try_set(set_cr4, cr4), -1);
 	if (!has_smep)
 		return;
 	write_at_edge(cr4 | CR4_SMEP);
-	/* VTL1 does a write that sets a watched bit. */
+	/* VTL1 performs a write that sets a watched bit. */
 	expect_equal(try_set(set_cr4, cr4 | CR4_SMEP), -1);
 	expect_equal(read_cr4(), cr4 | CR4_SMEP);
 	expect_equal(try_set(set_cr4, cr4 & ~CR4_SMEP), VECTOR_GP);

@@ -63,7 +63,7 @@ static uint64_t measure_end(void *digest, uint64_t number)
 	return client_request(SECURE_KERNEL_MEASURE_END, (uint64_t)digest, number, 0).status;
 }
 
-/* The result of one request for the whole range is the reference. */
+/* Compares with the digest from one measurement of the whole range. */
 static void pieces_make_the_whole(void)
 {
 	uint8_t *whole = buffer + 3 * PAGE_SIZE, *pieces = whole + 64;
@@ -86,7 +86,7 @@ static void pieces_make_the_whole(void)
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_OK);
 	expect(!memcmp(whole, pieces, SECURE_KERNEL_DIGEST));
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
-	/* A page that VTL0 may not read ends the measurement. */
+	/* A page that VTL0 may not read makes the measurement invalid. */
 	number = measure_begin();
 	expect_equal(measure_add(region, 64, number), SECURE_KERNEL_DENIED);
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
@@ -231,7 +231,10 @@ static void garbage(void *argument)
 		/* Skip requests that would break later tests: locks of pages in use. */
 		if (service == SECURE_KERNEL_LOCK_RANGE || service == SECURE_KERNEL_LOCK_POLICY)
 			continue;
-		/* Results go to our buffer, or to pages where they must be refused. */
+		/*
+		 * Results go to the test's buffer, or to pages where VTL1 must refuse to write
+		 * them.
+		 */
 		if (service == SECURE_KERNEL_MEASURE || service == SECURE_KERNEL_HMAC)
 			r[2] = tap_random() & 1 ? (uint64_t)buffer : (uint64_t)region;
 		if (service == SECURE_KERNEL_SEAL || service == SECURE_KERNEL_UNSEAL)
@@ -252,7 +255,7 @@ static void garbage_is_harmless(void)
 
 static uint8_t *unlocked; /* the next SECURE_KERNEL_PAGES_MAX pages to lock */
 
-/* Requests of the maximum size. */
+/* Requests of the maximum size: how long each holds the VP is measured. */
 static uint64_t hold_by_measuring(void)
 {
 	return client_measure(buffer, SECURE_KERNEL_MEASURE_MAX, buffer);
@@ -297,7 +300,7 @@ static const struct {
 /* A large limit, as hosts may be slow and busy: a request must not take seconds. */
 #define HOLD_MAX_MS 250u
 
-/* A request never blocks; interrupts that arrive meanwhile are taken after it. */
+/* A request never blocks; interrupts that arrive during it are taken after it. */
 static void interrupts_come_behind(void)
 {
 	volatile uint32_t *count = &cpu_current()->interrupts[VECTOR_BEHIND];

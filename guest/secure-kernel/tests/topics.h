@@ -7,14 +7,14 @@
 /* In the order in which they run. */
 extern const struct tap_topic topic_boot, topic_services, topic_attacks, topic_rights, topic_locked;
 
-/* Pages of VTL0 that are locked, as targets of attacks; NULL before. */
+/* Locked pages of VTL0, as targets of attacks; NULL before needs_secure_kernel(). */
 #define TARGET_PAGES 3u
 extern uint8_t *target;
 
-/* For prepare: VTL1 runs on every VP, and the targets are locked. The reason why not, or NULL. */
+/* For tap_topic.prepare: locks the target pages. Returns NULL, or a reason to skip the topic. */
 const char *needs_secure_kernel(void);
 
-/* VTL1 still has its key, on every VP. */
+/* Expects that VTL1 answers on every VP, with the same key as before. */
 void expect_vtl1_is_well(void);
 
 #endif
