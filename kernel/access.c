@@ -88,7 +88,7 @@ unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access, b
 }
 
 #ifndef ACC_READ_MASK
-/* The execute bits of an entry that has at least one of them. */
+/* The execute bits for an entry that KVM makes executable, without those that are denied. */
 u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested)
 {
 	u64 bits = shadow_x_mask;
@@ -102,7 +102,7 @@ u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested)
 }
 #endif
 
-/* The bits of a present entry that do not depend on its rights. */
+/* shadow_present_mask, without the read bit if @access has no read right. */
 u64 kvm_access_present(unsigned int access)
 {
 	return access & acc_read_mask() ? shadow_present_mask
@@ -115,7 +115,7 @@ static noinline int max_level_in_use(struct kvm *kvm, u64 gfn, int max_level)
 	void *entry;
 
 	entry = xa_load(&kvm->arch.access.blocks, index);
-	/* Splitting a huge page under the iTLB workaround makes it executable. */
+	/* Under the iTLB workaround KVM makes small pages executable when it splits a huge one. */
 	if (entry && (!xa_is_value(entry) || is_nx_huge_page_enabled(kvm)))
 		return PG_LEVEL_4K;
 
@@ -225,7 +225,7 @@ static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 	}
 }
 
-/* The pages of a call: a range, or a list. */
+/* The pages of an ioctl: a range, or a list. */
 struct change {
 	gfn_t start, end; /* a range */
 	u8 restrictions;
@@ -335,7 +335,7 @@ static int make_change(struct kvm *kvm, const struct change *change)
 		apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
 		cond_resched();
 	}
-	/* After all calls of apply(): a list may have several pages of a block. */
+	/* Not after each apply(): a list may have several pages of a block. */
 	at = 0;
 	while (at < done && next_piece(change, &at, &piece)) {
 		tidy(kvm, piece.gfn, r ? &dummy : &zap);

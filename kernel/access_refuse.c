@@ -109,7 +109,7 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 	return true;
 }
 
-/* Refuses by GVA. An address without translation faults in the access itself. */
+/* Refuses an access by its GVA. Without a translation, the access itself faults. */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
 	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;

@@ -21,7 +21,7 @@ struct kvm_fpu_shared {
 	u32 pkru;		/* a copy, as KVM has it per vCPU; valid while there is no owner */
 };
 
-/* At the start of an ioctl, with @vcpu's mutex held. */
+/* Called at the start of an ioctl, with @vcpu's mutex held. */
 int kvm_fpu_take(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
@@ -32,7 +32,7 @@ int kvm_fpu_take(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* At the end of an ioctl, which is no owner if it was KVM_SHARE_FPU itself. */
+/* Called at the end of an ioctl. KVM_SHARE_FPU itself did not take ownership. */
 void kvm_fpu_give(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
@@ -84,7 +84,7 @@ static int share_with_file(struct kvm_vcpu *vcpu, struct file *filp, struct file
 		return -EBADF;
 	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || vcpu->arch.last_vmentry_cpu != -1)
 		return -EINVAL;
-	/* No deadlock if two vCPUs call KVM_SHARE_FPU for each other at the same time. */
+	/* Avoids a deadlock if two vCPUs call KVM_SHARE_FPU for each other at the same time. */
 	if (!mutex_trylock(&other->mutex))
 		return -EBUSY;
 	r = share(vcpu, other);

@@ -142,7 +142,7 @@ __kvm_mmu_max_mapping_level(struct kvm *kvm, ..., gfn_t gfn, int max_level, ...)
 	...
 }
 
-// The same in newer kernels.
+// The function of newer kernels that limits the level of a mapping.
 @@ identifier kvm, fault, gfn; @@
 kvm_mmu_max_mapping_level(struct kvm *kvm, struct kvm_page_fault *fault, ..., gfn_t gfn)
 {
@@ -173,7 +173,7 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 	...+>
 }
 
-// Where EPT's two execute bits are one for KVM (6.12): both are set where it sets one, but for a restricted page.
+// Linux 6.12 has one execute bit for both modes: the hooks set both bits of EPT, except those that a page's restrictions deny.
 @@ identifier vcpu, acc, gfn, sp, slot; @@
 make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memory_slot *slot,
 	  unsigned int acc, gfn_t gfn, ...)
@@ -490,7 +490,7 @@ vmx_set_cr4(struct kvm_vcpu *vcpu, ...)
 	...+>
 }
 
-// --- user and kernel execution apart, on VMX
+// --- separate user and kernel execution, on VMX
 @@ identifier vcpu, cr0; @@
 vmx_set_cr0(struct kvm_vcpu *vcpu, unsigned long cr0)
 {

@@ -26,14 +26,15 @@
 /* --- Access restrictions --- */
 
 /*
- * A set bit takes an access away from a guest page.  KVM_CAP_ACCESS returns
- * the bits that may be set, and properties of the host:
+ * A set bit denies an access to a guest page.  KVM_CAP_ACCESS returns the bits
+ * that may be set, and properties of the host:
  *
- * SPLIT_EXEC: the two execute bits are independent (MBEC), on vCPUs that
- *	KVM_SET_SPLIT_EXEC has turned it on for.  Without it they must be equal in
- *	every call, or it fails with EINVAL.
- * EXEC_ONLY: code in a page without read can be executed.  Without it NO_READ
- *	takes execution as well.  NO_READ takes writes on every host.
+ * SPLIT_EXEC: the two execute bits are independent (MBEC) on vCPUs for which
+ *	KVM_SET_SPLIT_EXEC is on.  On a host without SPLIT_EXEC, an ioctl in
+ *	which the two differ fails with EINVAL.
+ * EXEC_ONLY: code in a page with NO_READ can be executed.  On a host without
+ *	EXEC_ONLY, NO_READ denies execution as well.  NO_READ denies writes on
+ *	every host.
  */
 #define KVM_ACCESS_NO_READ	  (1u << 0)
 #define KVM_ACCESS_NO_WRITE	  (1u << 1)
@@ -53,7 +54,7 @@
  *	host can address, a bit that the capability lacks, flags not 0.
  * ENOSPC: more than KVM_ACCESS_MAX_BLOCKS blocks of 2 MiB would have a
  *	restricted page.
- * ENOMEM: and, as with every other error, nothing has changed.
+ * ENOMEM: no memory.  After any error all restrictions are unchanged.
  * EOPNOTSUPP: the capability is 0, or the VM's memory is encrypted.
  */
 struct kvm_access_range {
@@ -64,10 +65,11 @@ struct kvm_access_range {
 };
 
 /*
- * KVM_SET_ACCESS_PAGES, on a VM: the same for scattered pages.  An element is
- * a page's address with its restrictions in the lowest bits.  A later element
- * for the same page wins.  Errors as above, and EINVAL for more than
- * KVM_ACCESS_MAX_PAGES elements, EFAULT for an array that cannot be read.
+ * KVM_SET_ACCESS_PAGES, on a VM: sets the restrictions of scattered pages.  An
+ * element is a page's address with its restrictions in the lowest bits.  A
+ * later element for the same page wins.  Errors as of KVM_SET_ACCESS_RANGE, and
+ * EINVAL for more than KVM_ACCESS_MAX_PAGES elements, EFAULT for an array that
+ * cannot be read.
  */
 struct kvm_access_pages {
 	__u64 pages; /* address of __u64[count] */
@@ -79,11 +81,11 @@ struct kvm_access_pages {
 #define KVM_ACCESS_MAX_BLOCKS (1u << 18) /* 512 GiB, at most 140 MB of host memory */
 
 /*
- * KVM_SET_SPLIT_EXEC, on a vCPU: 1: while its CR4.SMEP and CR0.PG are set,
- * only NO_USER_EXEC denies execution in user mode and only NO_KERNEL_EXEC
- * execution in kernel mode.  At all other times, and with 0 (how it begins),
- * NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest is
- * denied both if one of them is set.  A reset of the vCPU keeps the setting.
+ * KVM_SET_SPLIT_EXEC, on a vCPU.  With 1: while its CR4.SMEP and CR0.PG are
+ * set, only NO_USER_EXEC denies execution in user mode and only NO_KERNEL_EXEC
+ * execution in kernel mode.  At all other times, and with 0 (the initial
+ * value), NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest
+ * is denied both if one of them is set.  A reset of the vCPU keeps the setting.
  *
  * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC.  EBUSY: a nested guest
  * runs.
@@ -98,13 +100,13 @@ struct kvm_access_pages {
  * A refused access ends KVM_RUN with EFAULT, exit_reason KVM_EXIT_MEMORY_FAULT
  * and this at kvm_run.memory_fault (kvm_run.hw, the start of the union), whose
  * first three fields are the stock ones.  RIP is at the instruction, which has
- * no effect but whole iterations of a string instruction.  An event whose
- * delivery was refused is still pending.
+ * no effect, except that a string instruction may have completed iterations.
+ * An event whose delivery was refused is still pending.
  */
 struct kvm_access_exit {
 	__u64 flags;	 /* KVM_ACCESS_EXIT_* */
 	__u64 gpa;	 /* the first refused byte */
-	__u64 size;	 /* from there to the end of its page */
+	__u64 size;	 /* from gpa to the end of its page */
 	__u64 gva;	 /* with KVM_ACCESS_EXIT_GVA */
 	__u8 insn_len;	 /* the instruction's length; 0: not known */
 	__u8 insn_bytes; /* how many bytes of insn[] are valid */
@@ -115,7 +117,7 @@ struct kvm_access_exit {
 #define KVM_ACCESS_EXIT_READ  (1ull << 0)
 #define KVM_ACCESS_EXIT_WRITE (1ull << 1)
 #define KVM_ACCESS_EXIT_EXEC  (1ull << 2)
-/* By a walk of the guest's page tables.  An AMD host reports each as a write. */
+/* A walk of the guest's page tables, which AMD CPUs always report as a write. */
 #define KVM_ACCESS_EXIT_WALK (1ull << 4)
 #define KVM_ACCESS_EXIT_GVA  (1ull << 5)
 
@@ -124,7 +126,7 @@ struct kvm_access_exit {
 
 /* --- Exits on register writes --- */
 
-/* KVM_CAP_WRITE_EXITS returns those that the host can intercept. */
+/* KVM_CAP_WRITE_EXITS returns the registers whose writes the host can intercept. */
 #define KVM_WRITE_EXIT_CR0  (1u << 0)
 #define KVM_WRITE_EXIT_CR4  (1u << 1)
 #define KVM_WRITE_EXIT_XCR0 (1u << 2)
@@ -155,29 +157,29 @@ struct kvm_write_exits {
 #define KVM_SET_WRITE_EXITS _IOW(0xAE, 0xf3, struct kvm_write_exits)
 
 /*
- * kvm_run.exit_reason; struct kvm_write_exit is at the start of the union behind
- * the common fields (kvm_run.hw).  KVM_RUN returns 0.  RIP is at the
- * instruction, which has no effect: to perform it set the register and RIP, to
- * repeat it do nothing.
+ * kvm_run.exit_reason; struct kvm_write_exit is at the start of the union
+ * behind the common fields (kvm_run.hw).  KVM_RUN returns 0.  RIP is at the
+ * instruction, which had no effect.  User space performs the write by setting
+ * the register and RIP, or else the next KVM_RUN executes it again.
  */
 #define KVM_EXIT_REGISTER_WRITE 0x56534d
 
 struct kvm_write_exit {
 	__u32 which;	/* one of KVM_WRITE_EXIT_CR0 to _TR */
 	__u32 insn_len; /* 0: not known */
-	__u64 value;	/* what CR0, CR4 or XCR0 would become; else 0 */
+	__u64 value;	/* new value of CR0, CR4 or XCR0; 0 for other registers */
 };
 
 /* --- An eventfd for pending events --- */
 
 /*
  * KVM_SET_PENDING_EVENTFD, on a vCPU with a local APIC in the kernel: the
- * eventfd (-1: none, which is how it begins) is signalled when an interrupt,
- * NMI, INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN,
- * and at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It
- * may be signalled without cause.  An event set by an ioctl of the vCPU itself
- * (KVM_NMI, KVM_SET_LAPIC) is signalled at the end of the next KVM_RUN only, as
- * is an APIC timer that KVM has on VMX's preemption timer (Linux 7.3 with
+ * eventfd (-1: none, the initial state) is signalled when an interrupt, NMI,
+ * INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN, and
+ * at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It may
+ * be signalled without cause.  An event set by an ioctl of the vCPU itself
+ * (KVM_NMI, KVM_SET_LAPIC) is signalled only at the end of the next KVM_RUN.
+ * So is an APIC timer that KVM runs on VMX's preemption timer (Linux 7.3 with
  * kvm_intel.preemption_timer).
  * EINVAL: no local APIC in the kernel, or no eventfd; EBADF: no such file.
  */
@@ -189,17 +191,17 @@ struct kvm_write_exit {
  * KVM_SHARE_FPU, on a vCPU that has not run: from now on, and until it is
  * destroyed, it has the FPU registers of another vCPU of the same process,
  * given by its file descriptor: x87, SSE, AVX and the rest of the XSAVE area,
- * with PKRU.  Its own are lost.  XCR0 stays each vCPU's own.
+ * with PKRU.  Its previous registers are lost.  Each vCPU keeps its own XCR0.
  *
  * Any number of vCPUs, of any VMs, may share, and be closed in any order.  Only
- * one can run an ioctl (such as KVM_RUN) at a time: those of the others fail
+ * one can run an ioctl (such as KVM_RUN) at a time: ioctls of the others fail
  * with EBUSY.
  *
  * EBADF: not an open file of a vCPU. EINVAL: the vCPU has run; the other one is
  * the same, or of another process. EBUSY: the vCPU shares already; the other
  * one runs an ioctl. EOPNOTSUPP: encrypted state, or a vCPU whose CPUID has a
- * feature that needs permission (AMX).  CPUID that has one is refused later,
- * with EBUSY.
+ * feature that needs permission (AMX).  While the vCPU shares, KVM_SET_CPUID2
+ * with such a feature fails with EBUSY.
  */
 #define KVM_SHARE_FPU _IOW(0xAE, 0xf4, __s32)
 

@@ -26,7 +26,7 @@ static void signal_user(struct kvm_vcpu *vcpu)
 	rcu_read_unlock();
 }
 
-/* From any context, after an event was queued for @vcpu. */
+/* Called from any context, after an event was queued for @vcpu. */
 void kvm_pending_wake(struct kvm_vcpu *vcpu)
 {
 	if (unlikely(READ_ONCE(vcpu->arch.vsm.pending_armed)))

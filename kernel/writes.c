@@ -52,8 +52,9 @@ int kvm_write_exit_now(struct kvm_vcpu *vcpu, u32 which, u64 value, u8 insn_len)
 EXPORT_SYMBOL_GPL(kvm_write_exit_now);
 
 /*
- * In kvm_set_cr0() and kvm_set_cr4(), which cannot exit: true makes them fail,
- * and kvm_vsm_stopped() in their callers makes an exit of the failure.
+ * Called in kvm_set_cr0() and kvm_set_cr4(), which cannot exit themselves. True
+ * makes them fail, and kvm_vsm_stopped() in their callers turns the failure
+ * into an exit.
  */
 bool kvm_write_exit_cr(struct kvm_vcpu *vcpu, u32 which, u64 old, u64 new)
 {

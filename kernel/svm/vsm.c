@@ -56,7 +56,7 @@ int svm_write_exit(struct kvm_vcpu *vcpu, u64 exit_code)
 	u64 next_rip = to_svm(vcpu)->vmcb->control.next_rip;
 	int i;
 
-	/* The intercept is for the outer guest; a nested guest caused the exit. */
+	/* A write by a nested guest or in SMM does not exit to user space. */
 	if (is_guest_mode(vcpu) || is_smm(vcpu))
 		return kvm_emulate_instruction(vcpu, 0);
 

@@ -44,7 +44,7 @@ void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 
 static bool has_split_exec __ro_after_init;
 
-/* The secondary controls of a new VMCS, or after a change of CPUID. */
+/* Called when KVM computes the secondary controls: for a new VMCS, and after a change of CPUID. */
 u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control)
 {
 	if (!has_split_exec)
@@ -53,7 +53,7 @@ u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control)
 					   : control & ~SECONDARY_EXEC_MODE_BASED_EPT_EXEC;
 }
 
-/* After a change of CR0, CR4 or the setting; flushes translations of the old mode. */
+/* Called after a change of CR0, CR4 or the setting; flushes translations of the old mode. */
 void vmx_update_split_exec(struct kvm_vcpu *vcpu)
 {
 	u32 old, new;
@@ -90,7 +90,7 @@ void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 	ops->update_write_exits = vmx_update_write_exits;
 }
 
-/* Instead of handle_desc(), while descriptor tables are watched. */
+/* Replaces handle_desc() while descriptor tables are watched. */
 int vmx_descriptor_exit(struct kvm_vcpu *vcpu)
 {
 	u32 identity = INSTRUCTION_IDENTITY(vmcs_read32(VMX_INSTRUCTION_INFO));
