@@ -55,13 +55,13 @@ struct vkvm_backend {
 	bool smm; /* c: VTL0 has System Management Mode, and its virtual machine a second address space */
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
-	/* c: the CPUID of every vCPU, before the leaves of its VP */
+	/* c: CPUID that all vCPUs have in common, without the core's leaves and the APIC id */
 	struct kvm_cpuid2 *cpuid;
 	int64_t tsc_offset; /* the partition's TSC minus the host's; no VP runs while it changes */
 	bool tsc_offset_known;
 	_Atomic bool tsc_invariant_shown;   /* a */
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: the MSRs that this host has */
-	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each */
+	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each MSR of msr_index */
 	uint32_t msr_count;
 	/* c: offset of the count of exits in KVM's statistics, 0: there is none */
 	uint64_t count_offset;

@@ -57,8 +57,8 @@ static void vkvm_destroy(void *opaque)
 }
 
 /*
- * KVM saves the state of a CPU at an SMI past what engine attr denies, and lets no guest of engine
- * nested have an SMI: docs/decisions.md, "System Management Mode".
+ * Engine attr does not check KVM's accesses to the state save area, and engine nested supports no
+ * SMI: docs/decisions.md, "System Management Mode".
  */
 static int settle_smm(struct vkvm_backend *backend, uint8_t *engine)
 {

@@ -10,7 +10,7 @@
 
 /* Whether KVM_RUN ended with EFAULT for a restriction that is in force. */
 bool attr_refused(struct vcpu *vcpu);
-/* Translates that exit for the core. */
+/* Translates an exit for which attr_refused() is true. */
 void attr_exit(struct vcpu *vcpu, struct backend_run *run);
 
 #endif

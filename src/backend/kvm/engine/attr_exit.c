@@ -23,7 +23,9 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
 }
 
-/* If the access has been allowed since, the guest repeats it without an exit to the core. */
+/*
+ * False also for an access that is allowed now: the guest repeats it without an exit to the core.
+ */
 bool attr_refused(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;

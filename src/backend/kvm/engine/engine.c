@@ -25,7 +25,7 @@ void engine_destroy(struct vkvm_backend *backend)
 	pthread_mutex_destroy(&backend->engine.lock);
 }
 
-#define PARTS 64u /* ranges in one call of the engine */
+#define PARTS 64u /* limit of ranges in one call of the engine */
 
 /* The part of a range that lies in the slot of its first page. */
 static struct gpa_range first_part(const struct vkvm_backend *backend, struct gpa_range range)

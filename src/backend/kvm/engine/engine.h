@@ -21,7 +21,7 @@ struct violation;
 
 /*
  * How the engines attr and nested deny accesses by guest page, without changing the VMM's mappings.
- * In force on every VP on return. Engine lock held.
+ * A change is in force on every VP when the function returns. Engine lock held.
  */
 struct restriction_ops {
 	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -78,10 +78,10 @@ struct engine_ops {
 	/* Called before a region is unmapped. Lock held. NULL: nothing to do. */
 	void (*region_leaves)(struct vkvm_backend *backend);
 
-	/* Whether memory may be at these GPAs: 0 or -errno, logged. NULL: anywhere. */
+	/* Checks whether memory may be at these GPAs. 0 or -errno, logged. NULL: anywhere. */
 	int (*place)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
 
-	/* As in struct backend_ops; @ranges are RAM, each within a slot. Lock held. */
+	/* As backend_ops.protect; @ranges are RAM, each within a slot. Lock held. */
 	int (*protect)(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		       size_t count, uint8_t access);
 

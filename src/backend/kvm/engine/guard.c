@@ -3,7 +3,7 @@
  * The guard restricts the VMM's own mappings of guest memory to the rights of VTL0, by a separate
  * userfaultfd and with every engine. A denied access gets a stand-in page: zeroes, or a copy if
  * only writes are denied; writes to it are lost. The stand-in remains until the page has all rights
- * again: an earlier removal would open the page, or make an access a SIGSEGV of the VMM.
+ * again: without it an access would reach the page, or end the VMM with SIGSEGV.
  */
 #include "kvm/engine/guard.h"
 
@@ -27,7 +27,7 @@
 
 #define MESSAGES       16u
 #define LISTED_AT_ONCE 65536u /* pages for which the lock is held: a multiple of 64 */
-/* In guard_range.state: the page is no longer guarded; flag: a stand-in is in its place. */
+/* Values of guard_range.state: the page is no longer guarded; a flag for a page with a stand-in. */
 #define PAGE_LEFT     0x80u
 #define PAGE_STAND_IN 0x40u
 
@@ -75,8 +75,8 @@ static int put_back(struct guard_range *range, uint64_t page, uint64_t pages)
 }
 
 /*
- * Replaces memory by zeroes. It needs no mapping besides, since a process may be at its limit of
- * them. A child that is forked before MADV_DONTFORK has only the zeroes.
+ * Replaces memory by zeroes, without a temporary mapping: the process may be at vm.max_map_count. A
+ * child that is forked before MADV_DONTFORK inherits only zeroes.
  */
 static bool replace_by_zeroes(uint8_t *start, uint64_t size)
 {
@@ -402,7 +402,7 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 	return error;
 }
 
-/* Changes pages of one state. Meanwhile each right is that of the old or the new state. */
+/* Changes pages of one state. No page has a right meanwhile that both states deny. */
 static int change(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
 		  uint8_t state)
 {
@@ -498,7 +498,7 @@ static void list_denied(const struct guard *guard, uintptr_t first, uint64_t pag
 	}
 }
 
-/* In parts, as a VTL that changes rights waits for the lock. */
+/* Releases the lock between parts of the range, since a VTL that changes rights waits for it. */
 void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap)
 {
 	struct vkvm_backend *backend = opaque;

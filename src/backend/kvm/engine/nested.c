@@ -2,9 +2,9 @@
 /*
  * The engine nested: host requirements, and when the vCPUs of a VTL change.
  *
- * A VTL without restrictions runs on plain vCPUs. The first restriction or watched register changes
- * all of its vCPUs, and that call returns when none of them runs as before. They change back after
- * the last one is removed.
+ * A VTL without restrictions runs on plain vCPUs. The first restriction or watched register moves
+ * it to nested vCPUs; the call returns when no plain vCPU of it runs. It can move back after the
+ * last one is removed.
  */
 #include <errno.h>
 #include <sched.h>

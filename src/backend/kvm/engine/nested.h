@@ -4,10 +4,10 @@
  * kernel.
  *
  * A restricted VTL runs as a guest (L2) of its own virtual machine (L1). User space keeps VMCB12
- * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles what VMCB12
- * does not intercept as for L1; a refused access is reflected to L1, whose only instruction is an
- * OUT that returns to user space. The vCPU enters guest mode again at once, so the rest of the
- * backend never sees L1.
+ * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles everything
+ * that VMCB12 does not intercept as it does for L1. A refused access is reflected to L1, whose only
+ * instruction is an OUT that returns to user space. The vCPU enters guest mode again at once, so
+ * the rest of the backend never sees L1.
  */
 #ifndef VKVM_NESTED_H
 #define VKVM_NESTED_H
@@ -26,13 +26,13 @@
 #define NESTED_SLOT_HIDDEN(vm)	((vm)->can.memslots)
 #define NESTED_SLOT_BARRIER(vm) ((vm)->can.memslots + 1)
 
-/* Pages of hidden memory, in this order: fixed ones, a VMCB for each VP, then page tables. */
+/* Pages of hidden memory, in this order: the pages below, a VMCB for each VP, page tables. */
 enum nested_page {
 	NESTED_SHIM,
 	NESTED_L1_PML4,
 	NESTED_L1_PDPT,
 	NESTED_L1_PD,
-	NESTED_BARRIER, /* a memory slot of its own, whose flags change */
+	NESTED_BARRIER, /* in a separate memory slot, whose flags wait_for_emulator() changes */
 	NESTED_ROOT,
 	NESTED_PDPT, /* one for each 512 GiB of the guest's address space */
 };
@@ -47,11 +47,11 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
  */
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
-/* Called for new memory. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
+/* Called for new memory. 0, -EINVAL (the GPAs overlap hidden memory) or -ENOSPC, logged. */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /*
- * Denies @denied (enum gpa_access, GPA_EXECUTE whole or not at all) for pages, in force after
- * nested_settle().
+ * Denies the rights @denied (enum gpa_access; both execute rights or neither) for pages. The change
+ * is in force after nested_settle().
  */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
@@ -82,8 +82,8 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
- * Completes an instruction of the vCPU that must not run any more, as it has no restrictions: port
- * I/O by register and MSR accesses are completed here, others are repeated.
+ * Completes the open instruction of a vCPU that its VTL no longer uses. Port I/O by register and
+ * MSR accesses are completed here, other instructions are repeated.
  */
 int nested_abandon(struct vcpu *vcpu);
 

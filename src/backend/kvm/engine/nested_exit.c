@@ -244,8 +244,8 @@ static int step(struct vcpu *vcpu, uint32_t which)
 }
 
 /*
- * Whether the vCPU executes the instruction that may write a register first, without an event
- * before it.
+ * Whether the vCPU next executes the instruction that may write a register, without an event before
+ * it.
  */
 static bool is_next(const struct vcpu *vcpu)
 {
@@ -354,7 +354,7 @@ static void follow_registers(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
 	}
 }
 
-/* Returns the VP's CPUID, as that of the vCPU has SVM. */
+/* Executes CPUID with the leaves of the VP: the CPUID of the vCPU has SVM. */
 static int exit_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_regs *regs = &vcpu->run->s.regs.regs;

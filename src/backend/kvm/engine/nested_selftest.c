@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The self-test of engine nested, a small guest that runs before any other. It checks that KVM
- * enforces denied rights, also in large pages and their parts, can deny execution alone, reports
+ * enforces denied rights, also in large pages and their parts, can deny only execution, reports
  * guest mode, and exits at writes of EFER.
  */
 #include <errno.h>
@@ -101,7 +101,7 @@ static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
 	       trial->run.memory.access & access;
 }
 
-/* Each line denies rights of a page, expects an exit for them, and grants them again. */
+/* Each line denies rights of pages, expects an exit for them, and grants them again. */
 static const struct {
 	const char *what;
 	uint64_t gpa;
@@ -119,7 +119,7 @@ static const struct {
 	 GPA_WRITE},
 };
 
-/* What KVM does not stop. All lines are tried, as they fail independently. */
+/* Text of the accesses that KVM does not stop. All lines are tried, as they fail independently. */
 struct failures {
 	char text[400];
 	size_t length;
@@ -153,7 +153,8 @@ static void try_all(struct trial *trial, struct failures *failures)
 		else
 			vsm_log(trial->log, VSM_LOG_DEBUG, "engine nested: self-test: KVM stops %s",
 				lines[i].what);
-		/* Without a running guest all other lines fail, too. */ if (!granted)
+		/* Without a running guest all other lines fail, too. */
+		if (!granted)
 			return;
 	}
 	/* The guest continues after the OUT, up to WRMSR. */

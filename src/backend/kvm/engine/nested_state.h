@@ -48,9 +48,9 @@ struct nested_vcpu {
 	uint64_t allowed_rip; /* o: the last exit for an access that is allowed */
 	uint64_t allowed_gpa;
 	bool other_operand; /* o: a second exit for that access: see backend_run.memory */
-	bool on;	    /* o: the vCPU in use is the one in guest mode */
+	bool on;	    /* o: the vCPU in use is the nested one */
 	bool reload;	    /* o: VMCB12 lacks the current `watched` */
-	bool drained;	    /* o: the vCPU in guest mode may have left guest mode: see drain() */
+	bool drained;	    /* o: the nested vCPU may have left guest mode: see drain() */
 	uint32_t watched;   /* o: KVM_WRITE_EXIT_* */
 	uint32_t step;	    /* o: the one of `watched` that the instruction at step_rip may write */
 	uint64_t step_rip;  /* o */

@@ -150,7 +150,10 @@ int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
 			      shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
 	if (shown && !error)
 		return 0;
-	/* Both slots or none. If a slot cannot be removed the VTL stays nested. */
+	/*
+	 * If the barrier cannot be added, the other slot is removed, too. If a slot cannot be
+	 * removed, the VTL stays nested.
+	 */
 	if (shown)
 		(void)vkvm_slot_set(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
 	else if (!error)
@@ -180,7 +183,7 @@ static uint32_t allocate(struct nested_vm *vm)
 	return vm->used < vm->pages ? vm->used++ : 0;
 }
 
-/* Returns the directory of a GPA, and splits its 1 GiB entry, with the same rights. */
+/* Returns the directory of a GPA. Splits the 1 GiB entry if there is none, with the same rights. */
 static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 {
 	const uint64_t index = gpa / GIB;

@@ -267,7 +267,7 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 	if (!error)
 		error = load_debug(vcpu, vmcb);
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	/* KVM has all other events. */
+	/* Events are stored only to inject one again: KVM has all others. */
 	if (vmcb->exit_int_info & VMCB_EVENT_VALID)
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	return error;
@@ -325,7 +325,7 @@ static void swap(struct vcpu *vcpu)
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
 	vcpu->run->kvm_dirty_regs = 0;
-	/* The vCPU's TLB and KVM's other state of it are from its last run. */
+	/* The TLB and all other state of this vCPU in KVM are as of its last run. */
 	vcpu->flush = true;
 	vcpu->debug_stale = true;
 	vcpu->tables_known = false;
@@ -568,7 +568,7 @@ bool nested_is_stale(const struct vcpu *vcpu, bool complete)
 	       !(complete && is_harmless(vcpu));
 }
 
-/* The thread that changes the mode holds the lock. */
+/* Waits for the thread that changes the mode, which holds the engine lock. */
 static void wait_for_mode(struct vcpu *vcpu)
 {
 	pthread_mutex_t *lock = &vcpu->vp->backend->engine.lock;

@@ -23,7 +23,7 @@ enum page_rights {
 	RIGHTS_OVERLAID = GPA_ALL << 4,
 };
 
-/* Runs of at least this many pages get a call of their own. */
+/* Runs of at least this many pages get a separate call. */
 #define RUN_MIN 512u
 
 static int set_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -93,13 +93,13 @@ uint8_t page_rights_denied_at(struct vkvm_backend *backend, uint8_t vtl, uint64_
 	return 0;
 }
 
-/* Number of pages from @page on that are overlaid if @page is, else not. */
+/* Length of the run of pages from @page on that all have an overlay, or all have none. */
 static uint64_t run_length(const uint8_t *state, uint64_t page, uint64_t end)
 {
 	uint8_t seen = 0;
 	uint64_t run = 1;
 
-	/* Usually no page is overlaid. The compiler can vectorise this loop. */
+	/* Usually no page has an overlay. The compiler can vectorise this loop. */
 	for (uint64_t i = page; i < end; i++)
 		seen |= state[i];
 	if (!(seen & RIGHTS_OVERLAID))

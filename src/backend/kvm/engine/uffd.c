@@ -51,7 +51,8 @@ static int find(struct vkvm_backend *backend, bool quiet)
 		return backend->engine.fd;
 	/*
 	 * Before Linux 6.2 a vCPU that waits for a page cannot be interrupted, and a violation
-	 * would hang its VP. No interface reports that; kernels with this mode are new enough.
+	 * would hang its VP. No interface reports that; kernels with UFFDIO_CONTINUE_MODE_WP (6.4)
+	 * are new enough.
 	 */
 	if (!uffd_continue_protects(backend->engine.fd))
 		return vsm_error(
@@ -185,7 +186,7 @@ static int grant_pages(const struct rights_change *change, uint64_t first, uint6
 	return error;
 }
 
-/* At no time does a page have rights that neither the old nor the new state grants. */
+/* No page has a right meanwhile that both states deny. */
 static int enforce(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
 	int error = 0;

@@ -27,7 +27,7 @@ struct uffd_block {
 	bool split; /* still mapped by small pages: to be remapped by a large one */
 };
 
-/* uffd_ioctl.c: one ioctl each; a part of the range may already be in that state. -errno. */
+/* uffd_ioctl.c: one ioctl each, which succeeds if parts of the range already have the new state. */
 int uffd_open(const struct vsm_log *log);
 int uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
 int uffd_unregister(int fd, uint8_t *start, uint64_t size);

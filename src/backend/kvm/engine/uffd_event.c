@@ -293,7 +293,7 @@ int event_start(struct vkvm_backend *backend)
 	engine->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->stop < 0)
 		return vsm_error(backend->log, errno, "kvm: eventfd: %s", strerror(errno));
-	/* All signals are the VMM's but SIGSYS, which would kill if it were blocked. */
+	/* Signals are for threads of the VMM. A blocked SIGSYS would end the process. */
 	sigfillset(&all);
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -335,8 +335,8 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	bool found;
 
 	/*
-	 * The event thread holds the lock from reading an event to its end, so no event of this
-	 * entry is left.
+	 * The event thread holds the lock while it reads and handles an event, so all events of
+	 * this entry are handled.
 	 */
 	pthread_mutex_lock(&backend->engine.lock);
 	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);

@@ -117,7 +117,7 @@ int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 		done = request.mapped > 0 ? (uint64_t)request.mapped : 0;
 		if (!done && (error == EEXIST || error == EFAULT)) {
 			/*
-			 * The page is mapped, or a hole: only accesses that wait for it are woken.
+			 * The page is mapped, or a hole: wakes only the accesses that wait for it.
 			 */
 			uffd_wake(fd, start, VKVM_PAGE_SIZE);
 			done = VKVM_PAGE_SIZE;

@@ -104,7 +104,7 @@ static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
 	exit_msr(vcpu, run, true);
 }
 
-/* VMCALL or VMMCALL: completed at once and undone, so that the core can set RIP. */
+/* VMCALL or VMMCALL: completed immediately and undone, so that the core can set RIP. */
 static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct vcpu_snapshot here;
@@ -228,7 +228,10 @@ static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 	shut_down(vcpu, run);
 }
 
-/* docs/backend-kvm.md lists all exit reasons; KVM has those without a row only on request. */
+/*
+ * docs/backend-kvm.md lists all exit reasons; those without a row occur only if user space enables
+ * them.
+ */
 static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,

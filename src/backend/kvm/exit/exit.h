@@ -24,7 +24,7 @@ void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, 
 
 /* Translates an access that the event thread stopped at its instruction. */
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation);
-/* The same for an access of KVM's emulator, which treats the closed page as MMIO. */
+/* Translates a stopped access of KVM's emulator, which treats the closed page as MMIO. */
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ answer.c */
@@ -34,15 +34,15 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 /* ------------------------------------------------------------------ undo.c */
 
 /*
- * Makes KVM complete the open instruction, without further accesses. *more is set if there were
- * any.
+ * Makes KVM complete the open instruction, and drops its further accesses. *more is set if there
+ * were any.
  */
 int undo_finish(struct vcpu *vcpu, bool *more);
-/* The same, and restores the registers. */
+/* Completes the instruction as undo_finish(), then restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* The same, but keeps registers that the core has set since the exit. */
+/* As undo_exit(), but keeps registers that the core has set since the exit. */
 int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* Sets the general registers that differ between @set and @before, in KVM's current ones. */
+/* Applies the general registers that differ between @set and @before to those of KVM. */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 		   const struct vcpu_state *before);
 

@@ -11,7 +11,7 @@
 #include "kvm/exit/exit.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* True: it had to wait. */
+/* True: it had to wait for vkvm_release(). */
 static bool begin(struct vkvm_vp *vp)
 {
 	struct hold *hold = &vp->backend->hold;
@@ -39,7 +39,9 @@ int hold_vp_run(void *opaque, struct backend_run *run)
 {
 	int error;
 
-	/* What the core decided by the map of before (an SMI) it decides again: no guest runs. */
+	/*
+	 * After a wait no guest code runs: the core checks again what depends on the map (an SMI).
+	 */
 	if (begin(opaque))
 		vkvm_vp_kick(opaque);
 	error = vkvm_vp_run(opaque, run);

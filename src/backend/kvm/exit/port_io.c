@@ -3,8 +3,8 @@
  * The hypercall instruction, and undoing port I/O.
  *
  * At the exit, an IN, an INS and an OUT that the CPU reports are pending until KVM completes them.
- * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Only
- * when KVM completes the exit is it known which of the two applies.
+ * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Which
+ * of the two applies is known only after KVM has completed the exit.
  *
  * KVM does not report where a complete instruction began. Of the instructions that end at RIP, the
  * shortest that can have sent these data is assumed: the VTL resumes at code that it may execute,
@@ -189,8 +189,8 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 /* ------------------------------------------------------------------ candidates */
 
 /*
- * Reads the code before RIP to the end of @code. Returns the number of bytes that the VTL can have
- * executed.
+ * Reads the code that ends at RIP into the end of @code. Returns the number of bytes that the VTL
+ * may execute.
  */
 static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INSTRUCTION])
 {

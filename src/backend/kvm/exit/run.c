@@ -9,7 +9,7 @@
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-/* Consecutive entries that may fail with EFAULT; without a pause, and in total */
+/* Limits of consecutive entries that fail with EFAULT: in total, and without a pause */
 #define FAULTS_MAX     20000u
 #define FAULTS_AT_ONCE 16u
 
@@ -125,7 +125,7 @@ static void translate_return(struct vcpu *vcpu, struct backend_run *run, bool ha
 		exit_translate(vcpu, run);
 }
 
-/* Translates what the completion of the last exit returned. False: nothing. */
+/* Translates the exit or refused access of the last completion. False: there is none. */
 static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 {
 	bool has_exit = vcpu->exit_waiting;
@@ -139,7 +139,7 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 	return true;
 }
 
-/* KVM_RUN of any VP then. Only a new virtual machine runs again. */
+/* Explains EIO, with which KVM_RUN of every VP fails from then on. */
 #define ENDED_BY_SMI                                                                            \
 	": KVM has ended the virtual machine, as it does if it cannot write to the state save " \
 	"area of an SMI; a reset does not help: create a new partition"

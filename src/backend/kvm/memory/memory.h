@@ -24,7 +24,7 @@ struct vkvm_window {
 	struct uffd_block *block; /* E: engine uffd: one for each 2 MiB of guest addresses */
 };
 
-/* A file at one place of GPA space. VTLs see the parts of it that are slots. */
+/* A file at one GPA. VTLs see the parts of it that are slots. */
 struct vkvm_region {
 	uint64_t gpn; /* of its first page */
 	uint64_t pages;
@@ -43,7 +43,7 @@ struct vkvm_slot {
 	uint32_t number;
 	bool readonly;
 	bool log;
-	bool smm; /* VTL0: in the address space of System Management Mode alone */
+	bool smm; /* VTL0: only in the address space of System Management Mode */
 };
 
 /* A page of overlay memory in one VTL. */
@@ -57,7 +57,7 @@ struct overlay_memory {
 	int fd;
 	uint32_t pages;
 	uint8_t *host;
-	uint8_t *window[VKVM_VTL_MAX];		   /* the mappings behind such memory slots */
+	uint8_t *window[VKVM_VTL_MAX];		   /* mappings for memory slots of overlays */
 	struct overlay_place *place[VKVM_VTL_MAX]; /* E: [pages] */
 	uint32_t slots[VKVM_VTL_MAX];		   /* T: number of places with a slot */
 };
@@ -71,10 +71,10 @@ struct overlay_memory {
  */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		  uint64_t size, const void *host, uint32_t flags);
-/* The same for VTL0, with memory that it has in System Management Mode alone. */
+/* Sets a memory slot of VTL0 that exists only in System Management Mode. */
 int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa, uint64_t size,
 		      const void *host, uint32_t flags);
-/* The number of a slot in the address space of that mode. */
+/* The number of a slot in the address space of System Management Mode. */
 #define VKVM_SMM_SLOT(number) (UINT32_C(1) << 16 | (number))
 /* Removes a memory slot that may be missing. */
 void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
@@ -88,7 +88,7 @@ void vkvm_memory_destroy(struct vkvm_backend *backend);
 /* The slot that contains @gpn, or its region, or NULL. table_lock held, or M. */
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn);
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
-/* Copies guest RAM without regard to rights. False: it is not all RAM of one slot. */
+/* Copies guest RAM; ignores rights. False: not all of it is in one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
  * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there,

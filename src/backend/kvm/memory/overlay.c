@@ -101,7 +101,7 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 	return place && place->slot;
 }
 
-/* Engine lock not held. */
+/* Called without the engine lock. */
 static void set_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
 		      struct overlay_place value)
 {

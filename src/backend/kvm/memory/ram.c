@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest memory. A region is a file at one place of GPA space, mapped once for each VTL as a window;
- * a slot is a part of it that guests see. Slots change with the map, a region exists as long as it
- * has a slot. So the cost of a change depends on the difference, and pages that are not affected
- * keep their rights.
+ * Guest memory. A region is a file at one GPA, mapped once for each VTL as a window; a slot is a
+ * part of it that guests see. Slots change with the map, a region exists as long as it has a slot.
+ * So the cost of a change depends on the difference, and pages that are not affected keep their
+ * rights.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -380,7 +380,7 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	return error;
 }
 
-/* Adds to @bitmap what KVM has recorded for a slot; @written: room for as much. */
+/* Adds to @bitmap the pages that KVM has recorded for a slot; @written: a buffer of that size. */
 static int take_dirty(const struct vkvm_backend *backend, uint8_t vtl, uint32_t slot,
 		      uint64_t *written, uint64_t *bitmap, size_t words)
 {

@@ -55,7 +55,7 @@ static const struct cpuid_change changes[] = {
 	{0x7, ECX, 1u << 7 | 1u << 30, 0},
 	{0x7, EDX, 1u << 20 | 1u << 30, 0},
 	{0x7, EAX, 1u << 17 | 1u << 26, 0, 1},
-	{0xd, ECX, 1u << 8 | 1u << 11 | 1u << 12, 0, 1}, /* their bits of XSS */
+	{0xd, ECX, 1u << 8 | 1u << 11 | 1u << 12, 0, 1}, /* XSS bits of PT and CET */
 	{0xa, EAX, UINT32_MAX, 0}, /* no PMU: its interrupts need KVM's APIC */
 	{0xa, EBX, UINT32_MAX, 0},
 	{0xa, ECX, UINT32_MAX, 0},

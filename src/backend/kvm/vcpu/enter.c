@@ -158,7 +158,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		signal_pending = 0;
 		vp->timer_deadline = UINT64_MAX;
 	}
-	/* After EINTR enter_take() clears it, since an event of this entry may still arrive. */
+	/* After EINTR enter_take() clears `entered`, as an event of this entry may still arrive. */
 	if (error != -EINTR)
 		atomic_store(&vp->entered, 0);
 	return error;

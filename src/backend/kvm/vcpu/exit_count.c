@@ -38,8 +38,8 @@ static char first_byte(const char *path)
 }
 
 /*
- * An exit belongs to one instruction only if KVM emulates no sequences of instructions, as it does
- * on Intel CPUs without unrestricted guest mode, and without VMX and SVM.
+ * Each exit belongs to one instruction, except where KVM emulates sequences of instructions: on
+ * Intel CPUs without unrestricted guest mode, and on CPUs without VMX and SVM.
  */
 void exit_count_find(struct vkvm_backend *backend)
 {
@@ -72,7 +72,7 @@ void exit_count_init(struct vcpu *vcpu)
 	struct kvm_stats_header header;
 	int fd;
 
-	/* KVM_GET_STATS_FD is of Linux 5.14. Without it these registers are read each time. */
+	/* Without KVM_GET_STATS_FD (Linux 5.14) these registers are read each time. */
 	if (!backend->can.count_exits)
 		return;
 	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
@@ -129,7 +129,7 @@ void exit_count_return(struct vcpu *vcpu, bool finished_first)
 		vcpu->returns++;
 }
 
-/* The delivery of a #DB writes DR6 without an exit, that of an SMI DR7. */
+/* Without an exit, the delivery of a #DB writes DR6, and the delivery of an SMI writes DR7. */
 void exit_count_enter(struct vcpu *vcpu)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;

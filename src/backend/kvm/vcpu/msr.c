@@ -96,7 +96,7 @@ static const struct passed_msr *passed_of(const struct vkvm_backend *backend, ui
 	for (size_t i = 0; i < PASSED_COUNT; i++) {
 		if (msr < passed[i].first || msr > passed[i].last)
 			continue;
-		/* Not MSRs that the guest's CPUID does not enumerate: KVM may accept them. */
+		/* An MSR that the guest's CPUID does not enumerate must exit: KVM may accept it. */
 		return i < VCPU_MSR_OPTIONAL || i >= VCPU_MSR_COUNT ||
 				       backend->features.msr_valid[i]
 			       ? &passed[i]

@@ -199,7 +199,7 @@ static int store_debug(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
-/* Not by KVM_GET_FPU and KVM_SET_FPU, which ignore XSTATE_BV: SSE registers may be stale. */
+/* Not KVM_GET_FPU, which ignores XSTATE_BV: SSE registers may be stale. */
 static int load_fpu(struct vcpu *vcpu)
 {
 	bool large = vcpu->vp->backend->can.xsave_size > sizeof(struct kvm_xsave);
@@ -236,7 +236,7 @@ static int store_xcr0(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 }
 
-/* It is no MSR of the guest (SDM 3C 33.11): KVM's filter denies it. */
+/* Whether the VTL has SMBASE. Guests cannot access it as an MSR (SDM 3C 33.11). */
 static bool has_smbase(const struct vcpu *vcpu)
 {
 	return vcpu->vp->backend->smm && vcpu->vtl == 0;

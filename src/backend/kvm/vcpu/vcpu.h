@@ -40,7 +40,7 @@ struct violation {
 /* Registers whose writes exit (exit/register_write.c) */
 struct watched_registers {
 	uint32_t registers;   /* KVM_WRITE_EXIT_* */
-	uint32_t let_through; /* of these, one that does not exit at the next entry */
+	uint32_t let_through; /* one of `registers` whose write does not exit at the next entry */
 	uint64_t cr0_mask;
 	uint64_t cr4_mask;
 };
@@ -53,7 +53,7 @@ struct vcpu {
 	struct kvm_run *run; /* s.regs: the CPU's registers at the last exit */
 	struct vcpu_state *state;
 	struct vcpu_events
-		events; /* as last loaded: fields that the core did not change keep KVM's form */
+		events; /* as last loaded, to detect the fields that the core has changed */
 	/* o: the segments and tables of `state` in KVM's form */
 	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
 	bool tables_known;
@@ -61,8 +61,8 @@ struct vcpu {
 	int count_fd;	     /* c: file with KVM's count of exits, or -1 */
 	bool count_known;    /* o: `state` has debug registers and XCR0 as of `count` */
 	bool fpu_known;	     /* o: `state` has the XSAVE area as of `count` */
-	uint64_t count;	     /* o: KVM's count of exits then */
-	/* o: returns of KVM_RUN since then that belong to one exit of the CPU each */
+	uint64_t count;	     /* o: KVM's count of exits when these were loaded */
+	/* o: returns of KVM_RUN since `count` was read that belong to one exit of the CPU each */
 	uint64_t returns;
 	bool completion;	  /* KVM completes the instruction of the exit at the next entry */
 	bool open;		  /* the core has not answered that exit */
@@ -77,7 +77,7 @@ struct vcpu {
 	uint64_t cr2;	      /* CR2 at the last entry */
 	uint64_t efer_forced; /* o: bits of EFER that are set in KVM and hidden from the guest */
 	struct backend_debug debug; /* o: as the core set it */
-	bool debug_stale;	    /* o: KVM may have another setting */
+	bool debug_stale;	    /* o: KVM may have a setting other than `debug` */
 	bool debug_steps;	    /* o: KVM has SINGLESTEP for this entry */
 	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
@@ -210,8 +210,8 @@ void shared_fpu_invalidate(struct vkvm_vp *vp);
 
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
 /*
- * Updates @to only with fields that the core has changed since @old: KVM's form also has whether an
- * exception is pending or being delivered, and the kind of interrupt shadow.
+ * Updates only fields of @to that the core has changed since @old. KVM also distinguishes pending
+ * exceptions from injected ones, and the kinds of interrupt shadow.
  */
 void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
 		   struct kvm_vcpu_events *to);
