@@ -65,7 +65,7 @@ static int write_page(struct vsm_gdb *gdb, uint64_t gpa, void *data, size_t size
 	return gdb->config.write(gdb->config.opaque, gpa, data, size);
 }
 
-/* Calls @function for the part of each page. */
+/* Calls @function for the part of the range in each page. */
 static int each_page(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, uint8_t *data,
 		     size_t size, page_fn *function)
 {

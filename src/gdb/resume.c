@@ -73,7 +73,7 @@ static bool set_actions(struct vsm_gdb *gdb, uint32_t vp, const struct actions *
 	return runs;
 }
 
-/* Stops of other VPs, besides the one that was reported. Lock held. */
+/* Whether a VP has a stop that was not reported yet. Lock held. */
 static bool stop_is_left(const struct vsm_gdb *gdb)
 {
 	for (uint32_t i = 0; i < gdb->config.vp_count; i++)
@@ -110,7 +110,7 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 
 /* ------------------------------------------------------------------ stop replies */
 
-/* Whether a stop happens again when the VP runs. Such a stop needs not be kept. */
+/* Whether a stop happens again when the VP runs. Such a stop need not be kept. */
 static bool repeats(enum gdb_stop_kind kind)
 {
 	return kind == GDB_STOP_BREAKPOINT || kind == GDB_STOP_HARDWARE || kind == GDB_STOP_STEP;

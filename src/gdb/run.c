@@ -117,7 +117,7 @@ static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, ui
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* True: pass_begin() caused the step that has ended. *@wanted: the client also steps. */
+/* True: pass_begin() caused the step that has ended. *wanted: the client also steps. */
 static bool pass_end(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, bool *wanted)
 {
 	uint64_t gpa;
@@ -207,7 +207,10 @@ static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *
 		stop->kind = GDB_STOP_STEP;
 }
 
-/* True: vsm_gdb_run() returns the exit now. *@later: it does when the client resumes the VP. */
+/*
+ * True: vsm_gdb_run() returns the exit now. *later: it returns the exit when the client resumes the
+ * VP.
+ */
 static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit, bool *later)
 {
 	struct gdb_vp *self = &gdb->vp[vp];

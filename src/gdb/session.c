@@ -8,7 +8,7 @@
 
 #include "gdb/stub.h"
 
-/* Most bytes of memory in a reply: two digits each. */
+/* Limit of memory bytes in a reply, with two digits each. */
 #define MEMORY_MAX (GDB_PACKET_MAX / 2)
 
 /* ------------------------------------------------------------------ output */

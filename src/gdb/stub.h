@@ -63,7 +63,7 @@ enum gdb_stop_kind {
 	GDB_STOP_WATCH,	     /* data, by a debug register */
 	GDB_STOP_STEP,
 	GDB_STOP_ENTRY,	    /* a VTL was entered; RIP at its next instruction */
-	GDB_STOP_INTERCEPT, /* the same, because of an intercept */
+	GDB_STOP_INTERCEPT, /* a VTL was entered for an intercept */
 	GDB_STOP_SHUTDOWN,
 	GDB_STOP_CRASH,
 };
@@ -133,8 +133,8 @@ struct vsm_gdb {
 	pthread_cond_t wake;
 	bool attached;	   /* L */
 	bool waiting;	   /* L: the client waits for a stop reply */
-	bool interrupted;  /* L: the client has sent Ctrl-C, */
-	bool attaching;	   /* L: or attaches to a running machine */
+	bool interrupted;  /* L: the client has sent Ctrl-C */
+	bool attaching;	   /* L: the client attaches to a running machine */
 	uint64_t settings; /* L: incremented when settings for vsm_vp_debug() change */
 	struct gdb_breakpoint breakpoint[GDB_BREAKPOINTS_MAX]; /* L */
 	struct gdb_watch watch[VSM_VTL_MAX][GDB_WATCHES];      /* L */
@@ -146,13 +146,13 @@ struct vsm_gdb {
 	char frame[GDB_FRAME_MAX]; /* s: the last packet sent */
 	size_t frame_size;	   /* s */
 	bool no_ack;		   /* s */
-	bool processes;		   /* s: the client supports process ids, */
-	bool reasons;		   /* s: and `swbreak` and `hwbreak` */
+	bool processes;		   /* s: the client supports process ids */
+	bool reasons;		   /* s: the client supports `swbreak` and `hwbreak` */
 	bool ended;		   /* s: the client has ended the session */
-	uint16_t vtls;		   /* s: those that the client has attached to; not empty */
+	uint16_t vtls;		   /* s: VTLs that the client has attached to; at least one */
 	struct gdb_thread general; /* s: for registers and memory (H packets) */
-	struct gdb_stop last;	   /* s: the stop that was reported last, */
-	uint32_t last_vp;	   /* s: and of which VP */
+	struct gdb_stop last;	   /* s: the stop that was reported last */
+	uint32_t last_vp;	   /* s: the VP of that stop */
 	uint64_t listed;	   /* s: threads that qfThreadInfo and qsThreadInfo have listed */
 	char *threads;		   /* s: list of threads that is being read, or NULL */
 	size_t threads_size;	   /* s */
@@ -178,12 +178,12 @@ int gdb_thread_list(struct vsm_gdb *gdb);
 /* A register as GDB numbers it: the index in this table. */
 struct gdb_register {
 	const char *name;
-	const char *type;  /* of a target description */
+	const char *type;  /* type name in the target description */
 	const char *group; /* or NULL */
 	uint32_t hv_name;
 	uint8_t bits;	/* size in GDB */
 	uint8_t offset; /* in union hv_register_value */
-	uint8_t size;	/* bytes there; GDB's upper bytes are 0 */
+	uint8_t size;	/* bytes in the union; GDB's upper bytes are 0 */
 	uint8_t feature;
 };
 

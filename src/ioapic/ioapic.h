@@ -75,7 +75,7 @@ static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 /* Whether this pin has a message to send. */
 bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin);
 
-/* Sends a pending message of a pin, if any; after any change of its entry. */
+/* Sends the pending message of a pin, if any. Called after each change of its entry. */
 enum vsm_ioapic_outcome ioapic_service(struct vsm_ioapic *ioapic, uint32_t pin);
 
 #endif

@@ -47,8 +47,8 @@ static void write_entry(struct vsm_ioapic *ioapic, uint32_t pin, bool high, uint
 
 	entry = (entry & ~change) | ((high ? (uint64_t)value << 32 : value) & change);
 	/*
-	 * The data sheet leaves remote IRR undefined for edges. Guests clear it by programming the
-	 * pin to edge and back, where the I/O APIC has no EOI register.
+	 * The data sheet leaves remote IRR undefined for edges. If the I/O APIC has no EOI
+	 * register, guests clear it by programming the pin to edge and back.
 	 */
 	if (!ioapic_is_level(entry))
 		entry &= ~VSM_IOAPIC_ENTRY_REMOTE_IRR;

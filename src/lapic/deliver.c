@@ -2,7 +2,10 @@
 /* Delivery from the IRR to the processor, and EOI (SDM 11.8). Only the owner calls these. */
 #include "internal.h"
 
-/* SDM 11.8.3.1: the higher class; the sub-class of the TPR if the TPR's class is not lower. */
+/*
+ * SDM 11.8.3.1: the higher of the two classes, with the sub-class of the TPR if the TPR's class is
+ * not lower.
+ */
 static uint8_t priority(uint32_t tpr, int in_service)
 {
 	uint32_t service_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;

@@ -168,7 +168,7 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 	if (lvt == VSM_LAPIC_LVT_LINT0 && is_level_sensitive(lvt, new) && line_is_high(apic, 0) &&
 	    deliver_level(apic, lvt) >= VSM_LAPIC_QUEUED)
 		effect->flags |= VSM_LAPIC_EFFECT_PENDING;
-	/* SDM 11.5.4.1: between TSC-deadline mode and the counting modes the timer is disarmed. */
+	/* SDM 11.5.4.1: a change to or from TSC-deadline mode disarms the timer. */
 	if (lvt == VSM_LAPIC_LVT_TIMER && (old ^ new) & LAPIC_TIMER_MODE) {
 		/* The reserved mode (both bits set) is not TSC-deadline mode. */
 		if (((old & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE) !=

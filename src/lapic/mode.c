@@ -139,7 +139,10 @@ bool lapic_base_is_legal(const struct vsm_lapic *apic, uint64_t base)
 
 bool lapic_write_base(struct vsm_lapic *apic, uint64_t base, struct vsm_lapic_effect *effect)
 {
-	/* SDM figure 11-27: x2APIC mode is entered from xAPIC mode, and left to disabled. */
+	/*
+	 * SDM figure 11-27: x2APIC mode is entered only from xAPIC mode, and left only by disabling
+	 * the APIC.
+	 */
 	static const bool legal[3][3] = {
 		[VSM_LAPIC_DISABLED] = {[VSM_LAPIC_DISABLED] = true, [VSM_LAPIC_XAPIC] = true},
 		[VSM_LAPIC_XAPIC] = {true, true, true},

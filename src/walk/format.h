@@ -17,7 +17,7 @@ struct walk_level {
 	uint64_t assume;     /* bits that entries lack and that count as 1 */
 	uint64_t reserved;   /* in entries for a table or a 4 KiB page */
 	uint64_t reserved_large;
-	uint64_t reserved_amd; /* also, with VSM_WALK_CPU_PML4E_BIT8_RESERVED */
+	uint64_t reserved_amd; /* additional bits with VSM_WALK_CPU_PML4E_BIT8_RESERVED */
 };
 
 struct walk_format {

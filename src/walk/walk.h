@@ -24,7 +24,7 @@ struct walk {
 	uint64_t gva;
 	uint64_t root;		 /* GPA of the first table */
 	uint64_t reserved;	 /* bits reserved in every entry */
-	uint64_t reserved_large; /* also, in an entry for a large page */
+	uint64_t reserved_large; /* additional bits in an entry for a large page */
 	uint64_t reserved_amd;	 /* mask for level->reserved_amd: all ones or 0 */
 	bool pdptes_loaded;
 	unsigned int facts; /* enum walk_fact, of the request */

@@ -279,7 +279,10 @@ static void sim_vp_kick(void *opaque)
 	pthread_mutex_unlock(&vp->lock);
 }
 
-/* A sleeping VP moves the virtual clock to its deadline; with threads after a sleep of 1 ms. */
+/*
+ * A halted VP moves the virtual clock to its deadline; with options.threads it first waits 1 ms for
+ * a kick.
+ */
 static int sim_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct sim_vp *vp = opaque;

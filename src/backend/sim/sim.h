@@ -23,7 +23,7 @@ struct sim_options {
 	bool no_mbec;	    /* user and kernel execute cannot differ */
 	bool no_cr;	    /* no intercepts of control registers and descriptor tables */
 	uint8_t undeniable; /* rights that cannot be denied (enum gpa_access) */
-	uint8_t gpa_bits;   /* 0: 46 */
+	uint8_t gpa_bits;   /* 0 means 46 */
 	bool smm;	    /* guest_partition(): config.smm */
 	/* guest_partition(): config.refused and .refused_opaque */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
@@ -69,13 +69,13 @@ struct sim_vtl {
 	bool done;   /* the action was carried out */
 	bool issued; /* it began, at RIP action_rip */
 	uint64_t action_rip;
-	uint32_t exceptions; /* delivered so far, and the last of them */
+	uint32_t exceptions; /* delivered so far; exception_* describe the last one */
 	uint8_t exception_vector;
 	uint32_t exception_error_code;
 	uint64_t exception_parameter;
 	uint32_t nmis;
-	uint32_t smis;			/* that have begun System Management Mode */
-	uint32_t interrupts;		/* delivered so far */
+	uint32_t smis;			/* SMIs that have begun System Management Mode */
+	uint32_t interrupts;		/* external interrupts delivered so far */
 	uint8_t interrupt[SIM_LOG_MAX]; /* vectors, the latest at (interrupts - 1) % SIM_LOG_MAX */
 	uint32_t tlb_flushes;
 	uint64_t tsc_offset; /* offset of RDTSC from the clock */
@@ -83,7 +83,7 @@ struct sim_vtl {
 
 /* Sets the next instruction of @vtl. Not while the VP runs. */
 void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action);
-/* The result of that instruction and of all before. */
+/* The state of @vtl, with the results of all its instructions. */
 const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl);
 
 /* Moves the clock. 1 tick is 1 ns. */
@@ -110,8 +110,8 @@ void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth,
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * The same for RAM or the overlay that is visible at @gpa; 0: no memory, or no right to it. *byte:
- * the byte at @gpa, if it is readable; @byte may be NULL.
+ * Rights that the backend enforces for the RAM or overlay that is visible at @gpa; 0: no memory, or
+ * no right to it. *byte: the byte at @gpa, if it is readable; @byte may be NULL.
  */
 uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
 #define SIM_NO_OVERLAY UINT32_MAX

@@ -293,7 +293,7 @@ static void native_control(struct sim_vp *vp, uint8_t vtl)
 		break;
 	case HV_CR_INTERCEPT_BIT_XCR0_WRITE:
 		cpu->xcr0 = action->value;
-		cpu->valid &= ~(uint32_t)VCPU_XCR0; /* as after any run of a CPU */
+		cpu->valid &= ~(uint32_t)VCPU_XCR0; /* on KVM a run invalidates it, too */
 		break;
 	case HV_CR_INTERCEPT_BIT_GDTR_WRITE:
 		cpu->gdtr.base = action->value;

@@ -231,7 +231,9 @@ static void print_log(void *opaque, const struct vsm_log_record *record)
 		record->text);
 }
 
-/* Page tables that map the first 512 GiB one to one, with 1 GiB pages, for user and supervisor. */
+/*
+ * Page tables that map the first 512 GiB to themselves, with 1 GiB pages, for user and supervisor.
+ */
 static void identity_map(uint8_t *ram)
 {
 	uint64_t *pml4 = (uint64_t *)(void *)(ram + GUEST_TABLES_GPA);

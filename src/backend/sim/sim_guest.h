@@ -37,7 +37,7 @@ enum guest_outcome guest_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t
 				   uint64_t output, uint64_t *result);
 /*
  * A hypercall with parameters in memory: stores @input at GUEST_PARAMETER_GPA, and copies @output
- * from the page after it, both without regard to rights. Returns the result value.
+ * from the page after it; both copies ignore rights. Returns the result value.
  */
 uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size_t input_size,
 		    void *output, size_t output_size);
@@ -53,7 +53,7 @@ void guest_set_long_mode(struct vsm_vp *vp, uint8_t vtl);
 uint64_t guest_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr);
 void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t value);
 
-/* RAM, without regard to rights and overlays. */
+/* The host address of RAM; ignores rights and overlays. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
 /*
@@ -66,7 +66,10 @@ struct guest_saved {
 };
 int guest_keep(void *saved, const void *data, size_t size);
 
-/* A 64-bit context for HvCallEnableVpVtl and HvCallStartVirtualProcessor: flat, one to one. */
+/*
+ * A 64-bit context for HvCallEnableVpVtl and HvCallStartVirtualProcessor, with flat segments and
+ * identity-mapped memory.
+ */
 struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);
 
 /*
@@ -82,7 +85,7 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
  * other VPs from @vtl.
  */
 void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
-/* The same with MBEC. */
+/* As guest_enable_vtl(), with MBEC. */
 void guest_enable_vtl_mbec(struct vsm_partition *partition, uint8_t vtl);
 
 #endif

@@ -6,17 +6,17 @@
 #include "sim/sim.h"
 
 #define SIM_XSAVE_SIZE	   832u
-#define SIM_MSR_INTERCEPTS 512u /* for each VTL: above INTERCEPT_MSR_MAX of one higher VTL */
+#define SIM_MSR_INTERCEPTS 512u /* for each VTL, from all higher ones */
 #define SIM_RUN_TICKS	   100u /* duration of one entry */
 
-/* A run of memory with the rights that each VTL lacks, one byte a page, against a default. */
+/* A range of RAM with the rights that each VTL is denied, one byte for each page. */
 struct sim_region {
 	uint64_t gpn;
 	uint64_t pages;
 	uint8_t *host;
 	bool readonly;
-	bool smm;		   /* VTL0: in System Management Mode alone */
-	_Atomic uint64_t *written; /* a bit a page, where writes are logged */
+	bool smm;		   /* VTL0: only in System Management Mode */
+	_Atomic uint64_t *written; /* one bit for each page, if writes are logged */
 	uint8_t *
 		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
 	uint8_t denied_default[CORE_VTL_MAX];
@@ -124,8 +124,8 @@ enum sim_page {
 };
 
 /*
- * The page behind @gpa for @vtl, @smm: in that mode, if it may be used for all of @access. Lock
- * held.
+ * Finds the page that @vtl (@smm: in System Management Mode) has at @gpa, and checks all rights of
+ * @access. Lock held.
  */
 enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, bool smm, uint64_t gpa, uint8_t access,
 		       uint8_t **host);

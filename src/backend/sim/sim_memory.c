@@ -226,7 +226,7 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 		return error;
 	sim->calls.protect++;
 	sim->calls.protect_ranges += (uint32_t)count;
-	/* In features.protect, GPA_READ stands for denying all rights at once. */
+	/* GPA_READ in features.protect means denying all rights together. */
 	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
 	begun = begin_change(sim);
