@@ -16,7 +16,7 @@
 struct bare {
 	struct vsm_partition *partition;
 	_Atomic uint32_t log_lines;
-	_Atomic enum vsm_log_level log_level; /* of the last line */
+	_Atomic enum vsm_log_level log_level; /* level of the last line */
 };
 
 /* 64-bit mode, CPL 0, no paging for every VTL. */
@@ -25,7 +25,7 @@ void bare_destroy(struct bare *bare);
 /* Adds RAM with vsm_memory_add(); fails the test on an error. Returns the core's mapping. */
 uint8_t *bare_ram(struct bare *bare, uint64_t gpn, uint64_t pages);
 
-/* protect_set() of one page; @restricted -1: all VTLs below @owner. Returns its status. */
+/* Calls protect_set() for one page; @restricted -1: all VTLs below @owner. Returns its status. */
 uint16_t bare_protect(struct bare *bare, uint8_t owner, int restricted, uint64_t gpn,
 		      uint8_t access);
 

@@ -162,7 +162,7 @@ static inline void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
 	assert_int_equal(guest_wrmsr(vp, msr, value), GUEST_DONE);
 }
 
-/* The assist page of the active VTL, as its owner sees it. */
+/* Enables the assist page of the active VTL. Returns the page as that VTL sees it. */
 static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, ASSIST_GPA(vp->active_vtl) | 1),
@@ -170,7 +170,7 @@ static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
 	return (struct hv_vp_assist_page *)(void *)vp->vtl[vp->active_vtl].assist;
 }
 
-/* SynIC of the active VTL on, with both pages, and SINT @sint with @vector. */
+/* Turns on the SynIC of the active VTL with both pages, and sets SINT @sint to @value. */
 static inline void enable_synic(struct vsm_vp *vp, uint8_t sint, uint64_t value)
 {
 	uint8_t vtl = vp->active_vtl;

@@ -31,12 +31,12 @@ struct fake_host {
 	unsigned int bad_tries;	      /* how many of its tries fail; 0: all */
 	unsigned int slow_controls;   /* how many of the first control runs take too long */
 	unsigned int tries, controls; /* counts of runs */
-	unsigned int last_timeout_ms; /* of the last try */
+	unsigned int last_timeout_ms; /* time limit of the last try */
 	bool pvm;		      /* self-tests have the results of kvm_pvm */
 	bool stock;		      /* without our kernel part */
 	const char *signature[4];     /* CPUID at 0x40000000, 0x40000100, ... */
 	unsigned int uid;
-	int opened, closed; /* descriptors */
+	int opened, closed; /* counts of descriptors */
 };
 
 /* Creates the complete host. */

@@ -16,7 +16,7 @@
 #include "gdb/packet.h"
 
 #define CLIENT_VPS 2u
-/* For one step of a test, on a busy host. */
+/* Time limit of one step of a test, on a busy host. */
 #define CLIENT_TIMEOUT_MS 60000
 
 struct client_vp {
@@ -33,7 +33,7 @@ struct gdb_client {
 	uint32_t vps;
 	_Atomic bool quit;
 	uint64_t
-		nop_at; /* GPA: a write of a byte other than INT3 makes VTL0 of VP 0 execute a NOP; or 0 */
+		nop_at; /* GPA or 0: when a byte other than INT3 is written there, VTL0 of VP 0 executes a NOP */
 	struct client_vp vp[CLIENT_VPS];
 	char out[3 * GDB_FRAME_MAX]; /* output of the stub that the test has not read */
 	size_t size;
@@ -92,7 +92,7 @@ static inline void *client_run(void *opaque)
 	return NULL;
 }
 
-/* @hold: no VP runs before the client continues it. No client is attached yet. */
+/* With @hold no VP runs before the client continues it. No client is attached yet. */
 static inline struct gdb_client *client_create(uint32_t vps, bool hold)
 {
 	struct gdb_client *client = calloc(1, sizeof(*client));

@@ -25,7 +25,7 @@
 static inline uint64_t control_word(uint16_t code, bool fast, unsigned int varhead,
 				    unsigned int count, unsigned int start)
 {
-	/* 64 bits do have a bit 32. */
+	/* False positive: the shifted value has 64 bits. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 	return code | (uint64_t)fast << 16 | (uint64_t)varhead << 17 | (uint64_t)count << 32 |
 	       (uint64_t)start << 48;
@@ -82,7 +82,10 @@ static inline enum guest_outcome fast_call(struct vsm_vp *vp, uint64_t control, 
 	return outcome;
 }
 
-/* Get or set of registers with a header for @vp_index and HV_INPUT_VTL @input_vtl. */
+/*
+ * The input header of HvCallGetVpRegisters or HvCallSetVpRegisters for @vp_index, with HV_INPUT_VTL
+ * @input_vtl.
+ */
 static inline struct hv_vp_registers_input registers_header(uint32_t vp_index, uint8_t input_vtl)
 {
 	return (struct hv_vp_registers_input){

@@ -66,7 +66,7 @@ static inline void power_up(struct vsm_lapic *apic, uint32_t id, uint32_t flags)
 	assert_int_equal(vsm_lapic_init(apic, &config), 0);
 }
 
-/* The same, software-enabled. */
+/* As power_up(), and software-enabled. */
 static inline struct vsm_lapic ready(void)
 {
 	struct vsm_lapic apic;

@@ -18,14 +18,14 @@
 #define PLACE	  0x2000000u /* where the tests change the map: no RAM at first */
 #define ELSEWHERE 0x3000000u
 #define FILE_SIZE (2u << 20)
-#define CODE	  0x800u /* in each page, an instruction */
+#define CODE	  0x800u /* offset of an instruction in each page */
 #define SECRET	  UINT64_C(0x5ec2e75ec2e75ec2)
 #define OTHER	  UINT64_C(0x1122334455667788)
 
 struct world {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
-	int ram; /* files */
+	int ram; /* file descriptors */
 	int rom;
 	uint8_t *ram_bytes;
 	uint8_t *rom_bytes;
@@ -51,7 +51,7 @@ static inline void wait_for_refusal(struct world *world, unsigned int page, bool
 		usleep(1000);
 }
 
-/* HvCallModifyVtlProtectionMask by VTL1, from VTL0 and back to it. */
+/* VTL0 enters VTL1, which makes HvCallModifyVtlProtectionMask and returns. */
 static inline uint16_t lock(struct world *world, uint32_t flags, uint64_t gpa)
 {
 	uint16_t status;
@@ -86,7 +86,7 @@ static inline void prepare(struct vsm_vp *vp)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* @options, with refusals of the world. */
+/* Creates the world's partition with @options and a callback that counts refused accesses. */
 static inline void begin_vps(struct world *world, uint32_t vps, struct sim_options options)
 {
 	/* EnableVtlProtection, a default mask with all rights, ZeroMemoryOnReset. */

@@ -25,7 +25,7 @@ enum test_need {
 	NEED_ANY_VECTOR,     /* interrupts have vectors below 32, too */
 	NEED_CPL3_HYPERCALL, /* a hypercall above CPL 0 exits */
 	NEED_LA57_ADDRESS,   /* registers accept a 57-bit address in 4-level mode */
-	NEED_2048_VPS,	     /* memory and time for so many */
+	NEED_2048_VPS,	     /* enough memory and time for 2,048 VPs */
 	NEED_MANY_PAGES,     /* 65,536 changes of protections in seconds */
 	NEED_COUNT,
 };

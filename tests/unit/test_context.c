@@ -163,7 +163,7 @@ static void the_log_names_the_register_of_a_refused_context(void **state)
 	BAD(c.tr.attributes = 0x89);
 	assert_string_equal(logged, "VTL1: initial VP context: INVALID_REGISTER_VALUE: tr");
 	assert_int_equal(logged_level, VSM_LOG_WARN);
-	/* Not an error of the VMM: a guest can repeat the call at will. */
+	/* Only a debug line: the VMM made no error, and a guest can repeat the call at will. */
 	BAD(c.cr4 &= ~(uint64_t)X64_CR4_PAE);
 	assert_non_null(strstr(logged, ": cr4: long mode needs PAE"));
 	assert_int_equal(logged_level, VSM_LOG_DEBUG);
@@ -193,7 +193,7 @@ static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
 }
 
-/* ------------------------------------------------------------------ P08 */
+/* ------------------------------------------------------------------ stale FPU registers (P08) */
 
 static struct vcpu_state *stale_fpu(void)
 {

@@ -61,7 +61,7 @@ static void p34_an_auto_eoi_interrupt_does_not_block_the_next(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The same for the interrupt of VINA. */
+/* P34 for the interrupt of VINA. */
 static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

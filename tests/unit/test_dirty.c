@@ -388,7 +388,10 @@ static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 	end(&world);
 }
 
-/* A slow backend: another thread calls after it has cleared its record and before it returns it. */
+/*
+ * Simulates a slow backend: between the clearing of its record and its return another thread calls
+ * vsm_memory_dirty().
+ */
 static struct {
 	struct backend_ops ops;
 	const struct backend_ops *real;

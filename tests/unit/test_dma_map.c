@@ -201,14 +201,14 @@ static void p37_denied_pages_cannot_be_mapped(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), 0);
 }
 
-/* A default mask never denies to read or to write. */
+/* A default mask can deny only execution, which the device does not need. */
 static void removing_a_right_that_the_device_does_not_need_keeps_its_mapping(void **state)
 {
 	struct world *world = *state;
 	struct device device;
 
 	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
-	/* Without execution, where this engine can deny it. */
+	/* Denies execution by default, where this engine can. */
 	if (!vtl_set_config(world->partition, 1, 1, 0x27)) {
 		lock(world, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE, PLACE);
 		assert_int_equal(device.revoked, 0);

@@ -27,8 +27,8 @@ struct race {
 	_Atomic bool stop;
 	_Atomic uint64_t mapped;
 	_Atomic uint64_t refused;
-	_Atomic uint64_t revoked; /* callbacks */
-	_Atomic uint64_t stale;	  /* what vsm_dma_unmap() returned */
+	_Atomic uint64_t revoked; /* revocations, counted by the callback */
+	_Atomic uint64_t stale;	  /* mappings for which vsm_dma_unmap() returned -ESTALE */
 };
 
 static void count(void *opaque)

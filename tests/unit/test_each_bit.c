@@ -236,8 +236,8 @@ static void each_recommendation_is_made_if_the_vmm_enables_it(void **state)
 {
 	static const struct {
 		uint8_t bit;
-		uint16_t call; /* that has to work, or 0 */
-		uint32_t msr;  /* likewise */
+		uint16_t call; /* hypercall that has to work, or 0 */
+		uint32_t msr;  /* MSR that has to work, or 0 */
 	} rows[] = {
 		{RECOMMEND(LOCAL_FLUSH_HYPERCALL), HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0},
 		{RECOMMEND(REMOTE_FLUSH_HYPERCALL), HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0},

@@ -15,7 +15,7 @@
 
 static struct {
 	unsigned int mappings; /* with MADV_DONTFORK */
-	unsigned int readable; /* that a child forked before could read */
+	unsigned int readable; /* mappings that a child forked before that could read */
 } seen;
 
 /* Replaces the function of the C library: forks just before MADV_DONTFORK takes effect. */

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RIP0 0x10000u /* of guest_set_long_mode() */
+#define RIP0 0x10000u /* RIP of VTL0 after guest_set_long_mode() */
 
 static struct gdb_client *machine(uint32_t vps)
 {

@@ -126,8 +126,9 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 }
 
 /*
- * What a VTL sees at a page: an overlay if it may read there and, except for the hypercall page,
- * write; else RAM. Returns what it may do, never more than its rights there.
+ * Sets @word to what a VTL reads at a page: an overlay if the VTL may read the page and, except for
+ * the hypercall page, write it; otherwise RAM. Returns the permitted accesses, never more than the
+ * VTL's rights to the page.
  */
 static uint8_t seen_word(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
 {
@@ -391,7 +392,7 @@ static uint64_t sim_home(uint8_t vtl, unsigned int vp)
 	return SIM_GPA(vtl) + vp * 0x8000u;
 }
 
-/* By WRMSR of the VTL itself, or by HvCallSetVpRegisters of one above. */
+/* Places an overlay of a VTL by its own WRMSR, or by HvCallSetVpRegisters of a higher VTL. */
 static void place_overlay(struct guest *guest, unsigned int index)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -446,7 +447,7 @@ static void set_general(struct guest *guest, unsigned int index)
 	guest_set_gpr(real(guest, index), own->active, GPR_RSP, guest->step * 8u);
 }
 
-/* RSP of a VTL of another VP or its own, by HvCallSetVpRegisters. */
+/* Sets RSP of any VTL of any VP by HvCallSetVpRegisters. */
 static void set_registers(struct guest *guest, unsigned int index)
 {
 	struct model *model = &guest->model;
@@ -498,7 +499,7 @@ static void interrupt(struct guest *guest, unsigned int index)
 	compare(guest, other);
 }
 
-/* HvCallSendSyntheticClusterIpi to a lower or the own VTL of any VPs. */
+/* Makes HvCallSendSyntheticClusterIpi to any VPs, for the caller's VTL or a lower one. */
 static void cluster_ipi(struct guest *guest, unsigned int index)
 {
 	struct model *model = &guest->model;
@@ -709,7 +710,7 @@ static void move(struct guest *guest)
 
 /* ------------------------------------------------------------------ run a guest */
 
-/* SynIC on, the own APIC empty, in the active VTL of a VP. */
+/* Turns on the SynIC and empties the APIC of the active VTL of a VP. */
 static void set_up_vtl(struct guest *guest, unsigned int index)
 {
 	struct vsm_vp *vp = real(guest, index);

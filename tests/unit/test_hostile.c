@@ -327,7 +327,7 @@ static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 		assert_true(vp->run.deadline >= vp_tsc(partition) + slice);
 		sim_advance(partition, 7000);
 	}
-	/* The timer of VTL1 is as accurate as without them. */
+	/* The timer of VTL1 is as accurate as without the timers of VTL0. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, 200), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1503), GUEST_DONE);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);

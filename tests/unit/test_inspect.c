@@ -13,7 +13,7 @@
 #include <vsm/walk.h>
 
 #define PAGES	   (RAM / CORE_PAGE_SIZE)
-#define PRESENT	   UINT64_C(1) /* of an entry of page tables */
+#define PRESENT	   UINT64_C(1) /* bit of a page-table entry */
 #define NO_EXECUTE (UINT64_C(1) << 63)
 
 static const struct sim_options threads = {.threads = true};

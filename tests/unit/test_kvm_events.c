@@ -44,7 +44,7 @@ static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 	assert_int_equal(to.nmi.masked, 1);
 }
 
-/* The same, blocking by MOV SS. */
+/* VM entry also fails with an NMI to inject and blocking by MOV SS. */
 static void an_nmi_to_inject_waits_for_the_end_of_an_interrupt_shadow(void **state)
 {
 	struct kvm_vcpu_events to =

@@ -17,7 +17,7 @@ enum {
 struct shared {
 	struct vsm_lapic apic;
 	sem_t kick;
-	unsigned int posters;		 /* that have not ended */
+	unsigned int posters;		 /* threads that have not ended */
 	unsigned int requested[POSTERS]; /* posts that returned QUEUED or KICK */
 	unsigned int taken[POSTERS];
 	unsigned int nmis_requested, nmis_taken;

@@ -307,7 +307,7 @@ static uint64_t guarded_pages(struct world *world)
 static void p37_pages_that_a_guard_denies_are_listed(void **state)
 {
 	enum {
-		BEFORE = 0xffff /* pages: the list is made in parts */
+		BEFORE = 0xffff /* so many pages that the list is made in parts */
 	};
 	static uint64_t large[BEFORE / 64 + 2];
 	struct vsm_memory_change logged = {.gpa = PLACE, .size = 0x8000, .flags = VSM_MEMORY_LOG};

@@ -382,7 +382,7 @@ static void test_p25_reset_unmaps_all_overlays_and_zeroes_their_pages(void **sta
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 1, 0, 5);
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);
 	memset(sim, 0xaa, CORE_PAGE_SIZE);
-	memset(assist, 0xaa, CORE_PAGE_SIZE); /* never mapped */
+	memset(assist, 0xaa, CORE_PAGE_SIZE); /* an overlay that was never mapped */
 	assert_int_equal(overlay_reset(bare->partition), 0);
 	for (size_t i = 0; i < CORE_PAGE_SIZE; i++) {
 		assert_int_equal(sim[i], 0);

@@ -17,7 +17,7 @@
 #define SECRET	     UINT64_C(0x7777777777777777) /* contents of the RAM */
 #define EVIL	     UINT64_C(0xcccccccccccccccc) /* contents that VTL0 tries to place there */
 #define RX	     (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
-#define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* VTL1's */
+#define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* message page of VTL1 */
 #define TOP	     HV_INPUT_VTL_USE_TARGET
 
 /* The five kinds of overlays. */

@@ -455,7 +455,7 @@ static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **s
 	for (unsigned int i = 0; i < 100; i++) /* each writes one record */
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, i), GUEST_DONE);
 	assert_int_equal(vsm_trace_read(vp, record, 16, &lost), 16);
-	assert_int_equal(lost, 85); /* with the record of the RAM, the first */
+	assert_int_equal(lost, 85); /* the first lost record is that of the RAM */
 	for (unsigned int i = 0; i < 16; i++)
 		assert_int_equal(record[i].argument[1], 84 + i);
 	vsm_partition_destroy(partition);

@@ -27,7 +27,10 @@ static const struct {
 	{HV_CALL_GET_VP_CPUID_VALUES, true, 32},
 };
 
-/* From VTL1. The input is zero except for the ID: the status shows whether the ID was accepted. */
+/*
+ * Makes the call from VTL1. The input is zero except for the ID, so the status shows whether the ID
+ * was accepted.
+ */
 static uint16_t call_with(size_t index, uint64_t id)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, TEST_RAM, NULL);

@@ -20,7 +20,7 @@
 struct race {
 	struct bare *bare;
 	_Atomic bool stop;
-	_Atomic uint64_t writes; /* that were permitted */
+	_Atomic uint64_t writes; /* permitted writes */
 	_Atomic uint64_t refusals;
 };
 

@@ -11,7 +11,7 @@
 
 #include "fixture.h"
 
-static struct vsm_vp *other; /* in VTL0, VTL1 enabled */
+static struct vsm_vp *other; /* VP 1: in VTL0, with VTL1 enabled */
 
 static int setup(void **state)
 {

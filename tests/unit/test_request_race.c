@@ -36,7 +36,7 @@ struct waiter {
 	struct vsm_vp *other; /* VP 0 */
 	struct vsm_vp *vp;    /* VP 1 */
 	struct vsm_vp *held;  /* VP 2 */
-	uint64_t rip;	      /* of the hypercall */
+	uint64_t rip;	      /* RIP of the hypercall */
 	pthread_t thread;
 };
 
@@ -80,7 +80,7 @@ static void begin_call(struct waiter *waiter)
 	WAIT_UNTIL(atomic_load(&waiter->held->request_waiting));
 }
 
-/* VTL1 runs on VP 0; VP 1 waits in VTL0, where VTL1 is enabled or not. */
+/* VTL1 runs on VP 0. VP 1, which has VTL1 only if @with_vtl1, waits in VTL0. */
 static struct waiter start_waiter(bool with_vtl1)
 {
 	struct waiter waiter = {.partition = guest_partition(3, 1, RAM, &threads)};
@@ -339,12 +339,12 @@ struct flood {
 	atomic_bool stop;
 	unsigned int served[2]; /* requests that VP 0 has served, by its active VTL */
 	atomic_uint served_all;
-	atomic_uint kicks;  /* of VP 0 */
-	unsigned int steps; /* that the guest of VP 0 has still to run */
+	atomic_uint kicks;  /* kicks of VP 0 */
+	unsigned int steps; /* steps that the guest of VP 0 has still to run */
 	unsigned int kicks_in_run;
-	unsigned int before;  /* requests served when VTL1 was sent an interrupt */
-	unsigned int between; /* requests served from then to the next entry */
-	bool entered;	      /* that entry was to VTL1 */
+	unsigned int before;  /* requests served before VTL1 was sent an interrupt */
+	unsigned int between; /* requests served after that and before the next entry */
+	bool entered;	      /* the next entry was to VTL1 */
 	struct backend_ops ops;
 	pthread_t thread[REQUESTERS];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System Management Mode of VTL0 (SDM 3C 33): SMRAM, and what VTL1 denies VTL0 is denied there as well.
+ * System Management Mode of VTL0 (SDM 3C 33), called "the mode" below: SMRAM, and that accesses
+ * that VTL1 denies to VTL0 are denied in the mode, too.
  */
 #include "memory_world.h"
 
@@ -67,7 +68,7 @@ static void smram_is_memory_for_vtl0_in_the_mode_alone(void **state)
 	assert_true(reads(&world, PLACE, SECRET));
 	assert_true(writes(&world, PLACE + 0x1000, OTHER));
 	assert_int_equal(guest_execute(world.vp, PLACE + CODE, false), GUEST_DONE);
-	/* What is no memory there either is an exit of the mode. */
+	/* An access to a GPA that has no memory even in the mode exits, with exit.smm set. */
 	assert_true(is_mmio(&world, guest_read(world.vp, ELSEWHERE, 8, &value), ELSEWHERE, false));
 	assert_true(world.vp->exit.smm);
 	leave(&world);
@@ -91,7 +92,7 @@ static void devices_and_hypercalls_do_not_reach_smram(void **state)
 	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
 	*in_ram(&world, 0) = SECRET;
 	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
-	/* Its mapping of before was revoked. */
+	/* The mapping made before was revoked. */
 	*(volatile uint64_t *)host = 0x666;
 	assert_int_equal(*in_ram(&world, 0), SECRET);
 	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
@@ -122,7 +123,7 @@ static void higher_vtls_have_smram_always(void **state)
 	end(&world);
 }
 
-/* In the mode and outside, whether the lock or the SMRAM was there first. */
+/* VTL1 locks pages of RAM that become SMRAM, and pages of SMRAM. */
 static void what_vtl1_denies_is_denied_in_the_mode(void **state)
 {
 	struct world world;
@@ -190,7 +191,7 @@ static void an_alias_in_smram_has_the_rights_of_the_locked_gpa(void **state)
 	end(&world);
 }
 
-/* Code outside the mode could otherwise change what the mode executes or reads. */
+/* Otherwise code outside the mode could change what the mode executes or reads. */
 static void overlays_of_vtl0_do_not_cover_smram(void **state)
 {
 	struct world world;
@@ -207,7 +208,7 @@ static void overlays_of_vtl0_do_not_cover_smram(void **state)
 	assert_true(reads(&world, PLACE, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, SECRET));
 	leave(&world);
-	/* Where it is memory again, it is covered again. */
+	/* When the GPA is RAM again, the overlay covers it again. */
 	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
 	assert_true(reads(&world, PLACE, OTHER));
 	assert_int_equal(*in_ram(&world, 0), SECRET);
@@ -234,7 +235,7 @@ static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
 	end(&world);
 }
 
-/* By another VP. VTL1, which is above, may. */
+/* VTL0 of VP 0 can neither access VP 1 in the mode nor end the mode. VTL1 can. */
 static void vtl0_cannot_steer_the_mode(void **state)
 {
 	const struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
@@ -300,7 +301,7 @@ static void events_wait_for_the_end_of_the_mode(void **state)
 	struct world world;
 
 	(void)state;
-	/* Two VTLs: INIT is not for a VP with VTL1 enabled. */
+	/* VTL1 is not enabled, since INIT would be dropped otherwise. */
 	world = (struct world){
 		.partition = guest_partition(1, 1, RAM, &(struct sim_options){.smm = true})};
 	world.vp = vsm_partition_vp(world.partition, 0);
@@ -312,7 +313,7 @@ static void events_wait_for_the_end_of_the_mode(void **state)
 	assert_int_equal(sim_state(world.vp, 0)->smis, 1);
 	assert_int_equal(sim_state(world.vp, 0)->nmis, 0);
 	assert_int_not_equal(vcpu_get(world.vp, 0, VCPU_GPR)->rip, X64_RESET_RIP);
-	/* RSM is no exit: the run loop looks for the end at a rate. */
+	/* RSM does not exit, so the run loop checks for the end of the mode once a millisecond. */
 	assert_true(world.vp->run.deadline <=
 		    vp_tsc(world.partition) + world.partition->features.tsc_hz / 1000);
 	guest_do(world.vp, (struct sim_action){.kind = SIM_RSM}, NULL);
@@ -349,7 +350,7 @@ static void a_denied_state_save_area_shuts_down(void **state)
 	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
-	/* One without memory, at an SMBASE that ends a page. */
+	/* A state save area that is partly without memory shuts down, too. */
 	vcpu_edit(world.vp, 0, VCPU_SMM)->smbase = RAM - X64_SMM_SAVE_AREA - 0x100;
 	assert_int_equal(vsm_vp_smi(world.vp), 0);
 	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
@@ -378,7 +379,7 @@ static void the_check_of_the_save_area_is_that_of_the_entry(void **state)
 	end(&world);
 }
 
-/* As after an entry that a kick ended at once. */
+/* The entry can end before the SMI is taken, for instance by a kick. */
 static void an_smi_that_was_not_taken_is_checked_again(void **state)
 {
 	uint64_t gpn = SAVE_AREA / 0x1000;
@@ -444,7 +445,7 @@ static uint64_t rights_result(struct world *world, uint64_t gpa)
 	return result;
 }
 
-/* VTL1 must not be made to access it for code outside the mode. */
+/* Otherwise code outside the mode could make VTL1 access SMRAM on its behalf. */
 static void vtl1_learns_that_vtl0_has_no_access_to_smram(void **state)
 {
 	const uint64_t none = HV_CHECK_GPA_PAGE_MEMORY_INTERCEPT |
@@ -457,7 +458,7 @@ static void vtl1_learns_that_vtl0_has_no_access_to_smram(void **state)
 	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
 	assert_int_equal(rights_result(&world, PLACE), none);
 	assert_int_equal(rights_result(&world, PLACE + 0x1000), HV_CHECK_GPA_PAGE_SUCCESS);
-	/* Locked or not. */
+	/* A lock does not change the answer. */
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
 	assert_int_equal(rights_result(&world, PLACE), none);
 	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);
@@ -481,7 +482,7 @@ static uint16_t watch(struct world *world, uint64_t control)
 	return status;
 }
 
-/* RSM would change them without an exit. */
+/* RSM would change these registers without an exit. */
 static void watches_of_what_rsm_loads_are_refused(void **state)
 {
 	static const uint64_t loaded[] = {
@@ -508,7 +509,7 @@ static void watches_of_what_rsm_loads_are_refused(void **state)
 	assert_int_equal(install_msr(&world, X64_MSR_EFER, 3), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(install_msr(&world, X64_MSR_EFER, 1), HV_STATUS_SUCCESS);
 	assert_int_equal(install_msr(&world, X64_MSR_LSTAR, 2), HV_STATUS_SUCCESS);
-	/* A saved state cannot bring them either. */
+	/* A saved state cannot install such intercepts either. */
 	saved = state_save(world.partition);
 	assert_int_equal(vsm_partition_restore(world.partition, saved.bytes, saved.size), 0);
 	free(saved.bytes);
@@ -545,7 +546,7 @@ static void an_smi_of_a_saved_state_is_checked(void **state)
 	assert_int_equal(vsm_vp_run(other.vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(sim_state(other.vp, 0)->smis, 0);
-	/* Only the mode has masked NMIs. */
+	/* NMIs masked before the SMI are invalid outside of the mode. */
 	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.smm_in_nmi = true;
 	saved = state_save(world.partition);
 	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
@@ -574,7 +575,7 @@ static void the_mode_is_saved_and_a_reset_ends_it(void **state)
 	assert_true(vp_in_smm(other.vp));
 	assert_int_equal(guest_nop(other.vp), GUEST_DONE);
 	assert_int_equal(sim_state(other.vp, 0)->smis, 0);
-	/* The SMI that has waited is taken behind RSM. */
+	/* The SMI that has waited is taken after RSM. */
 	guest_do(other.vp, (struct sim_action){.kind = SIM_RSM}, NULL);
 	assert_int_equal(guest_nop(other.vp), GUEST_DONE);
 	assert_int_equal(sim_state(other.vp, 0)->smis, 1);

@@ -309,7 +309,7 @@ static void a_one_shot_message_waits_for_its_slot(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The same for a guest that frees the slot without EOM. */
+/* The guest frees the slot without EOM. */
 static void a_one_shot_message_is_delivered_without_an_eom(void **state)
 {
 	struct vsm_partition *partition;

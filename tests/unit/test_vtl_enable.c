@@ -46,7 +46,7 @@ static void the_status_registers_follow_what_is_enabled(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "HvRegisterVsmVpStatus": ActiveMbecEnabled is of the VP, whatever VTL reads it. */
+/* TLFS "HvRegisterVsmVpStatus": ActiveMbecEnabled is one flag of the VP, whatever VTL reads it. */
 /* shows: rule status-mbec */
 static void active_mbec_is_one_flag_for_a_vp(void **state)
 {

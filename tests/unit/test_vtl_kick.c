@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #define ROUNDS 50u
-#define VECTOR 0xe0u /* of VINA */
+#define VECTOR 0xe0u /* vector of VINA */
 
 static _Atomic uint32_t kicks;
 static void (*meanwhile)(struct vsm_vp *vp); /* called once at the next entry */

@@ -104,7 +104,7 @@ struct callback_memory {
 	unsigned int access;
 	bool user;
 	uint64_t refused_read, refused_write; /* GPA of an entry to refuse, or 0 */
-	enum vsm_walk_refusal refusal;	      /* result for these two */
+	enum vsm_walk_refusal refusal;	      /* result for refused entries */
 	enum vsm_walk_refusal page_refusal;
 	unsigned int races;   /* compare-exchanges that still fail */
 	uint64_t raced_gpa;   /* GPA of the entry that the guest changes at the first exchange */

@@ -196,7 +196,9 @@ static void aml_lengths_have_one_to_three_bytes(void **state)
 		uint8_t expected[3];
 		size_t bytes;
 	} row[] = {
-		/* ACPI 20.2.4: the length counts itself, and the count of elements is inside */
+		/*
+		 * ACPI 20.2.4: the length includes itself and the byte with the count of elements
+		 */
 		{61, {0x3f}, 1},
 		{62, {0x41, 0x04}, 2},
 		{4092, {0x4f, 0xff}, 2},
