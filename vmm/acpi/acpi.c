@@ -47,7 +47,7 @@ static const char oem_id[6] = {'L', 'I', 'B', 'V', 'S', 'M'};
 static const char oem_table_id[8] = {'V', 'S', 'M', 'V', 'M', 'M', ' ', ' '};
 static const char creator_id[4] = {'V', 'S', 'M', ' '};
 
-/* Address of the next table. */
+/* The buffer for the tables; `gpa` is the guest address of its start. */
 struct writer {
 	uint8_t *data;
 	size_t size, used;

@@ -15,7 +15,7 @@
 
 #define TOO_LARGE "that fit into the guest's RAM: increase it with --memory"
 
-/* File contents, freed in one place. */
+/* Contents of the kernel and of its modules, for one function that frees all. */
 struct files {
 	struct vmm_file kernel;
 	struct vmm_module module[VMM_MODULES_MAX];

@@ -90,8 +90,8 @@ static int unknown(const struct parser *parser, const char *typed)
 }
 
 /*
- * Refuses what other formats permit, where it would silently be a part of the value: quotes around
- * it, and a comment behind it unless the option takes any text.
+ * Refuses quotes around a value, and a comment after it unless the option takes any text. Other
+ * formats permit them; here they would silently become part of the value.
  */
 static int check_value(const struct parser *parser, const struct vmm_option *option,
 		       const char *value)

@@ -58,7 +58,7 @@ struct vmm_config {
 	enum vsm_log_level log_level;
 	char *log_file; /* NULL: stderr */
 	char *save_dir; /* for files of `save`; NULL: the folder of the control socket */
-	char *file;	/* of further options; NULL: none */
+	char *file;	/* file of further options; NULL: none */
 	bool check;	/* the configuration and its files are checked, and nothing starts */
 };
 

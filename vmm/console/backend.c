@@ -65,8 +65,8 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 }
 
 /*
- * Opens a separate stream for the guest. In that of the process, the guest could set journal priorities
- * (emergencies appear on all terminals), and continue or imitate lines of this program.
+ * Opens a separate stream for the guest. In the stream of the process, the guest could set journal
+ * priorities (emergencies appear on all terminals), and imitate messages of this program.
  */
 static int open_journal(struct vmm_backend *backend, const struct vsm_log *log)
 {

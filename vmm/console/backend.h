@@ -29,15 +29,15 @@ int vmm_backend_open(struct vmm_backend *backend, const struct vmm_config *confi
 void vmm_backend_close(struct vmm_backend *backend);
 
 /*
- * Makes all current and later calls of vmm_backend_read() and vmm_backend_write() return at once;
- * unwritten data is dropped. Any thread.
+ * Makes all current and later calls of vmm_backend_read() and vmm_backend_write() return
+ * immediately; unwritten data is dropped. Any thread.
  */
 void vmm_backend_stop(struct vmm_backend *backend);
 bool vmm_backend_stopped(const struct vmm_backend *backend);
 
 /*
- * Writes all bytes, also if signals arrive; blocks while the reader is slow. A closed reader loses
- * the rest.
+ * Writes all bytes, also if signals arrive; blocks while the reader is slow. If the reader has
+ * closed its end, the rest is dropped.
  */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size);
 

@@ -19,10 +19,10 @@
 struct vmm_client {
 	int fd; /* -1: unused */
 	uint64_t number;
-	bool waiting;	       /* for the outcome of an order; no request is read meanwhile */
+	bool waiting;	       /* its order is pending; no request is read meanwhile */
 	bool wants_events;     /* subscribed to events */
 	bool leaving;	       /* end of input: disconnect after the last answer */
-	json_t *id;	       /* of the deferred request */
+	json_t *id;	       /* id of the deferred request */
 	uint64_t dropped;      /* events not sent and not yet reported */
 	struct timespec moved; /* last time that output was sent or was empty */
 	size_t filled;
@@ -41,7 +41,7 @@ bool vmm_client_receive(struct vmm_client *client);
  * client. Returns: 1, 0 (none yet), or -1 (too long).
  */
 int vmm_client_next_line(struct vmm_client *client, const char **line, size_t *size);
-/* Consumes the line of vmm_client_line(). */
+/* Consumes the line that vmm_client_next_line() returned. */
 void vmm_client_drop_line(struct vmm_client *client, size_t size);
 
 /* Bytes of pending output. */

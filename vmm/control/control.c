@@ -54,7 +54,7 @@ struct vmm_control {
 	pthread_mutex_t lock;		  /* leaf lock: nothing is called with it held */
 	struct event event[EVENTS_MAX];	  /* e */
 	unsigned int events;		  /* e */
-	uint64_t dropped;		  /* e: since the thread last took events */
+	uint64_t dropped;		  /* e: events dropped since the thread last took events */
 };
 
 /* ------------------------------------------------------------------ events */

@@ -131,7 +131,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 	(void)size;
 	if (!(port & 1)) {
-		cmos->index = value & 0x7f; /* bit 7 masks NMIs, which this machine lacks */
+		cmos->index = value & 0x7f; /* bit 7, which masks NMIs on a PC, is ignored */
 		return;
 	}
 	switch (cmos->index) {

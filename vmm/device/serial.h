@@ -2,9 +2,9 @@
 /*
  * A serial port: National Semiconductor PC16550D.
  *
- * A byte is transmitted at once, so the transmitter is always empty; its interrupt follows the data
- * sheet: pending when enabled and after each byte, cleared by reading IIR. A character time-out is
- * signalled at once, as there is no clock.
+ * A byte is transmitted immediately, so the transmitter is always empty; its interrupt follows the
+ * data sheet: pending when enabled and after each byte, cleared by reading IIR. A character
+ * time-out is signalled immediately, as there is no clock.
  */
 #ifndef VMM_DEVICE_SERIAL_H
 #define VMM_DEVICE_SERIAL_H

@@ -26,7 +26,7 @@ struct vmm_gdb {
 	const char *where;	  /* for messages */
 	struct vmm_socket socket; /* with a path */
 	int listening;		  /* its descriptor, or that of the TCP socket */
-	int table;		  /* of a TCP socket: /proc/net/tcp; else -1 */
+	int table;		  /* /proc/net/tcp if the socket is a TCP socket; else -1 */
 	int stop;		  /* eventfd: readable at the end */
 	struct vsm_gdb *stub;
 	pthread_t thread;

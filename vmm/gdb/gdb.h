@@ -17,8 +17,8 @@ struct vmm_guest;
 int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, const struct vsm_log *log);
 
 /*
- * Sets guest->gdb and starts the thread, before the VPs run. @hold: they wait for a client. -errno
- * with a line in the log.
+ * Sets guest->gdb and starts the thread, before the VPs run. @hold: the VPs wait for a client.
+ * -errno with a line in the log.
  */
 int vmm_gdb_begin(struct vmm_gdb *gdb, struct vmm_guest *guest, bool hold);
 

@@ -37,7 +37,7 @@ struct vmm_route {
 /* Connections of the Hyper-V test device; a saved machine contains them in this layout. */
 struct vmm_connections {
 	uint64_t made[VMM_KINDS][VMM_CONNECTIONS / 64];
-	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS]; /* of set bits */
+	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS]; /* of connections in made */
 };
 
 struct vmm_control;
@@ -52,7 +52,7 @@ struct vmm_processor {
 	uint32_t index;
 	pthread_t thread;
 	bool started;
-	bool reported_crash; /* crash MSRs written: parameters below */
+	bool reported_crash; /* the guest wrote the crash MSRs: parameters below */
 	bool triple_fault;
 	uint64_t crash[5];
 	uint64_t crash_control;
@@ -106,7 +106,7 @@ static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event
 
 /* Creates the partition with its RAM, and the machine. -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
-/* The same for an existing partition, which is destroyed on failure. */
+/* As vmm_guest_create(), for an existing partition, which is destroyed on failure. */
 int vmm_guest_create_from(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
 

@@ -31,7 +31,7 @@ struct vmm_order {
 struct vmm_orders {
 	pthread_mutex_t lock; /* leaf lock: nothing is called with it held */
 	unsigned int waiting, done;
-	unsigned int open; /* orders without a taken outcome; reserves room for each outcome */
+	unsigned int open; /* orders whose outcome was not taken yet; bounds both lists */
 	struct vmm_order in[VMM_ORDERS_MAX]; /* guarded by lock, like the counts */
 	struct vmm_order out[VMM_ORDERS_MAX];
 	int event; /* eventfd: readable when there is an outcome */

@@ -20,7 +20,7 @@ struct vmm_elf {
 int vmm_elf_segments(struct vmm_places *places, const struct vmm_file *file,
 		     const struct vmm_elf_header *header, struct vmm_elf *elf);
 
-/* The same for a file whose header was not read; its ELF entry must be in a segment. */
+/* Reads the header, then loads as vmm_elf_segments(); the ELF entry must be in a segment. */
 int vmm_elf_load(struct vmm_places *places, const struct vmm_file *file, struct vmm_elf *elf);
 
 #endif

@@ -27,7 +27,7 @@ int vmm_file_error(const char *path, int error, const struct vsm_log *log)
 {
 	struct stat status;
 
-	/* Landlock permits no folder to be opened, and stat(2). */
+	/* For a folder, landlock makes open(2) fail with EACCES, but permits stat(2). */
 	if (error == EISDIR || (error == EACCES && !stat(path, &status) && S_ISDIR(status.st_mode)))
 		return vsm_error(log, error, "%s: a folder, not a file", path);
 	if (error == EACCES)

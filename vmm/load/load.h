@@ -36,7 +36,7 @@ struct vmm_boot_request {
 int vmm_load(const struct vmm_memory *memory, const struct vmm_boot_request *request,
 	     const struct vsm_log *log, struct vmm_boot_state *state);
 
-/* The same for one format; @memory->low is VMM_MEMORY_MIN or more. */
+/* As vmm_load(), for one format; @memory->low is VMM_MEMORY_MIN or more. */
 int vmm_load_linux(const struct vmm_memory *memory, const struct vmm_boot_request *request,
 		   const struct vsm_log *log, struct vmm_boot_state *state);
 int vmm_load_multiboot(const struct vmm_memory *memory, const struct vmm_boot_request *request,

@@ -31,8 +31,9 @@ void vmm_places_init(struct vmm_places *places, const struct vmm_memory *memory,
 int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size);
 
 /*
- * Claims @size bytes of low RAM between @from and @below, aligned to @align (a power of two): the
- * lowest such address, or the highest. -E2BIG: there is none.
+ * Claims @size bytes of low RAM between @from and @below, aligned to @align (a power of two):
+ * vmm_place_low() at the lowest such address, vmm_place_high() at the highest. -E2BIG: there is
+ * none.
  */
 int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		  uint64_t from, uint64_t below, uint64_t *gpa);

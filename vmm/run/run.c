@@ -90,7 +90,10 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 		if (now != why)
 			vmm_processors_kick(guest);
 		why = now;
-		/* A VP that waits for a slow reader of its output resumes only on reset. */
+		/*
+		 * If the machine ends, a VP must not wait any longer for a slow reader of its
+		 * output.
+		 */
 		if (why > VMM_RESET)
 			vmm_backend_stop(&guest->console);
 		if (why != VMM_GOING && atomic_load(&guest->running) == 0)
@@ -117,7 +120,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 		vmm_processors_join(guest);
 		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
 			return why;
-		/* First, so that a later order stops the VPs again. */
+		/* Cleared before orders are executed, so that a later order stops the VPs again. */
 		vmm_stopper_done(&guest->stopper, why);
 		if (why == VMM_RESET) {
 			if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
@@ -218,7 +221,7 @@ static int run_with_console(struct vmm_guest *guest, struct vmm_sandbox *sandbox
 	return status;
 }
 
-/* Creates all resources except the machine itself, and runs it. */
+/* Opens trace file and sockets, creates the guest, and runs it. */
 static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 			  const struct timespec *start)
 {
@@ -237,7 +240,7 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 	if (!vmm_guest_create(guest)) {
 		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
 			status = run_with_console(guest, sandbox, signals, start);
-		/* Filters the system calls of this thread, too. */
+		/* If run_guest() failed early, it has called neither of these. */
 		vmm_gdb_end(guest->debugger, guest);
 		vmm_control_end(guest->control, status);
 		vmm_guest_destroy(guest);

@@ -49,7 +49,9 @@ static void put_folder(struct walk *walk, const char *path)
 	free(copy);
 }
 
-/* Adds the file of "FILE" or "FILE ARGUMENTS", with the rule of the loader. */
+/*
+ * Adds the file of "FILE" or "FILE ARGUMENTS", as read_module() of boot/boot.c distinguishes them.
+ */
 static void put_module(struct walk *walk, const char *text)
 {
 	char *copy = strdup(text);

@@ -82,7 +82,7 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
 		error = vmm_capabilities_drop(still_needed(), log);
 	if (!error && geteuid() == 0)
 		error = vmm_paths_each(config, check_reach, (void *)(uintptr_t)log);
-	/* Landlock cannot log and permit. */
+	/* Landlock cannot log without refusing, so mode `log` does not use it. */
 	if (error || sandbox->mode == VMM_SANDBOX_LOG)
 		return error;
 	if (vmm_landlock_available())

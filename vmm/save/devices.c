@@ -10,7 +10,7 @@
 #include "guest/guest.h"
 #include "save/save.h"
 
-/* After the fields. */
+/* The part of the section after the fields. */
 struct tail {
 	struct vsm_ioapic_state ioapic;
 	struct vmm_connections connections;

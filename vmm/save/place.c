@@ -39,7 +39,7 @@ void vmm_save_error(const struct vmm_config *config, const char *path, int error
 {
 	char *folder = NULL;
 
-	/* Landlock refuses every other folder, of which the process may also have no right to write. */
+	/* Landlock refuses every other folder; there the process may also lack write permission. */
 	if (error == -EACCES && config->sandbox != VMM_SANDBOX_OFF)
 		folder = save_folder(config);
 	snprintf(message, 256, "%.110s: %s%s%.70s%s", path, vmm_replace_text(error),

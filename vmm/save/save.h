@@ -29,7 +29,9 @@ int vmm_core(struct vmm_guest *guest, const char *path, char message[256]);
  */
 char *vmm_save_path(const struct vmm_config *config, const char *name);
 
-/* The message for @error (-errno) of writing @path, which names the folder that the sandbox permits. */
+/*
+ * The message for @error (-errno) of writing @path. It names the folder that the sandbox permits.
+ */
 void vmm_save_error(const struct vmm_config *config, const char *path, int error,
 		    char message[256]);
 
@@ -46,16 +48,19 @@ struct vmm_saved {
  * version; each with a line in the log.
  */
 int vmm_saved_open(struct vmm_saved *saved, const char *path, const struct vsm_log *log);
-/* The same with an open file, which vmm_saved_close() closes, and this function on failure. */
+/*
+ * As vmm_saved_open(), with an open file. On failure this function closes it, otherwise
+ * vmm_saved_close().
+ */
 int vmm_saved_take(struct vmm_saved *saved, int fd, const char *path, const struct vsm_log *log);
 void vmm_saved_close(struct vmm_saved *saved);
 
-/* The part of the configuration that belongs to the machine. */
+/* Sets the part of @config that belongs to the saved machine. */
 void vmm_saved_config(const struct vmm_saved *saved, struct vmm_config *config);
 
 /*
- * Restores the rest into a guest of that configuration that has not run. On failure the guest must
- * not run; -ENOTSUP: the host lacks a feature that the log names.
+ * Restores devices, state and RAM into a guest of that configuration that has not run. On failure
+ * the guest must not run; -ENOTSUP: the host lacks a feature that the log names.
  */
 int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest);
 
@@ -66,8 +71,8 @@ struct vmm_saved_lines {
 };
 
 /*
- * Describes the file except for the contents of RAM. Needs no KVM and no memory of the guest's size.
- * -EILSEQ, -ENOTSUP as above, after the lines of earlier parts.
+ * Describes the file except for the contents of RAM. Needs no KVM and no memory of the guest's
+ * size. -EILSEQ, -ENOTSUP as vmm_saved_open(), after the lines of earlier parts.
  */
 int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lines *lines);
 
@@ -92,7 +97,7 @@ int vmm_host_check(const struct vmm_saved_word *word, size_t count, const struct
 
 /*
  * devices.c: all devices. With the lock of the ports held, or before the VPs run. -EILSEQ with a
- * line in the log: illegal value; the guest must not run then.
+ * line in the log: illegal value, after which the guest must not run.
  */
 size_t vmm_devices_size(const struct vmm_guest *guest);
 void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data);
