@@ -19,7 +19,7 @@ struct bare {
 	_Atomic enum vsm_log_level log_level; /* level of the last line */
 };
 
-/* 64-bit mode, CPL 0, no paging for every VTL. */
+/* Creates a partition whose VTLs are all in 64-bit mode at CPL 0 without paging. */
 struct bare *bare_create(unsigned int vtls);
 void bare_destroy(struct bare *bare);
 /* Adds RAM with vsm_memory_add(); fails the test on an error. Returns the core's mapping. */

@@ -145,7 +145,7 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
 }
 
-/* The last line of the log. */
+/* The text of the last log line. */
 static char logged[512];
 static enum vsm_log_level logged_level;
 

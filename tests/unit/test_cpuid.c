@@ -139,7 +139,7 @@ static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint
 {
 	static const uint32_t rows[][4] = {
 		[0] = {0x207, 900, 2000, 0}, [1] = {0xf, 1, 0, 0},    /* XSAVEC, XSAVES */
-		[2] = {256, 576, 0, 0},	     [8] = {128, 0, 1, 0},    /* of IA32_XSS */
+		[2] = {256, 576, 0, 0},	     [8] = {128, 0, 1, 0},    /* 8 is enabled by IA32_XSS */
 		[9] = {8, 2688, 0, 0},	     [17] = {64, 2752, 2, 0}, /* aligned to 64 */
 	};
 

@@ -119,7 +119,7 @@ static void p37_devices_that_map_and_unmap_do_not_write_a_locked_page(void **sta
 		assert_int_equal(protect_set(partition, 1, -1, &gpn, 1, GPA_ALL, &done),
 				 HV_STATUS_SUCCESS);
 		if (round == ROUNDS / 2) {
-			/* The page leaves the map for good: mappings with it are refused. */
+			/* While the page is not in the map, mappings with it are refused. */
 			assert_int_equal(vsm_memory_update(partition, &gone, 1), 0);
 			wait_for(&race.refused);
 			gone.fd = memfd_create("back", MFD_CLOEXEC);

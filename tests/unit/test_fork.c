@@ -49,7 +49,7 @@ static void a_child_forked_while_memory_is_mapped_cannot_read_it(void **state)
 	assert_true(seen.mappings > before);
 	assert_int_equal(seen.readable, 0);
 	assert_false(child_can_read(host));
-	/* Check the check: a child inherits this page. */
+	/* Checks child_can_read(): a child inherits this page. */
 	assert_true(child_can_read((const uint8_t *)&seen));
 	assert_int_equal(vsm_dma_unmap(map), 0);
 	vsm_partition_destroy(partition);

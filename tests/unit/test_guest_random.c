@@ -171,7 +171,7 @@ static int deliverable(const struct model_vtl *vtl)
 		       : -1;
 }
 
-/* A higher VTL with something to deliver has the VP. */
+/* Models preemption: the highest VTL with a deliverable interrupt becomes active. */
 static void arbitrate(const struct model *model, struct model_vp *vp)
 {
 	for (unsigned int vtl = model->vtls - 1; vtl > vp->active; vtl--) {
@@ -265,7 +265,7 @@ static void drop_action(struct vsm_vp *vp, uint8_t vtl)
 	sim_next(vp, vtl, &(struct sim_action){.kind = SIM_NOTHING});
 }
 
-/* @vtl has the VP now, and the message about @page in its slot. */
+/* An intercept has entered @vtl, which takes the message about @page from its slot. */
 static void take_intercept(struct guest *guest, unsigned int index, uint8_t vtl, uint32_t page)
 {
 	struct model_vp *own = &guest->model.vp[index];
@@ -392,7 +392,10 @@ static uint64_t sim_home(uint8_t vtl, unsigned int vp)
 	return SIM_GPA(vtl) + vp * 0x8000u;
 }
 
-/* Places an overlay of a VTL by its own WRMSR, or by HvCallSetVpRegisters of a higher VTL. */
+/*
+ * Places, moves or disables an overlay of a VTL, by its own WRMSR or by HvCallSetVpRegisters of a
+ * higher VTL.
+ */
 static void place_overlay(struct guest *guest, unsigned int index)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -576,7 +579,7 @@ static void take_message(struct guest *guest, unsigned int index)
 	struct model_overlay *page = &guest->model.overlay[own->active][OVERLAY_SIM][index];
 
 	guest->doing = "slot";
-	/* Another overlay may cover the SIM page. */
+	/* Another overlay may cover the SIM page: move it to a GPA without others. */
 	if (page->page != NOWHERE)
 		CHECK(guest, guest_wrmsr(real(guest, index), HV_X64_MSR_SIMP,
 					 sim_home(own->active, index) | 1) == GUEST_DONE);
@@ -710,7 +713,9 @@ static void move(struct guest *guest)
 
 /* ------------------------------------------------------------------ run a guest */
 
-/* Turns on the SynIC and empties the APIC of the active VTL of a VP. */
+/*
+ * Sets up the active VTL of a VP: the SynIC, RFLAGS.IF and, above VTL0, intercepts and protections.
+ */
 static void set_up_vtl(struct guest *guest, unsigned int index)
 {
 	struct vsm_vp *vp = real(guest, index);

@@ -15,7 +15,7 @@ struct entry {
 	const char *tlfs;     /* the name in the TLFS, or NULL if the constant is that name */
 };
 
-/* The tables as arrays. */
+/* The list macros of the headers as arrays. */
 #define THREE(constant, number, tlfs) {(number), #constant, #tlfs},
 #define TWO(name, number)	      {(number), #name, NULL},
 static const struct entry statuses[] = {HV_STATUS_LIST(TWO)};
@@ -33,7 +33,7 @@ static const struct entry recommendations[] = {HV_RECOMMEND_LIST(THREE)};
 static const struct entry cr_intercepts[] = {HV_CR_INTERCEPT_LIST(THREE)};
 static const struct entry map_flags[] = {HV_MAP_GPA_LIST(THREE)};
 
-/* One type for all printers. */
+/* Wrappers, so that all printers have the same type. */
 static const char *status_name(uint32_t number)
 {
 	return hv_status_name((uint16_t)number);
@@ -129,7 +129,7 @@ static int in_table(const struct table *table, uint32_t number)
 }
 
 /*
- * Tests all numbers of a small table; else the neighbours of each entry, and numbers that differ from it in
+ * Tests all numbers of a small table; for others the neighbours of each entry, and numbers that differ from it in
  * one bit.
  */
 static void a_number_without_a_name_prints_a_question_mark(void **state)

@@ -19,7 +19,7 @@ static void after_a_reset_every_entry_is_masked_and_zero(void **state)
 	assert_int_equal(vsm_ioapic_entry(&fixture.io, 3), MASKED);
 	assert_int_equal(vsm_ioapic_read(&fixture.io, VSM_IOAPIC_MMIO_INDEX), 0);
 	assert_int_equal(get(&fixture, 0), 5u << 24);
-	/* The device still asserts its line: the pin fires once it is programmed again. */
+	/* The device still asserts its line: the pin sends a message when it is programmed again. */
 	fixture.sent = 0;
 	program(&fixture, 3, LEVEL | 0x40);
 	assert_int_equal(fixture.sent, 1);

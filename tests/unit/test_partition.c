@@ -32,7 +32,7 @@ static void read_only_msrs_can_be_read_and_not_written(void **state)
 		assert_int_equal(guest_wrmsr(vp, msr[i], 0), GUEST_FAULT);
 		assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 	}
-	/* The run time includes time in the guest only. */
+	/* Time in which the VP does not run does not count. */
 	runtime = rdmsr(vp, HV_X64_MSR_VP_RUNTIME);
 	sim_advance(partition, 1000000000);
 	assert_in_range(rdmsr(vp, HV_X64_MSR_VP_RUNTIME) - runtime, 1, 10);

@@ -259,7 +259,7 @@ static void a_timeout_is_a_failure_only_when_the_host_is_not_busy(void **state)
 		{SELFTEST_LATE, false, 1, 0, PROBE_OK, 2, 1000},
 		{SELFTEST_LATE, false, 1, 1, PROBE_OK, 2, 2000},
 		{SELFTEST_LATE, false, 2, 2, PROBE_OK, 3, 4000},
-		/* A busy host: longer timeouts, and finally the result "busy". */
+		/* Each slow control doubles the timeout. The result is "busy" unless two controls are quick. */
 		{SELFTEST_HUNG, false, 0, 3, PROBE_BUSY, 3, 4000},
 		{SELFTEST_LATE, false, 0, 2, PROBE_BUSY, 3, 4000},
 		{SELFTEST_LATE, false, 0, 1, PROBE_MISSING, 3, 2000},

@@ -120,13 +120,13 @@ static void misuse_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, 1), -EINVAL);
 	assert_int_equal(vsm_vp_set_cpuid(vp, many, ARRAY_SIZE(many)), -EINVAL);
-	/* RAM ends at 16 MiB. */
+	/* RAM ends at 16 MiB, for which 23 address bits are too few. */
 	memcpy(bad, good, sizeof(good));
 	bad[4].eax = 23;
 	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT), -EINVAL);
 	cpuid_get(vp, 0, 0, 0, value);
 	assert_int_equal(value[0], 1);
-	/* Once a VP has run, no CPUID changes. */
+	/* After any VP has run, CPUID cannot be changed. */
 	assert_int_equal(guest_nop(vsm_partition_vp(partition, 1)), GUEST_DONE);
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), -EBUSY);
 	vsm_partition_destroy(partition);

@@ -546,7 +546,7 @@ static void an_smi_of_a_saved_state_is_checked(void **state)
 	assert_int_equal(vsm_vp_run(other.vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(sim_state(other.vp, 0)->smis, 0);
-	/* NMIs masked before the SMI are invalid outside of the mode. */
+	/* smm_in_nmi is valid only in the mode. */
 	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.smm_in_nmi = true;
 	saved = state_save(world.partition);
 	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);

@@ -219,7 +219,7 @@ static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **sta
 	shut_down(&world);
 	assert_non_null(strstr(logged, "VP0 VTL0: shutdown"));
 	assert_non_null(strstr(logged, "delivered: none"));
-	/* VTL1, after a page fault that the library delivered. */
+	/* A shutdown of VTL1, after the library has delivered a page fault to it. */
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	vp_inject_exception(world.vp, 1, 14, true, 2, 0xdead0);
 	guest_nop(world.vp);

@@ -526,7 +526,7 @@ static void p24_flush_hypercalls_are_offered_and_work(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Writes page tables with one 1 GiB page at GVA 0, to which CR3 of guest_context() points. */
+/* Writes the page tables of CR3 of guest_context(), with one page of 1 GiB at GVA 0. */
 static void identity(uint8_t *ram)
 {
 	uint64_t *table = (uint64_t *)(void *)(ram + GUEST_TABLES_GPA);

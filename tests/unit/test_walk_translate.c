@@ -47,7 +47,7 @@ static uint64_t translate_cache(const struct vsm_walk_result *result)
 
 struct vtl {
 	struct walk_test *test;
-	uint64_t page; /* refused */
+	uint64_t page; /* number of the refused page */
 	enum vsm_walk_refusal refusal;
 };
 

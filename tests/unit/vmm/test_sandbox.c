@@ -335,7 +335,7 @@ static void *try_all(void *opaque)
 	return NULL;
 }
 
-/* Runs @function in a child process; the test fails with its text. */
+/* Runs @function in a child process; if a check fails there, the test fails with its text. */
 static void in_process(void (*function)(struct inside *), enum vmm_sandbox_mode mode,
 		       enum vmm_role role)
 {
@@ -399,7 +399,7 @@ static void *try_in_old_thread(void *opaque)
 {
 	struct inside *inside = opaque;
 
-	/* Until the other thread has entered: without a filter, a wrong address gives EFAULT. */
+	/* Waits until the other thread has entered the sandbox: before, the call fails with EFAULT. */
 	for (int i = 0; i < 5000; i++) {
 		if (syscall(SYS_io_uring_setup, 1, NULL) < 0 && errno == EPERM)
 			return NULL;
