@@ -133,7 +133,7 @@ int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
 	return max_level_in_use(kvm, gfn, max_level);
 }
 
-/* --- Changing them --- */
+/* --- Changes of restrictions --- */
 
 /* Whether a change from @old to @new must remove mappings of the page. */
 static bool must_zap(u8 old, u8 new)

@@ -93,8 +93,8 @@ EXPORT_SYMBOL_GPL(kvm_access_gva);
 /* --- The emulator --- */
 
 /*
- * Checks the fetch, even if KVM decodes an instruction only to skip it: another
- * vCPU may have replaced its page.
+ * Discards an earlier refusal.  KVM then checks the fetch, even if it decodes
+ * the instruction only to skip it: another vCPU may have replaced its page.
  */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exits on register writes, mode-based execute control, the address of a refused access: on VMX. */
+/* VMX: exits on register writes, mode-based execute control, the address of a refused access. */
 #include <linux/kvm_host.h>
 #include "x86.h"
 #include "../access.h"

@@ -308,7 +308,10 @@ int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 			complete_answer(gdb, self);
 		else if (wait_for_turn(gdb, self, !self->due) == TURN_KICKED)
 			return 0;
-		/* After a kick the VMM can save the machine before it gets the exit. */
+		/*
+		 * A kick does not take the exit, so that the VMM can save the machine before it
+		 * gets it.
+		 */
 		if (self->due) {
 			self->due = false;
 			*exit = &self->exit;

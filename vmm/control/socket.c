@@ -182,7 +182,7 @@ int vmm_socket_open(struct vmm_socket *self, const char *option, const char *pat
 	int error;
 
 	*self = (struct vmm_socket){.option = option, .fd = -1, .folder = -1};
-	/* Makes connect() of new clients fail. */
+	/* A longer path would make connect() of clients fail. */
 	if (strlen(path) > longest)
 		return vsm_error(log, ENAMETOOLONG,
 				 "%s: %s: the path of a socket has at most %zu bytes", option, path,

@@ -8,7 +8,10 @@
 #include "array.h"
 #include "sandbox/internal.h"
 
-/* Descriptors of a VTL on a VP: the vCPU, its statistics, and its event. */
+/*
+ * Estimate of a VTL's descriptors on a VP: vCPU and statistics, twice in engine nested if
+ * restricted.
+ */
 #define FDS_PER_VCPU 3u
 /* Other descriptors: files, the console, the control socket and its clients, VMs, memory. */
 #define FDS_REST 128u

@@ -192,7 +192,7 @@ static void put_pages(struct output *output, const struct vmm_region *region, ui
 	}
 }
 
-/* Skip pages without memory: reading them would allocate it. */
+/* Skips holes of the region's file, which are pages of zeroes. */
 static void put_region(struct output *output, const struct vmm_region *region)
 {
 	uint64_t at = 0;
@@ -221,7 +221,7 @@ static void put_sections(struct output *output, struct vmm_guest *guest)
 	output->offset = sizeof(output->header);
 	begin(output, VMM_SAVED_HOST);
 	put(output, word, vmm_host_words(word) * sizeof(word[0]));
-	/* Hold console input until both halves are written. */
+	/* Console input must not change the devices until devices and state are written. */
 	pthread_mutex_lock(&guest->machine.ports.lock);
 	begin(output, VMM_SAVED_DEVICES);
 	put_devices(output);
@@ -283,7 +283,7 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		.guest = guest, .path = path, .message = message, .reported = now()};
 	int error;
 
-	/* Fail before stopping the machine for a file that cannot be renamed to @path. */
+	/* Fails early if the file cannot be renamed to @path in the end. */
 	error = vmm_replace_check(path);
 	if (error) {
 		fail(&output, -error, "%.160s: %s", path, vmm_replace_text(error));

@@ -33,7 +33,8 @@
 #define ENTRIES 512u
 /* pages of hidden memory for tables: 512 GiB of scattered restrictions */
 #define TABLE_PAGES (1u << 18)
-#define RESERVED    (2 * GIB) /* address of hidden memory, and the target of L2's entries for it */
+/* 1 GiB of hidden memory, and 1 GiB without memory to which L2's entry for it leads */
+#define RESERVED (2 * GIB)
 
 /* OUT 0x7e, AL; JMP back. KVM exits from this port's OUT with the same RIP on every CPU. */
 static const uint8_t shim[] = {0xe6, VKVM_HYPERCALL_PORT, 0xeb, 0xfc};

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The self-test at creation: one log line for each feature that this host lacks.
- */
+/* Finds the features of the host's KVM at creation, with a log line for each one that it lacks. */
 #include <asm/kvm.h>
 #include <errno.h>
 #include <fcntl.h>

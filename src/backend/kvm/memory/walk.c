@@ -91,7 +91,10 @@ uint8_t fetch_right(const struct vcpu *vcpu)
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	bool user = sregs->ss.dpl == 3;
 
-	/* With MBEC, the rule of VMX and of the kernel part. */
+	/*
+	 * With MBEC the user execute right applies only with SMEP and paging, as in the kernel
+	 * part.
+	 */
 	if (vcpu->vp->backend->features.mbec)
 		user = user && vcpu->split_exec && (sregs->cr4 & X64_CR4_SMEP) &&
 		       (sregs->cr0 & X64_CR0_PG);

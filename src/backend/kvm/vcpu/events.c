@@ -21,8 +21,8 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		.nmi_pending = from->nmi.pending,
 		.nmi_injected = from->nmi.injected,
 		/*
-		 * KVM for AMD CPUs reports NMIs as masked while it delivers one, other CPUs mask
-		 * them afterwards.
+		 * KVM for AMD CPUs reports NMIs as masked while it delivers one, KVM for Intel CPUs
+		 * only afterwards.
 		 */
 		.nmi_masked = from->nmi.masked && !from->nmi.injected,
 		.interrupt_shadow = from->interrupt.shadow,
