@@ -90,13 +90,13 @@ struct vcpu_events {
 	/* VTL0, with features.smm. */
 	bool smi_pending; /* taken at the next entry, if not in SMM */
 	bool smm;	  /* in System Management Mode, in which NMIs are masked */
-	bool smm_in_nmi;  /* NMIs were masked before it, and are after RSM */
+	bool smm_in_nmi;  /* NMIs were masked before the SMI, and are again after RSM */
 };
 
 /*
- * The registers of one VTL of one VP. The backend owns it; the core loads a group with vcpu_get()
- * before it reads it and marks groups that it changes with vcpu_edit(). Groups that are not `valid`
- * are undefined.
+ * The registers of one VTL of one VP. It belongs to the backend; the core loads a group with
+ * vcpu_get() before it reads it and marks groups that it changes with vcpu_edit(). Groups that are
+ * not `valid` are undefined.
  */
 struct vcpu_state {
 	uint32_t valid; /* groups loaded from the CPU since it last ran */
@@ -146,11 +146,11 @@ struct gpa_range {
 	uint64_t pages;
 };
 
-/* A file that holds guest memory. It exists as long as the map has a page of it. */
+/* A file that holds guest memory. Valid as long as the map has a page of it. */
 struct backend_file {
 	int fd;		/* of shared memory, with small pages */
-	uint64_t pages; /* from its beginning */
-	uint8_t *host;	/* the core's own mapping of them, which no protection restricts */
+	uint64_t pages; /* size of the file */
+	uint8_t *host;	/* the core's own mapping of the file, which no protection restricts */
 };
 
 /* A run of guest memory. */
@@ -158,25 +158,25 @@ struct backend_memory {
 	uint64_t gpn;
 	uint64_t pages;
 	const struct backend_file *file;
-	uint64_t page; /* of the file */
+	uint64_t page; /* first page in the file */
 	bool readonly; /* a write that the rights allow is an exit MMIO */
 	bool log;      /* writes are recorded for memory_dirty() */
-	bool smm;      /* for VTL0, memory in System Management Mode alone */
+	bool smm;      /* VTL0 has this memory only in System Management Mode */
 };
 
 /* The VMM's own mapping of a run of guest memory. */
 struct backend_guard {
-	uint8_t *host; /* of the VMM */
+	uint8_t *host; /* address in the VMM's mapping */
 	uint64_t gpn;
 	uint64_t pages;
 	const struct backend_file *file;
-	uint64_t page; /* of the file */
+	uint64_t page; /* first page in the file */
 };
 
 /* ------------------------------------------------------------------ running */
 
 enum backend_exit {
-	BACKEND_EXIT_INTERRUPTED, /* kicked, a signal, or nothing left to do */
+	BACKEND_EXIT_INTERRUPTED, /* kicked, interrupted by a signal, or handled by the backend */
 	BACKEND_EXIT_DEADLINE,	  /* run.deadline has passed */
 	BACKEND_EXIT_HYPERCALL,	  /* RIP at the instruction, `length` long; not executed */
 	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not emulate */
@@ -196,7 +196,7 @@ enum backend_exit {
 struct backend_run {
 	/* In. */
 	uint8_t vtl;
-	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also out */
+	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also an output */
 	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
 	bool interrupt_window; /* exit as soon as an interrupt can be injected */
 	/*
@@ -209,22 +209,23 @@ struct backend_run {
 
 	/* Out. */
 	enum backend_exit exit;
-	uint8_t length; /* of the instruction, where known, else 0 */
+	uint8_t length; /* of the instruction; 0: unknown */
 	union {
 		struct {
 			uint32_t index;
 			uint64_t data; /* of a write; the core fills it for a read */
 		} msr;
 		struct {
-			uint64_t gpa;	/* exact, or the page's first byte if !exact */
-			uint64_t gva;	/* of the byte at gpa, if gva_valid; not of a page walk */
+			uint64_t gpa; /* exact, or the page's first byte if !exact */
+			/* of the byte at gpa, if gva_valid; never valid for a page walk */
+			uint64_t gva;
 			uint8_t access; /* enum gpa_access: one of READ, WRITE, a bit of EXECUTE */
 			bool exact;
 			bool gva_valid;
-			bool page_walk; /* the CPU's own walk of page tables did it */
+			bool page_walk; /* the CPU's page walk made the access */
 			/*
-			 * If the core allows @access at @gpa, the denied access was that of another
-			 * operand.
+			 * If set and the core allows @access at @gpa, an access of another operand
+			 * was denied.
 			 */
 			bool other_operand;
 		} memory;
@@ -246,7 +247,8 @@ struct backend_run {
 		struct {
 			uint64_t rip;
 			uint64_t cr2;
-			bool at_entry; /* of the last entry: the CPU has reset the registers */
+			/* rip, cr2 of the last entry: the CPU has reset the registers */
+			bool at_entry;
 		} shutdown;
 		struct {
 			uint32_t control; /* index of the HV_CR_INTERCEPT bit */
@@ -272,17 +274,17 @@ enum backend_answer {
 /* Capabilities of the backend on this host; filled by create(). */
 struct backend_features {
 	/*
-	 * Rights that can be denied (enum gpa_access): GPA_READ, all of them at once; each other
-	 * bit, this right while the page stays readable.
+	 * Rights that can be denied (enum gpa_access). GPA_READ: only together with all other
+	 * rights. Each other bit: also while the page stays readable.
 	 */
 	uint8_t protect;
 	bool mbec;	     /* user and kernel execute can differ */
 	bool msr_intercepts; /* msr_intercept() works */
 	bool dr6_shared;     /* VsmCapabilities.Dr6Shared */
-	bool smm;	     /* as in the configuration */
+	bool smm;	     /* VTL0 has System Management Mode (config.smm) */
 	/*
-	 * The VTLs of a VP have one XSAVE area, also in their register files: nothing has to be
-	 * moved, and a change of VCPU_FPU in one file is a change in all.
+	 * The register files of all VTLs of a VP have the same XSAVE area: a VTL switch does not
+	 * copy it, and a change of VCPU_FPU in one file changes all.
 	 */
 	bool fpu_shared;
 	bool long_mode_only;	  /* no 32-bit VTL */
@@ -322,7 +324,7 @@ struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
 	uint8_t vtl_count; /* 1-16 */
-	bool smm;	   /* VTL0 has System Management Mode; create() is -ENOTSUP otherwise */
+	bool smm;	   /* VTL0 has System Management Mode; -ENOTSUP if the backend lacks it */
 	/* Reports a denied access to a guarded mapping. The thread holds no lock. May be NULL. */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
@@ -338,8 +340,8 @@ struct backend_ops {
 
 	/*
 	 * From hold() to release() no VP executes guest code or accesses guest memory through the
-	 * backend: changes between them are in force at once. Neither is nested. NULL: the backend
-	 * has no VP that runs beside such a change.
+	 * backend, so no VP observes a change that is partly made. Calls are not nested. NULL: no
+	 * VP of the backend runs concurrently with a change.
 	 */
 	void (*hold)(void *backend);
 	void (*release)(void *backend);
@@ -347,9 +349,9 @@ struct backend_ops {
 	 * Replaces the map of guest memory by @map: @count runs that ascend and do not overlap.
 	 * @gone has the pages of the present map that are not in @map, or are there with another
 	 * page of a file, another `readonly` or another `smm`. All other pages keep the rights of
-	 * protect(); pages that are new have all rights in every VTL. No page of @gone, and none
-	 * that is new, has an overlay. VPs are held. On failure the old map is in force, but rights
-	 * of @gone may be lost.
+	 * protect(); pages that are new have all rights in every VTL. No page of @gone and no new
+	 * page has an overlay. VPs are held. On failure the old map is in force, but rights of
+	 * @gone may be lost.
 	 */
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);
@@ -369,11 +371,14 @@ struct backend_ops {
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
 	/*
-	 * Sets the bits of @bitmap of those pages from @host on that lack a right, or are no longer
-	 * there.
+	 * Sets the bit in @bitmap of each page from @host on that is denied a right, or whose
+	 * mapping was replaced because devices accessed too many denied pages.
 	 */
 	void (*guard_denied)(void *backend, const void *host, uint64_t pages, uint64_t *bitmap);
-	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */
+	/*
+	 * Ends all open instructions, before RAM is zeroed. No VP runs. NULL: the backend has no
+	 * open instructions.
+	 */
 	int (*finish_all)(void *backend);
 
 	/*
@@ -386,20 +391,21 @@ struct backend_ops {
 		       uint8_t access);
 
 	/*
-	 * @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map.
+	 * Allocates @pages zeroed pages for overlays and maps them at *@host. Called once, before
+	 * any overlay_map.
 	 */
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
 	/*
-	 * Maps page @page of the overlay memory at @gpn for @vtl, over RAM or nothing, with the
-	 * rights @access only; they replace the rights of an overlay that is already mapped there.
-	 * In force on every VP on return; until then each right is that of the old or of the new
-	 * state. @access contains GPA_READ. GPA_WRITE can always be denied, an execute right as in
-	 * features.protect and features.mbec; -ENOTSUP otherwise (the core checks first).
+	 * Maps page @page of the overlay memory at @gpn for @vtl, which may have no RAM there, with
+	 * only the rights @access; they replace the rights of an overlay that is already mapped
+	 * there. In force on every VP on return; until then each right is that of the old or of the
+	 * new state. @access contains GPA_READ. GPA_WRITE can always be denied, an execute right as
+	 * in features.protect and features.mbec; -ENOTSUP otherwise (the core checks first).
 	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 	/*
-	 * The RAM below is visible again, with the rights of the last protect(). In force when it
-	 * returns.
+	 * Removes the overlay: the RAM below is visible again, with the rights of the last
+	 * protect(). In force when it returns.
 	 */
 	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
 
@@ -417,8 +423,8 @@ struct backend_ops {
 
 	/*
 	 * Replaces the conditions on which @vtl of @vp exits for a debugger. A STEP ends with
-	 * EXIT_DEBUG if the CPU executes the instruction; the core counts the step if it exits
-	 * instead. Owner of @vp. NULL: not supported.
+	 * EXIT_DEBUG if the CPU executes the instruction; if it exits instead, the core reports the
+	 * step. Owner of @vp. NULL: not supported.
 	 */
 	int (*vp_debug)(void *vp, uint8_t vtl, const struct backend_debug *debug);
 
@@ -439,8 +445,8 @@ struct backend_ops {
 	int (*vp_show_invariant_tsc)(void *vp, bool shown);
 
 	/*
-	 * @state: set to an array of vtl_count register files, owned by the backend, all groups
-	 * valid and zero except the sizes; the core then writes the reset state.
+	 * @state: set to an array of vtl_count register files, which belong to the backend: all
+	 * groups valid, all fields zero except the sizes; the core then writes the reset state.
 	 */
 	int (*vp_create)(void *backend, uint32_t index, uint32_t apic_id,
 			 const struct cpuid_leaf *leaves, size_t leaf_count, void **vp,
@@ -465,12 +471,12 @@ struct backend_ops {
 	int (*vp_run)(void *vp, struct backend_run *run);
 	/*
 	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it
-	 * must come before anything else is done to this VTL of the VP.
+	 * must be called before any other function for this VTL of the VP.
 	 */
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
 	/*
-	 * Whether an external interrupt would be delivered at once: by IF, interrupt shadow, and
-	 * other events that are being delivered.
+	 * Whether an external interrupt would be delivered at the next entry: depends on IF, the
+	 * interrupt shadow, and events that are being delivered.
 	 */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
 	/* Drops the VTL's translations of linear addresses before it next runs. */
@@ -479,9 +485,8 @@ struct backend_ops {
 	backend_cpuid_fn *vp_cpuid;
 
 	/*
-	 * Makes a running vp_run return soon, and the next one return at once if none is running.
-	 * Any thread; also wakes vp_wait. A kick before the call of either function has the same
-	 * effect.
+	 * Makes a running vp_run return soon, or the next one return immediately. Wakes vp_wait in
+	 * the same manner. Any thread.
 	 */
 	void (*vp_kick)(void *vp);
 	/*

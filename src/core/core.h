@@ -41,7 +41,10 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
-/* Shared groups that a VTL switch copies only if they have changed, as is rare (vp/shared.c). */
+/*
+ * Groups of shared registers that rarely change: a VTL switch copies them only if they did
+ * (vp/shared.c).
+ */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
@@ -55,11 +58,11 @@ struct ram_region {
 	uint64_t gpn;
 	uint64_t pages;
 	struct ram_file *file;
-	uint64_t page;	/* of the file */
+	uint64_t page;	/* first page in the file */
 	uint8_t *host;	/* the core's own mapping of it */
-	uint8_t *guard; /* the VMM's mapping if guarded: it has the rights of VTL0; or NULL */
+	uint8_t *guard; /* the VMM's mapping, with only the rights of VTL0; NULL: not guarded */
 	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG, VSM_MEMORY_SMM */
-	bool aliased;	/* a page of it is also at another GPA, or was */
+	bool aliased;	/* one of its pages also is, or was, at another GPA */
 };
 
 /*
@@ -87,8 +90,8 @@ struct overlay {
 	uint64_t gpn;
 	enum overlay_kind kind;
 	uint32_t vp;	/* 0 for kinds that are per VTL */
-	uint32_t page;	/* of the overlay memory */
-	uint8_t access; /* rights of the VTL where no higher VTL restricts the GPA */
+	uint32_t page;	/* page of the overlay memory */
+	uint8_t access; /* rights of the VTL if no higher VTL restricts the GPA */
 	uint8_t shown;	/* rights of its mapping in the backend; 0: not mapped */
 };
 
@@ -96,7 +99,7 @@ struct overlay {
 struct overlay_list {
 	struct overlay *entry;
 	uint32_t count;
-	uint32_t capacity; /* c: every overlay that can exist, and one being moved */
+	uint32_t capacity; /* c: number of overlays that can exist, plus one being moved */
 };
 
 struct protection_map; /* memory/protection_map.c: the rights that one VTL gives one lower VTL */
@@ -128,12 +131,12 @@ struct memory {
 	pthread_mutex_t turn_lock;
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
-	uint8_t turn_waiter;	  /* T r: the highest VTL that was refused a turn lately */
-	uint64_t turn_kept_until; /* T r: TSC until which the next turn is reserved for it */
+	uint8_t turn_waiter;	  /* T r: VTL for which the next turn is reserved */
+	uint64_t turn_kept_until; /* T r: TSC until which lower VTLs than turn_waiter wait */
 	pthread_mutex_t dma_lock;
 	struct vsm_dma_map *dma_map; /* D: list, of the VMM's mappings (memory/dma_map.c) */
 	uint32_t dma_count;	     /* D */
-	uint64_t dma_pages;	     /* D: of all of them */
+	uint64_t dma_pages;	     /* D: pages of all mappings in the list */
 };
 
 /* ---------------------------------------- SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
@@ -183,8 +186,8 @@ struct vp_vtl {
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
-	uint64_t seldom_version;   /* o: of the values of its CORE_SELDOM registers; 0: unknown */
-	/* o r s: it runs or was interrupted by a higher VTL, and has not returned to a lower one */
+	uint64_t seldom_version;   /* o: version of its CORE_SELDOM registers; 0: unknown */
+	/* o r s: it was entered and has not executed a VTL return since */
 	bool entered;
 	uint64_t assist_msr; /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
 	uint8_t *assist;     /* o: the assist page's memory, NULL while it is off */
@@ -192,24 +195,24 @@ struct vp_vtl {
 	uint64_t secure_config[CORE_VTL_MAX -
 			       1];     /* o r s: VsmVpSecureConfigVtl0.. as this VTL set them */
 	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl and its masks */
-	uint64_t cr_intercept_counted; /* P r: the part of it that cr_intercept_users counts */
+	uint64_t cr_intercept_counted; /* P r: its bits that cr_intercept_users counts */
 	uint64_t cr0_mask;	       /* o r s */
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
 	/*
-	 * r s: the owner writes it with partition->lock held (interrupt/tsc.c): TSC of this VTL -
-	 * the partition's
+	 * TSC of this VTL minus the partition's. r s: the owner writes it with partition->lock held
+	 * (interrupt/tsc.c).
 	 */
 	uint64_t tsc_offset;
 	uint64_t tsc_adjust;  /* o r s: IA32_TSC_ADJUST */
-	uint64_t tlb_unlocks; /* o: partition->tlb_unlocks before VP_TLB_LOCKED */
+	uint64_t tlb_unlocks; /* o: value of partition->tlb_unlocks when it was blocked */
 	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
-	bool triple_fault;    /* o r s: an exception could not be delivered: shutdown */
-	int16_t exception;    /* o r: the last vector that was delivered to it, or -1 */
+	bool triple_fault;    /* o r s: a shutdown (triple fault) is due */
+	int16_t exception;    /* o r: vector of the last exception delivered to it, or -1 */
 	uint32_t debug;	      /* o: conditions that stop it, enum vsm_debug_flags */
 	uint32_t debug_due;   /* o r: those of them to be reported before it runs again */
-	/* o: VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left), a set */
+	/* o: set of VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left) */
 	uint64_t kicks[CORE_VP_MAX / 64];
 };
 
@@ -219,13 +222,13 @@ typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
 struct vp_request {
 	vp_request_fn *function;
 	void *argument;
-	bool changes;		 /* registers: not within a hypercall of the VP that serves it */
+	bool changes;		 /* changes registers: never served inside a hypercall */
 	uint8_t vtl;		 /* of the requester; CORE_VTL_MAX: the VMM */
 	struct vp_request *next; /* R */
 	bool done;		 /* R */
 };
 
-/* How often requests of lower VTLs may interrupt a higher one. */
+/* Number of requests of lower VTLs that may interrupt a higher VTL each second. */
 #define CORE_REQUESTS_HZ 1000u
 
 /* MTRRs (msr/mtrr.c): one set for all VTLs of a VP. */
@@ -255,15 +258,15 @@ struct vsm_vp {
 	uint32_t apic_id;		 /* c */
 	struct vp_vtl *vtl;		 /* c: [partition->vtl_count] */
 	struct vp_vtl *active;		 /* o: &vtl[active_vtl] */
-	/* c; contents o r s: through vcpu_get / vcpu_edit */
+	/* c: register file of each VTL; contents o r s, accessed by vcpu_get() and vcpu_edit() */
 	struct vcpu_state *cpu[CORE_VTL_MAX];
 
 	uint8_t active_vtl;	       /* o s r */
-	uint64_t seldom_version;       /* o: the last that was assigned to a VTL (vp/shared.c) */
+	uint64_t seldom_version;       /* o: the last version assigned to a VTL (vp/shared.c) */
 	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
 	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
 	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];
-	_Atomic uint16_t synic_waiting; /* a r: VTLs with something in synic.waiting */
+	_Atomic uint16_t synic_waiting; /* a r: VTLs whose synic.waiting is not 0 */
 	_Atomic uint16_t flush_wanted;	/* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
@@ -273,32 +276,32 @@ struct vsm_vp {
 	bool exit_pending;	    /* V: an exit to the VMM is not completed */
 	pthread_t exit_thread;	    /* V: the VMM's thread that received it */
 	pid_t exit_tid;		    /* V: the kernel's ID of that thread */
-	_Atomic bool wanted;	    /* a: the thread that runs it waits for one that acts for it */
+	_Atomic bool wanted;	    /* a: a thread that runs it waits for the acting thread */
 	struct vp_request *request; /* R: highest VTL first, then oldest first */
 	_Atomic uint32_t
-		request_waiting; /* a: VTLs with a request there, bit CORE_VTL_MAX: the VMM */
-	_Atomic bool waits_for_request; /* a: its owner waits for a request of its own */
-	bool called;			/* R: it was kicked during that wait */
+		request_waiting; /* a: VTLs with a queued request, bit CORE_VTL_MAX: the VMM */
+	_Atomic bool waits_for_request; /* a: its owner waits for another VP to serve a request */
+	bool called;			/* R: it was kicked during the wait for a request */
 	_Atomic uint8_t level;		/* a: the active VTL, for other threads: a hint */
 	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
-	_Atomic bool asleep;		/* a: it has nothing to run: requests delay no VTL */
+	_Atomic bool asleep;		/* a: it sleeps, so a request delays no VTL */
 	_Atomic bool serve_lower; /* a: a request of a VTL below the active one may be served */
-	_Atomic uint64_t next_lower_request; /* a r: TSC from which the next one may be served */
+	_Atomic uint64_t next_lower_request; /* a r: TSC from which another may be served */
 	_Atomic bool stop;		     /* a: vsm_vp_kick */
 	/*
-	 * a: the bit of the VTL that the backend's vp_run() executes; << 16: VTLs that need no kick
-	 * meanwhile
+	 * a: lower half: bit of the VTL that the backend's vp_run() executes; upper half: VTLs that
+	 * need no kick meanwhile
 	 */
 	_Atomic uint32_t in_guest;
 	/*
-	 * o: VTLs below the active one whose interrupts do not stop it: they are checked before
-	 * they run again and raise no VINA. Otherwise VTL0 of another VP could keep VTL1 from
-	 * running.
+	 * o: VTLs below the active one whose interrupts neither kick the VP nor raise a VINA: their
+	 * APICs are checked before they next run. With kicks, VTL0 of another VP could keep VTL1
+	 * from running.
 	 */
 	uint16_t deferred;
 	/*
-	 * o: VTLs with a bit in `kicks`; kicks are made, highest VTL first, before VTL kicks_by
-	 * runs
+	 * o: VTLs with bits in `kicks`. The kicks are made, highest VTL first, before VTL kicks_by
+	 * or a lower one runs.
 	 */
 	uint16_t kicks_left;
 	uint8_t kicks_by;
@@ -318,7 +321,7 @@ struct vsm_vp {
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
 	bool smm_blocks;      /* o r: VTL0 has an SMI, INIT or SIPI that waits for the end of SMM */
 	bool smi_waits;	      /* o r: VTL0 has an SMI, which waits for its next entry */
-	bool smi_sent;	      /* o: the backend has it for this entry */
+	bool smi_sent;	      /* o: the backend has an SMI for this entry */
 	bool smi_refused;     /* o: an SMI was refused, and a warning logged */
 	bool inta_due;	      /* o: VTL0 takes an interrupt of the 8259 now */
 	int16_t inta_vector;  /* o: the VMM's answer to VSM_EXIT_INTA */
@@ -326,11 +329,11 @@ struct vsm_vp {
 	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
 
-	struct backend_run run; /* o: request to and result of the backend */
-	uint64_t runtime;	/* o s r: TSC ticks in vsm_vp_run(), without its waits */
-	uint64_t runtime_since; /* o: TSC from which on more are added, with runtime_runs */
-	bool runtime_runs;	/* o */
-	struct mtrr mtrr;	/* o r s */
+	struct backend_run run;		 /* o: request to and result of the backend */
+	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
+	uint64_t runtime_since;		 /* o: TSC at the start of ticks not added yet */
+	bool runtime_runs;		 /* o */
+	struct mtrr mtrr;		 /* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
 	uint8_t *hypercall_input;	 /* c: a page; contents o */
 	uint8_t *hypercall_output;	 /* c: a page; contents o */
@@ -382,7 +385,7 @@ struct vsm_partition {
 	_Atomic bool time_stopped;    /* a */
 	uint64_t stopped_tsc;	      /* written before time_stopped is set */
 	uint64_t reference_start;     /* c s: TSC at reference time 0 */
-	uint64_t reference_scale;     /* c: 100 ns units a TSC tick, in 2^-64 */
+	uint64_t reference_scale;     /* c: 100 ns units per TSC tick, times 2^64 */
 	uint64_t crash_ctl;	      /* P r s */
 	uint64_t crash[5];	      /* P r s */
 	uint32_t tsc_sequence;	      /* P r s */
@@ -393,7 +396,7 @@ struct vsm_partition {
 		request_wake; /* R: a request was added or done, or a VP has no owner any more */
 	_Atomic uint32_t requests;    /* a: callers inside vp_call */
 	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
-	_Atomic bool reset_wanted;    /* a: by the reset MSR */
+	_Atomic bool reset_wanted;    /* a: the guest wrote the reset MSR */
 	_Atomic uint8_t trace_on;     /* a: TRACE_TO_RING, TRACE_TO_TAP */
 	/* Changed only while no VP runs: the callback for events, and its mask. */
 	vsm_trace_fn *tap;
@@ -432,7 +435,7 @@ static inline uint8_t vtls_highest(uint16_t vtls)
 	return (uint8_t)(31 - __builtin_clz(vtls));
 }
 
-/* Of enum vcpu_msr: number, and value after reset. */
+/* Number of each MSR of enum vcpu_msr, and its value after reset. */
 extern const uint32_t vcpu_msr_number[VCPU_MSR_COUNT];
 extern const uint64_t vcpu_msr_reset[VCPU_MSR_COUNT];
 /* Returns VCPU_MSR_COUNT if @msr is none of them. */
@@ -442,8 +445,8 @@ unsigned int vcpu_msr_find(uint32_t msr);
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
 
 /*
- * The register file of a VTL with @groups valid. Only the thread that owns the VP. If a load fails,
- * the VP is marked broken and zeroes are read.
+ * Returns the register file of a VTL with @groups valid. Owner. If a load fails, the VP is marked
+ * broken and zeroes are read.
  */
 static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
@@ -460,7 +463,7 @@ static inline bool vp_in_smm(struct vsm_vp *vp)
 	return vp->partition->config.smm && vcpu_get(vp, 0, VCPU_EVENTS)->events.smm;
 }
 
-/* The same for writing: marks @groups dirty. */
+/* vcpu_get() for registers that the caller changes: marks @groups dirty. */
 static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
 	struct vcpu_state *cpu = vp->cpu[vtl];

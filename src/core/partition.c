@@ -73,7 +73,7 @@ static int config_check(const struct vsm_config *config)
 	return 0;
 }
 
-/* The tolerance of KVM, which does not scale a TSC within it. */
+/* KVM does not scale a TSC whose rate differs by less (tsc_tolerance_ppm). */
 #define TSC_TOLERANCE_PPM 250u
 
 static int settle_tsc_rate(struct vsm_partition *partition)
@@ -185,7 +185,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		error = create_vps(partition);
 	if (error)
 		goto fail;
-	/* After the VPs are created: a backend reads the TSC by a VP. */
+	/* The VPs must exist: a backend reads the TSC of a VP. */
 	reftime_init(partition, vp_tsc(partition));
 	reset_partition_state(partition);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
@@ -288,7 +288,7 @@ int partition_clear(struct vsm_partition *partition, bool zero)
 
 	if (error)
 		return error;
-	/* Only after the secrets behind the protections are wiped (P25). */
+	/* The protections end only after the secrets behind them are wiped (P25). */
 	error = protect_reset(partition);
 	map_error = memory_map_reset(partition);
 	error = error ? error : map_error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Start and stop of a trace. It begins with the state of the partition, which a reader cannot
- * derive from events, and ends with the counters of the VPs.
+ * Start and stop of a trace. The trace begins with the state of the partition, which a reader
+ * cannot derive from events, and ends with the counters of the VPs.
  */
 #include <errno.h>
 

@@ -47,9 +47,9 @@ enum vcpu_msr {
 #define VCPU_MSR_OPTIONAL VCPU_MSR_SPEC_CTRL
 
 /*
- * MSRs that go to the CPU and have no state of their own: X(first, last, may be read, may be
- * written). EFER and the segment bases are in VCPU_SYSTEM, the TSC follows from the VTL's offset;
- * the others are constants of the host, or commands.
+ * MSRs that are passed to the CPU but not saved by VCPU_MSRS: X(first, last, may be read, may be
+ * written). EFER and the segment bases are in VCPU_SYSTEM, the TSC is computed from the VTL's
+ * offset; the others are constants of the host, or commands.
  */
 #define VCPU_MSRS_PASSED(X)                                           \
 	X(X64_MSR_EFER, X64_MSR_EFER, 1, 1)                           \

@@ -58,14 +58,14 @@
 #define X64_DR6_RESET	UINT64_C(0xffff0ff0)
 #define X64_DR7_RESET	UINT64_C(0x400)
 #define X64_MXCSR_RESET 0x1f80u
-#define X64_FCW_INIT	0x37fu /* after FINIT, and in the initial state of the component */
+#define X64_FCW_INIT	0x37fu /* after FINIT, and in the initial state of the x87 component */
 
 #define X64_SMBASE_RESET 0x30000u
 /* Offset from SMBASE and size of the state save area (SDM 3C 33.4.1). */
 #define X64_SMM_SAVE_AREA 0xfe00u
 #define X64_SMM_SAVE_SIZE 0x200u
 
-/* Bits of MXCSR that can exist, and the default if the area has no mask: SDM 1, 11.6.6. */
+/* Defined bits of MXCSR, and those that exist if MXCSR_MASK is 0: SDM 1, 11.6.6. */
 #define X64_MXCSR_MASK_ALL  0xffffu
 #define X64_MXCSR_MASK_NONE 0xffbfu
 

@@ -24,7 +24,8 @@ struct request {
 
 /* Location of the parameters, from the control word. */
 struct layout {
-	uint32_t input;	    /* bytes by the control word: fixed part, variable header, elements */
+	/* bytes as in the control word: fixed part, variable header, elements */
+	uint32_t input;
 	uint32_t output;    /* bytes, from element 0 on */
 	uint32_t output_at; /* fast: offset of the output in the register block */
 };
@@ -84,7 +85,7 @@ static void write_result(struct vsm_vp *vp, uint8_t vtl, const struct request *r
 	vp_skip_instruction(vp, vtl, length);
 }
 
-/* ------------------------------------------------------------------ before the call */
+/* ------------------------------------------------------------------ checks before the call */
 
 /* TLFS "Legal Hypercall Environments": ring 0 of protected or long mode. */
 static bool mode_is_legal(const struct vcpu_state *cpu)
@@ -216,7 +217,10 @@ static bool address_is_legal(const struct vsm_partition *partition, uint64_t gpa
 	       gpa % CORE_PAGE_SIZE + size <= CORE_PAGE_SIZE;
 }
 
-/* A parameter page that cannot be used: a higher VTL gets an intercept, or the call fails. */
+/*
+ * Handles a parameter page that cannot be accessed: a higher VTL gets an intercept, or the call
+ * fails.
+ */
 static uint16_t page_refused(struct hypercall *call, enum gpa_result result,
 			     const struct gpa_fault *fault, bool output)
 {
@@ -257,7 +261,7 @@ static uint16_t read_memory(struct hypercall *call, const struct request *reques
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ the call */
+/* ------------------------------------------------------------------ execution */
 
 /* Bytes [*from, *to) of the output that the call has produced. */
 static void output_range(const struct hypercall *call, uint16_t status, const struct layout *layout,
@@ -292,7 +296,10 @@ static uint16_t write_output(struct hypercall *call, const struct request *reque
 	}
 	result = gpa_write(call->vp->partition, call->vtl, request->output + from,
 			   call->output + from, to - from, &fault);
-	/* The rights have changed since the check. Calls with output can be repeated safely. */
+	/*
+	 * A failure means that the rights have changed since read_memory(). Calls with output can
+	 * be repeated safely.
+	 */
 	return result == GPA_OK ? status : page_refused(call, result, &fault, true);
 }
 
@@ -346,8 +353,8 @@ static bool switch_vtl(struct vsm_vp *vp, const struct vcpu_state *cpu,
 }
 
 /*
- * Every call but the two that switch VTLs. Not inlined: its frame is large, and VTL switches are
- * frequent.
+ * Handles every call except VTL call and return. Not inlined: its frame is large, and VTL switches
+ * are frequent.
  */
 static __attribute__((noinline)) void dispatch_call(struct vsm_vp *vp, uint8_t vtl,
 						    const struct request *request, uint16_t code,

@@ -13,7 +13,7 @@ struct hypercall;
 /*
  * One call. A simple call returns its status. A rep call processes elements from `rep_done` (at
  * first the rep start index) and counts them there; on failure rep_done is the index that failed.
- * It checks hypercall_time_is_up() between elements and, if so, returns HYPERCALL_CONTINUE.
+ * If hypercall_time_is_up() between two elements, it returns HYPERCALL_CONTINUE.
  */
 typedef uint16_t hypercall_fn(struct hypercall *call);
 
@@ -51,7 +51,7 @@ struct hypercall {
 	uint16_t rep_count;
 	uint16_t rep_start;
 	uint16_t rep_done;
-	uint16_t input_available; /* bytes read from `input` on: at least those stated */
+	uint16_t input_available; /* bytes read at `input`: at least the size in the control word */
 	const uint8_t *input;	  /* fixed part */
 	const uint8_t *variable;  /* variable header */
 	const uint8_t *element;	  /* element 0, rep_input bytes each */

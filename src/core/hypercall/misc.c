@@ -9,7 +9,7 @@
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 
-/* The spinning VP may wait for a VP thread that has no CPU: yield this one. */
+/* Yields the host CPU, as the caller may spin for a VP whose thread has none. */
 uint16_t hc_notify_long_spin_wait(struct hypercall *call)
 {
 	(void)call;
@@ -25,7 +25,7 @@ uint16_t hc_get_partition_id(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* No call above 0x8001 exists: a map without bits. */
+/* Returns no bits, as there is no other extended call. */
 uint16_t hc_ext_query_capabilities(struct hypercall *call)
 {
 	memset(call->output, 0, sizeof(uint64_t));
@@ -40,9 +40,9 @@ struct cpuid_batch {
 };
 
 /*
- * The call has no target VTL: it returns the values of the caller's. The active VTL of the other VP
- * may be a higher one, whose CR4 and APIC the caller must not see. Where @vp lacks the caller's
- * VTL, the next lower one is used.
+ * The call has no target VTL: it returns the values for the caller's VTL, not for the active VTL of
+ * @vp, which may be higher: the caller must not see its CR4 and APIC. If the caller's VTL is not
+ * enabled on @vp, the next lower one is used.
  */
 static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 {
@@ -51,7 +51,7 @@ static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 	return vtls_highest(enabled);
 }
 
-/* On the thread that owns @vp. */
+/* Runs on the thread that owns @vp. */
 static void cpuid_batch(struct vsm_vp *vp, void *argument)
 {
 	struct cpuid_batch *batch = argument;

@@ -11,7 +11,7 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Pages between two checks of the clock: well below the 50 us of a call (P27). */
+/* Pages between two checks of the clock: they take much less than the 50 us of a call (P27). */
 #define SLICE 32u
 
 static bool any_bit(const uint8_t *reserved, size_t size)
@@ -39,9 +39,8 @@ static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, s
 }
 
 /*
- * The VTL whose mask the call changes: the caller's own, or that of a VTL above 0 and below it. A
- * mask restricts every VTL below its owner. A VTL needs EnableVtlProtection for its own mask; a
- * higher one is exempt.
+ * The VTL whose mask the call changes: the caller's, or a lower VTL above VTL0. A mask restricts
+ * every VTL below its owner. Only the change of a VTL's own mask needs EnableVtlProtection.
  */
 static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint8_t *owner)
 {
@@ -108,9 +107,9 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 }
 
 /*
- * The result of the access check for @vtl on the page. VTL0 has no access to SMRAM, whether a VP is
- * in System Management Mode or not: VTL1, which asks on behalf of VTL0, must not access SMRAM for
- * it. The intercepting VTL is 0 then.
+ * Checks the access of @vtl to a page. VTL0 has no access to memory with VSM_MEMORY_SMM, even while
+ * a VP is in System Management Mode: VTL1, which asks on behalf of VTL0, must not access this
+ * memory for it. The intercepting VTL is 0 in this case.
  */
 static uint64_t check_page(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			   uint8_t access)

@@ -15,7 +15,7 @@ struct batch {
 	struct regs_caller caller;
 	uint8_t vtl;
 	uint16_t status;
-	uint64_t retry_at; /* TSC: time to continue; 0: at once */
+	uint64_t retry_at; /* TSC at which to continue after a refused turn, or 0 */
 };
 
 typedef uint16_t element_fn(struct vsm_vp *vp, struct batch *batch, uint16_t index);
@@ -71,7 +71,7 @@ static uint16_t set_element(struct vsm_vp *vp, struct batch *batch, uint16_t ind
 	return status;
 }
 
-/* In order, up to the first failure or the end of the time slice. */
+/* Processes the elements in order, up to the first failure or the end of the time slice. */
 static void run_batch(struct vsm_vp *vp, struct batch *batch, element_fn *element)
 {
 	struct hypercall *call = batch->call;

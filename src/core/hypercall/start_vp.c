@@ -25,7 +25,7 @@ static void start(struct vsm_vp *vp, void *argument)
 	request->status = HV_STATUS_ACCESS_DENIED;
 	if (!startvp_allowed(request->call->vp, request->call->vtl))
 		return;
-	/* As INIT from VTL0: the mode is protected from VTL0. The caller tries again. */
+	/* As with INIT, VTL0 cannot interrupt System Management Mode. The caller tries again. */
 	request->status = HV_STATUS_INVALID_VP_STATE;
 	if (request->call->vtl == 0 && vp_in_smm(vp))
 		return;
@@ -35,7 +35,7 @@ static void start(struct vsm_vp *vp, void *argument)
 
 uint16_t hc_start_virtual_processor(struct hypercall *call)
 {
-	/* Both calls have the same input layout. */
+	/* HvCallEnableVpVtl and HvCallStartVirtualProcessor have the same input layout. */
 	const struct hv_enable_vp_vtl_input *input = (const void *)call->input;
 	struct start_request request = {
 		.call = call, .context = &input->context, .vtl = input->target_vtl};

@@ -20,9 +20,9 @@ struct translation {
 	uint8_t cache;
 	bool overlay;
 	uint64_t gpa;
-	uint8_t intercept_vtl; /* code INTERCEPT: the VTL that would get it */
+	uint8_t intercept_vtl; /* code INTERCEPT: the VTL that would get the intercept */
 	uint8_t intercept_access;
-	bool intercept_page; /* of the page itself, not of a page table */
+	bool intercept_page; /* the page itself is denied, not a page table */
 };
 
 /* ------------------------------------------------------------------ TLFS to walker */
@@ -62,7 +62,7 @@ static const uint8_t cache_types[] = {
 	[VSM_WALK_CACHE_WP] = 5, [VSM_WALK_CACHE_WB] = 6, [VSM_WALK_CACHE_UC_MINUS] = 0,
 };
 
-/* The result when guest memory refuses an access of the walk, or the page that it found. */
+/* Sets the result if memory refuses an access to a page table, or to the page found. */
 static void memory_refused(struct translation *translation, const struct gva_walk *walk)
 {
 	const struct gpa_fault *fault = &walk->fault;
@@ -146,7 +146,7 @@ static void conclude(struct vsm_vp *vp, struct translation *translation,
 
 /* ------------------------------------------------------------------ the calls */
 
-/* On the thread that owns @vp. */
+/* Runs on the thread that owns @vp. */
 static void translate(struct vsm_vp *vp, void *argument)
 {
 	struct translation *translation = argument;
@@ -157,7 +157,10 @@ static void translate(struct vsm_vp *vp, void *argument)
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
-	/* A VTL that is not enabled on @vp never returns there, so its lock would never end. */
+	/*
+	 * The lock ends when the caller's VTL returns on @vp, which it never does if it is not
+	 * enabled there.
+	 */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT &&
 	    !(atomic_load(&vp->enabled_vtls) & vtl_bit(translation->caller))) {
 		translation->status = HV_STATUS_INVALID_VTL_STATE;

@@ -16,7 +16,7 @@
 #define DECODE_MAX_LENGTH 15u /* bytes of an instruction (SDM volume 2A, 2.3.11) */
 #define DECODE_MAX_MEMORY 4u
 
-/* Memory that the instruction touches. */
+/* Memory that the instruction accesses. */
 struct decode_memory {
 	uint64_t linear; /* address of the first byte, with segment base */
 	uint32_t size;	 /* bytes; of one element for string instructions */
@@ -31,7 +31,7 @@ struct decode_result {
 
 /*
  * Decodes the instruction at RIP of @cpu (groups GPR and SYSTEM valid) from @count bytes. Registers
- * have the values from before it. False: illegal or incomplete.
+ * have the values from before the instruction. False: illegal or incomplete.
  */
 bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size_t count,
 			struct decode_result *result);

@@ -13,7 +13,10 @@
 #define PORT_COUNT 65536u
 #define PORT_WORDS (PORT_COUNT / 64u)
 
-/* Writes by SMI and RSM, which are no exits (SDM 3C 33.4.1, 33.5.1). */
+/*
+ * Intercepts that System Management Mode makes impossible: SMI and RSM write these registers
+ * without an exit (SDM 3C 33.4.1, 33.5.1).
+ */
 #define WITHOUT_SMM                                                                              \
 	(HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE) | HV_CR_INTERCEPT(GDTR_WRITE) | \
 	 HV_CR_INTERCEPT(IDTR_WRITE) | HV_CR_INTERCEPT(LDTR_WRITE) | HV_CR_INTERCEPT(TR_WRITE) | \
@@ -88,7 +91,7 @@ bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr
 		 mask & HV_INTERCEPT_ACCESS_MASK_WRITE);
 }
 
-/* ------------------------------------------------------------------ which MSRs exit */
+/* ------------------------------------------------------------------ exits of MSRs and registers */
 
 static struct msr_intercept *find_msr(struct intercept_map *map, uint32_t msr)
 {
@@ -241,7 +244,7 @@ static uint16_t set_msr(struct vsm_partition *partition, uint8_t vtl, uint32_t m
 	if (update_msr_exits(partition, vtl, msr)) {
 		status = HV_STATUS_OPERATION_FAILED;
 		entry->mask = before;
-		/* Exits without an interceptor are harmless, if this fails too. */
+		/* If this fails, too, the MSR exits without an interceptor, which is harmless. */
 		update_msr_exits(partition, vtl, msr);
 	}
 	if (!entry->mask)

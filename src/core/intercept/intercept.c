@@ -23,8 +23,8 @@ static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 #define RETRY_HZ 1000u
 
 /*
- * Posts directly to the slot of SINT0. If that is busy or closed, or the VP lacks that VTL, the
- * instruction runs again later, since it had no effect, and is intercepted again.
+ * Posts directly to the slot of SINT0. If the slot is busy, SINT0 is closed or @vtl is not enabled
+ * on the VP, the instruction, which had no effect, is retried later and intercepted again.
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
 {
@@ -59,7 +59,7 @@ static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruct
 
 /* ------------------------------------------------------------------ memory */
 
-/* If @gva translates to the denied page, the access is reported with both addresses. */
+/* If @gva translates to the denied page, sets both exact addresses of the access. */
 static bool match(struct vsm_vp *vp, uint64_t gva, struct intercept_access *access)
 {
 	static const uint8_t cache_type[] = {
@@ -87,7 +87,7 @@ static bool match(struct vsm_vp *vp, uint64_t gva, struct intercept_access *acce
 	return true;
 }
 
-/* The same for [gva, gva + size), which may reach into a second page. */
+/* match() for [gva, gva + size), which may reach into a second page. */
 static bool match_span(struct vsm_vp *vp, uint64_t gva, uint32_t size,
 		       struct intercept_access *access)
 {
@@ -140,7 +140,7 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	};
 	struct hv_message message;
 
-	/* If the fetch was denied, the VTL may not read these bytes. */
+	/* If the fetch was denied, the VTL may not read the bytes of the instruction. */
 	if (!(fault->access & GPA_EXECUTE))
 		intercept_read_instruction(vp, run->length, &instruction);
 	if (run->exit == BACKEND_EXIT_MEMORY && !run->memory.page_walk)
@@ -232,7 +232,7 @@ static bool passes_mask(struct vsm_vp *vp, uint8_t vtl, uint32_t bit, uint64_t v
 	}
 }
 
-/* The lowest VTL whose CrInterceptControl intercepts this; 0: none. */
+/* The lowest VTL whose CrInterceptControl intercepts the access; 0: none. */
 static uint8_t control_owner(struct vsm_vp *vp, uint32_t bit, uint64_t value)
 {
 	uint16_t above = vtls_to_notify(vp);

@@ -20,8 +20,9 @@
 void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva_valid,
 		      uint64_t gva, bool hypercall_output);
 /*
- * The backend reported an access that is allowed, of an instruction with another operand that is
- * denied: that operand is found by decoding. Nothing is reported if there is none.
+ * The backend reported an allowed access of an instruction that has another operand, which is
+ * denied. Decodes the instruction to find and report this operand; reports nothing if there is
+ * none.
  */
 void intercept_other_operand(struct vsm_vp *vp);
 /* RDMSR or WRMSR. */
@@ -31,11 +32,11 @@ bool intercept_io(struct vsm_vp *vp, const struct backend_run *run);
 /* MOV CR0/CR4, XSETBV, LGDT, LIDT, LLDT, LTR: @control is the HV_CR_INTERCEPT bit index. */
 bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t length);
 
-/* Call after a change of CrInterceptControl or masks of @vtl: the MSRs that exit may change. */
+/* Updates the exits of registers and MSRs after a change of CrInterceptControl or masks of @vtl. */
 int intercept_update(struct vsm_vp *vp, uint8_t vtl);
 /* Bits of CrInterceptControl that this partition can enforce. */
 uint64_t intercept_supported(const struct vsm_partition *partition);
-/* Whether it can enforce HV_INTERCEPT_ACCESS bits @mask of an MSR. */
+/* Whether this partition can enforce HV_INTERCEPT_ACCESS bits @mask of an MSR. */
 bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr, uint32_t mask);
 
 /*
@@ -56,7 +57,7 @@ void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule
 		    void *opaque);
 /* Removes all intercepts (partition reset). No VP runs. */
 void intercept_reset(struct vsm_partition *partition);
-/* Frees all installed intercepts; the VPs may be gone already. */
+/* Frees all installed intercepts; the VPs may already be freed. */
 void intercept_destroy(struct vsm_partition *partition);
 
 #endif

@@ -15,15 +15,15 @@
 /* The intercepted instruction, as far as it is readable. */
 struct intercept_instruction {
 	uint8_t length;	    /* 0: unknown */
-	uint8_t byte_count; /* of bytes: length, or all readable if that is unknown */
+	uint8_t byte_count; /* valid bytes: length, or all that are readable if it is 0 */
 	uint8_t bytes[16];
 	bool decoded;
 	struct decode_result decode; /* if decoded */
 };
 
 /*
- * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length:
- * from the backend, or 0 for the decoder's.
+ * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length: as
+ * reported by the backend; 0: the decoder determines it.
  */
 void intercept_read_instruction(struct vsm_vp *vp, uint8_t length,
 				struct intercept_instruction *instruction);
@@ -34,7 +34,7 @@ struct intercept_access {
 	uint64_t gva;	    /* if gva_valid */
 	uint8_t access;	    /* enum gpa_access */
 	uint8_t cache_type; /* enum hv_cache_type */
-	bool gva_valid;	    /* and GPA is the translation of GVA */
+	bool gva_valid;	    /* gva translates to gpa */
 	bool hypercall_output;
 };
 

@@ -6,10 +6,14 @@
 #include "core/core.h"
 
 /*
- * Completes an EOI that the active VTL skipped. After each exit, and when the VTL is left. Owner.
+ * Completes an EOI that the active VTL skipped. Called after each exit, and before another VTL
+ * becomes active. Owner.
  */
 void interrupt_resolve_eoi(struct vsm_vp *vp);
-/* Allows the guest to skip the EOI of the interrupt just injected, if no other waits. Owner. */
+/*
+ * Allows the guest to skip the EOI of the interrupt just injected, if no other interrupt is
+ * pending. Owner.
+ */
 void interrupt_offer_eoi_assist(struct vp_vtl *own);
 
 #endif

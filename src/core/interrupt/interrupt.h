@@ -13,14 +13,14 @@
 /* Posts a vector to the APIC of @vtl of @vp and kicks the VP if needed. Any thread. */
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger);
 /*
- * The same for each VP of @set (bit 0 of word 0: VP 0) that has @vtl enabled. @self sends; its run
- * loop makes kicks beyond the first ones. Owner of @self, in vsm_vp_run().
+ * interrupt_post() for each VP of @set (bit 0 of word 0: VP 0) that has @vtl enabled. @self is the
+ * sender; after the first kicks its run loop makes the others. Owner of @self, in vsm_vp_run().
  */
 void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
 			const uint64_t set[CORE_VP_MAX / 64]);
 /*
- * Kicks a few of the VPs that are left to kick. In between @vp serves requests and enters a higher
- * VTL, which would otherwise wait for a system call for each VP. Owner.
+ * Makes some of the kicks in vp->kicks_left. Between two calls @vp serves requests and enters a
+ * higher VTL, which otherwise would wait for one system call per VP. Owner.
  */
 void interrupt_kick_some(struct vsm_vp *vp);
 /*

@@ -162,7 +162,7 @@ bool is_eventfd(int fd)
 	struct stat status;
 
 	/*
-	 * An anonymous inode has no file type. Of these only an eventfd refuses UINT64_MAX with
+	 * An anonymous inode has no file type. Among these, only an eventfd refuses UINT64_MAX with
 	 * EINVAL and accepts 0 (eventfd(2)).
 	 */
 	return !fstat(fd, &status) && !(status.st_mode & S_IFMT) &&

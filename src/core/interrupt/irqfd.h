@@ -8,7 +8,7 @@
 /* Whether @fd is an eventfd, not a pipe, socket or file. Does not need /proc. */
 bool is_eventfd(int fd);
 
-/* Ends the thread of the partition, if it has one. No other thread uses it. */
+/* Ends the eventfd thread of the partition, if it has one. No other thread uses the partition. */
 void irqfd_destroy(struct vsm_partition *partition);
 
 #endif

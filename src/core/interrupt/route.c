@@ -17,7 +17,7 @@
 #define APIC_TIMER_KHZ 200000u
 /* Minimum period of a periodic timer: a faster one would cause nothing but exits. */
 #define APIC_MIN_PERIOD_US 20u
-/* A kick is a system call of a microsecond or two: about 50 us together (P27). */
+/* Kicks in one sequence: each is a system call of one to two microseconds, so about 50 us (P27). */
 #define KICKS_AT_ONCE 32u
 
 int interrupt_init(struct vsm_partition *partition)
@@ -81,7 +81,7 @@ void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lap
 		kick(vp, vtl);
 }
 
-/* @count: kicks so far for one message. */
+/* Kicks @vp, or leaves the kick to the run loop of @self. @count: kicks so far for one message. */
 static void kick_or_leave(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl, unsigned int *count)
 {
 	if (!self || (*count)++ < KICKS_AT_ONCE) {

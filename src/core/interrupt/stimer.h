@@ -8,7 +8,7 @@
 
 #include "core/core.h"
 
-/* Sets the formula; @start: the TSC at reference time 0. */
+/* Sets the constants of the formula; @start: the TSC at reference time 0. */
 void reftime_init(struct vsm_partition *partition, uint64_t start);
 /*
  * Reference time now, 100 ns since creation; and the TSC value at which a reference time is
@@ -17,7 +17,7 @@ void reftime_init(struct vsm_partition *partition, uint64_t start);
 uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);
 /*
- * The reference time that a VTL whose TSC is @offset ahead reads by its reference TSC page: equal
+ * The reference time that a VTL whose TSC is @offset ahead reads from its reference TSC page: equal
  * to reftime_now(), or one unit ahead.
  */
 uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset);
@@ -26,7 +26,7 @@ uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset);
  * between VPs the page is marked invalid, so that the guest reads the counter. Partition lock held.
  */
 void reftime_fill_page(struct vsm_partition *partition, uint8_t vtl, uint8_t *page);
-/* The same with the partition's present sequence number. */
+/* reftime_fill_page() without an increment of the partition's sequence number. */
 void reftime_refill_page(const struct vsm_partition *partition, uint8_t vtl, uint8_t *page);
 
 void stimer_reset(struct vsm_vp *vp, uint8_t vtl);

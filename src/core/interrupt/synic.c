@@ -137,8 +137,8 @@ static bool enqueue(struct synic_message_queue *queue, const struct hv_message *
 
 /*
  * Moves one queued message, the oldest, to the slot if that is free. @by_eom: also to a masked
- * SINT, without an interrupt (TLFS "EOM Register": a way to drain the queue of a SINT that has been
- * masked).
+ * SINT, without an interrupt (TLFS "EOM Register"), so that the guest can empty the queue of a
+ * masked SINT.
  */
 static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 {
@@ -241,7 +241,10 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
 }
 
-/* The reader clears synic_waiting first: in the reverse order it could miss a SINT. */
+/*
+ * synic_retry() clears synic_waiting first, so it is set last here: otherwise a SINT could be
+ * missed.
+ */
 void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
 {
 	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);
@@ -275,7 +278,7 @@ void synic_retry(struct vsm_vp *vp)
 		retry(vp, (uint8_t)__builtin_ctz(vtls));
 }
 
-/* ------------------------------------------------------------------ the VMM's calls */
+/* ------------------------------------------------------------------ functions of the API */
 
 static struct vsm_vp *endpoint(struct vsm_partition *partition, uint32_t vp, uint8_t vtl,
 			       uint8_t sint)

@@ -23,7 +23,10 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
  */
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue);
-/* Queues a message of a saved state behind others. False: no room. No VP runs. */
+/*
+ * Queues a message of a saved state behind others. False: the queue is full, or no memory. No VP
+ * runs.
+ */
 bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The TSC of a VTL, which is private to it (TLFS "Virtual Processor State Isolation"): the
- * partition's plus an offset, which IA32_TSC and IA32_TSC_ADJUST change. Timers and reference time
- * follow the partition's.
+ * partition's TSC plus an offset, which IA32_TSC and IA32_TSC_ADJUST change. Timers and reference
+ * time follow the partition's TSC.
  */
 #ifndef CORE_TSC_H
 #define CORE_TSC_H
@@ -17,12 +17,13 @@ uint64_t tsc_of_vtl(const struct vsm_vp *vp, uint8_t vtl);
  */
 bool tsc_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
-/* Sets the VTL's TSC to the partition's. partition->lock held, or no VP runs. */
+/* Sets the VTL's TSC to the partition's TSC. partition->lock held, or no VP runs. */
 void tsc_reset(struct vsm_vp *vp, uint8_t vtl);
 /* Restores the TSC of a saved state; no VP runs. 0 or -errno. */
 int tsc_restore(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust);
 /*
- * Whether CPUID shows the invariant TSC: after a guest enabled it, or where it cannot be enabled.
+ * Whether CPUID shows the invariant TSC: the guest has enabled it, or has no privilege to enable
+ * it.
  */
 bool tsc_invariant_is_shown(const struct vsm_partition *partition);
 /* Sets HV_X64_MSR_TSC_INVARIANT_CONTROL. Owner of @vp, or no VP runs. 0 or -errno. */

@@ -139,8 +139,8 @@ static void take(const struct ram_region *region, uint64_t first, uint64_t end, 
 }
 
 /*
- * For each logged region within [gpn, end): without @bitmap updates its record, with it moves the
- * record there.
+ * For each logged region within [gpn, end): without @bitmap updates its record from the backend,
+ * with @bitmap moves the record to @bitmap.
  */
 static int each_region(struct vsm_partition *partition, uint64_t gpn, uint64_t end,
 		       uint64_t *bitmap)
@@ -177,9 +177,7 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
 				 "written pages at %#llx, %#llx bytes: not whole pages of guest "
 				 "memory",
 				 (unsigned long long)gpa, (unsigned long long)size);
-	/*
-	 * The backend clears what it reports, of whole regions: concurrent calls would miss pages.
-	 */
+	/* The backend reports and clears whole regions: concurrent calls would miss pages. */
 	pthread_mutex_lock(&partition->memory.dirty_lock);
 	pthread_rwlock_rdlock(&partition->memory.lock);
 	error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), NULL);

@@ -65,7 +65,7 @@ int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *dat
 	return access_as_vtl0(partition, gpa, NULL, data, size);
 }
 
-/* The same without regard to rights and overlays. */
+/* Reads RAM into @out, or writes it from @in; ignores rights and overlays. */
 static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
 			  const uint8_t *in, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mappings of guest memory for devices of the VMM, with a VTL's rights as long as they are held
+ * Mappings of guest memory for devices of the VMM, each valid while a VTL has the rights to it
  * (vsm_dma_map()).
  *
  * A change that removes a right first replaces the mapping by private memory. It does not wait for
@@ -15,18 +15,19 @@
 struct vsm_dma_map {
 	struct vsm_partition *partition; /* c */
 	struct vsm_dma_map *next;	 /* D: in memory.dma_map */
-	uint8_t *host;			 /* c: of the first page; a page without access follows */
-	uint64_t gpn;			 /* c */
-	uint64_t pages;			 /* c */
-	uint8_t vtl;			 /* c */
-	uint8_t access;			 /* c: enum gpa_access */
-	bool revoked;			 /* M */
-	vsm_dma_revoked_fn *call;	 /* c: may be NULL */
-	void *opaque;			 /* c */
+	/* c: address of the first page; an inaccessible page follows the last */
+	uint8_t *host;
+	uint64_t gpn;		  /* c */
+	uint64_t pages;		  /* c */
+	uint8_t vtl;		  /* c */
+	uint8_t access;		  /* c: enum gpa_access */
+	bool revoked;		  /* M */
+	vsm_dma_revoked_fn *call; /* c: may be NULL */
+	void *opaque;		  /* c */
 };
 
 int dma_map_init(struct vsm_partition *partition);
-/* Frees the mappings that the VMM left. */
+/* Frees the mappings that the VMM has not unmapped. */
 void dma_map_destroy(struct vsm_partition *partition);
 
 /*

@@ -49,7 +49,7 @@ static int map_pieces(struct vsm_dma_map *map)
 	return map_file_open(map->host, dma_map_length(map), dma_map_protection(map));
 }
 
-/* -ENOSPC: too many mappings, or pages. */
+/* Adds the mapping to the list. -ENOSPC: the list would exceed MAPS_MAX or TOTAL_MAX. */
 static int insert(struct vsm_dma_map *map)
 {
 	struct memory *memory = &map->partition->memory;
@@ -69,7 +69,8 @@ static int insert(struct vsm_dma_map *map)
 }
 
 /*
- * The inaccessible page behind it keeps the kernel from merging mappings, and catches an overrun.
+ * Reserves addresses. The inaccessible page behind the mapping keeps the kernel from merging
+ * mappings, and catches an overrun.
  */
 static int reserve(struct vsm_dma_map *map)
 {

@@ -14,7 +14,7 @@
 #define WORD_BITS  64u
 #define LARGE_PAGE (UINT64_C(2) << 20)
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ creation and release */
 
 static void file_free(struct ram_file *file)
 {
@@ -27,7 +27,10 @@ static void file_free(struct ram_file *file)
 	free(file);
 }
 
-/* A file for memory of the library's own. Offset and GPA are congruent modulo a large page. */
+/*
+ * Creates a file for RAM for which the VMM gave none. Offset and GPA are congruent modulo a large
+ * page.
+ */
 static int make_file(struct vsm_partition *partition, uint64_t gpa, uint64_t size, uint64_t *offset)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -59,7 +62,7 @@ static int map_whole(struct vsm_partition *partition, struct ram_file *file, uin
 	return 0;
 }
 
-/* Takes over @fd, also on failure. */
+/* Closes @fd on failure; otherwise file_free() closes it. */
 static int file_create(struct vsm_partition *partition, int fd, const struct stat *status,
 		       uint64_t pages, struct ram_file **out)
 {
@@ -141,7 +144,7 @@ void ram_files_destroy(struct vsm_partition *partition)
 	}
 }
 
-/* ------------------------------------------------------------------ pages that a reset zeroes */
+/* ------------------------------------------------------------------ records of written pages */
 
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages)
 {
@@ -190,7 +193,7 @@ static bool has_written(const struct ram_file *file)
 	return false;
 }
 
-/* Zeroes the noted pages of [page, end) in place, without a change of the mapping. */
+/* Zeroes the pages of [page, end) that are set in `written`, without a change of the mapping. */
 static void zero_pages(const struct ram_file *file, uint64_t page, uint64_t end)
 {
 	while (page < end) {

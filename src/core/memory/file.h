@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files that hold guest memory. A file is mapped as a whole, so that its pages stay where they are
- * in the core while the map of GPAs changes.
+ * Files that hold guest memory. A file is mapped as a whole, so that the core's addresses of its
+ * pages do not change with the map of GPAs.
  */
 #ifndef CORE_MEMORY_FILE_H
 #define CORE_MEMORY_FILE_H
@@ -11,7 +11,7 @@
 #include "core/core.h"
 
 struct ram_file {
-	struct backend_file backend; /* the descriptor is the partition's own */
+	struct backend_file backend; /* its descriptor belongs to the partition */
 	struct ram_file *next;
 	dev_t device;
 	ino_t inode;
@@ -20,12 +20,14 @@ struct ram_file {
 	 * pages, even if they have become readonly or have no GPA any more.
 	 */
 	uint64_t *written;
-	/* a: a bit a page: written since vsm_memory_dirty() took the bit. NULL: never logged. */
+	/*
+	 * a: a bit for each page written since vsm_memory_dirty() cleared it. NULL: never logged.
+	 */
 	_Atomic uint64_t *dirty;
-	bool used; /* scratch of ram_files_sweep() */
+	bool used; /* only within ram_files_sweep() */
 };
 
-/* Whether both describe the same file: one that has grown has two descriptions. */
+/* Whether both describe the same file: a file that has grown has two struct ram_file. */
 static inline bool ram_file_is_same(const struct ram_file *one, const struct ram_file *other)
 {
 	return one == other || (one->device == other->device && one->inode == other->inode);
@@ -38,7 +40,7 @@ static inline bool ram_file_is_same(const struct ram_file *one, const struct ram
  */
 int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t size,
 		 uint64_t *offset, struct ram_file **out);
-/* Notes that guests can write to @pages pages from @page on. */
+/* Sets `written` of @pages pages from @page on, which guests can write. */
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
 /* Allocates the file's bits of dirty pages. Memory lock held for writing. False: no memory. */
 bool ram_file_log(struct ram_file *file);
@@ -46,11 +48,12 @@ bool ram_file_log(struct ram_file *file);
 void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages);
 /* The dirty bit of a page; the file has such bits. */
 bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
-/* Zeroes the pages that were noted. The partition is stopped. 0 or -errno, logged. */
+/* Zeroes the pages that are set in `written`. The partition is stopped. 0 or -errno, logged. */
 int ram_files_zero(struct vsm_partition *partition);
 /*
- * Releases the files that no region uses. @keep: except those with noted pages, which a reset must
- * zero; otherwise drops all notes except those of present regions. Memory lock held for writing.
+ * Releases the files that no region uses. @keep: except those with pages set in `written`, which a
+ * reset must zero; otherwise clears `written` except for present regions. Memory lock held for
+ * writing.
  */
 void ram_files_sweep(struct vsm_partition *partition, bool keep);
 void ram_files_destroy(struct vsm_partition *partition);

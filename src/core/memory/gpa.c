@@ -150,7 +150,7 @@ static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64
 {
 	enum gpa_result result;
 
-	/* An address that wraps around names no memory. */
+	/* A range that wraps around is not memory. */
 	if (size && gpa + (size - 1) < gpa)
 		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
 	pthread_rwlock_rdlock(&partition->memory.lock);

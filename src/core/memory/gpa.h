@@ -10,7 +10,10 @@
 
 #include "core/core.h"
 
-/* What a VTL sees at a page. overlay_show() and protect_set() keep the backend equal to this. */
+/*
+ * What a VTL sees at a page. overlay_show() and protect_set() keep the backend's mappings equal to
+ * it.
+ */
 struct gpa_view {
 	const struct ram_region *region; /* RAM at the page, visible or covered; NULL: none */
 	const struct overlay *overlay;	 /* visible there; NULL: none, RAM is visible */
@@ -18,20 +21,20 @@ struct gpa_view {
 };
 
 /*
- * Functions below that take a VTL take GPA_IN_SMM for VTL0 in System Management Mode, which sees
- * VSM_MEMORY_SMM; with 0 that is no memory.
+ * The functions below accept GPA_IN_SMM in place of VTL 0, for VTL0 in System Management Mode. VTL0
+ * has memory with VSM_MEMORY_SMM only in this mode.
  */
 #define GPA_IN_SMM 0x80u
 
-/* The active mode of @vtl as those functions take it. Owner. */
+/* The argument of these functions for @vtl in its present mode. Owner. */
 static inline uint8_t gpa_space(struct vsm_vp *vp, uint8_t vtl)
 {
 	return vtl == 0 && vp_in_smm(vp) ? GPA_IN_SMM : vtl;
 }
 
 /*
- * Rights of an unrestricted VTL, as its overlays need them: all but write to readonly memory, and
- * for VTL0 none to VSM_MEMORY_SMM, which no overlay of it may cover. @region NULL: no memory.
+ * Rights of @vtl without protections, to check whether it may place an overlay: no right to write
+ * readonly memory; for VTL0, no rights to VSM_MEMORY_SMM. @region NULL: no memory.
  */
 uint8_t memory_rights(const struct ram_region *region, uint8_t vtl);
 
@@ -43,7 +46,7 @@ struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uin
 
 enum gpa_result {
 	GPA_OK,
-	GPA_UNMAPPED, /* neither RAM nor overlay; a write: memory that is readonly */
+	GPA_UNMAPPED, /* neither RAM nor overlay, or a write to readonly memory */
 	GPA_DENIED,   /* denied by a higher VTL: fault->vtl gets the intercept */
 	GPA_OVERLAY,  /* an overlay page does not permit it (a write to the hypercall page) */
 };
@@ -78,7 +81,7 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t 
 /* A walk of the page tables that the VTL's CR3 points to, with that VTL's rights on them. */
 struct gva_walk {
 	struct vsm_walk_result walk;
-	enum gpa_result refused; /* why, if walk.reason is a refusal by memory */
+	enum gpa_result refused; /* result of the last access to memory */
 	struct gpa_fault fault;
 };
 
@@ -90,7 +93,7 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,
 				   struct gva_walk *out);
 
-/* The same with the rights of the host: no right is checked, and no A/D bit is set. */
+/* Translates with the rights of the host: no right is checked, and no A/D bit is set. */
 void gva_translate_as_host(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 			   struct vsm_walk_result *result);
 

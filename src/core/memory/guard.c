@@ -23,7 +23,7 @@ static uint64_t end_of(const struct backend_guard *mapping)
 	return start_of(mapping) + mapping->pages * CORE_PAGE_SIZE;
 }
 
-/* Removes the first @pages of *mapping, or all, and returns them. */
+/* Removes the first @pages of *mapping, or all if it has fewer, and returns them. */
 static struct backend_guard cut(struct backend_guard *mapping, uint64_t pages)
 {
 	struct backend_guard first = *mapping;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which mappings of the VMM are guarded: those of the regions in the map, and those of restricted
- * memory that left it, since a device may still use such a mapping.
+ * The mappings of the VMM that are guarded: those of the regions in the map, and those of
+ * restricted memory that left it, since a device may still use such a mapping.
  */
 #ifndef CORE_MEMORY_GUARD_H
 #define CORE_MEMORY_GUARD_H
@@ -23,7 +23,8 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 
 /*
  * Suspends the guard of all mappings, or resumes it with the present rights. VPs are stopped,
- * memory lock held for writing. -EALREADY; after another -errno the guard is suspended. Logged.
+ * memory lock held for writing. -EALREADY: nothing to change; after another -errno the guard is
+ * suspended. Logged.
  */
 int guard_turn(struct vsm_partition *partition, bool on);
 

@@ -29,8 +29,8 @@ struct transition {
 	struct region_list new_former;
 	struct range_list gone;		/* pieces of the old list that the new one lacks */
 	struct range_list came;		/* pieces of the new list that the old one lacks */
-	struct range_list aliases;	/* other GPAs of their pages, in the new list */
-	struct range_list aliases_back; /* the same, in the old list */
+	struct range_list aliases;	/* other GPAs of pages that went or came, in the new list */
+	struct range_list aliases_back; /* other GPAs of these pages, in the old list */
 };
 
 static int no_memory(const struct vsm_partition *partition)
@@ -80,7 +80,7 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 	partition->memory.former_count = former->count;
 }
 
-/* Rights of new memory, then overlays over all that changed. */
+/* Sets the rights of new memory, then shows overlays over all memory that changed. */
 static int apply_rights_and_overlays(struct vsm_partition *partition, const struct range_list *gone,
 				     const struct range_list *came,
 				     const struct range_list *aliases)
@@ -100,7 +100,7 @@ static int apply_rights_and_overlays(struct vsm_partition *partition, const stru
 	return error ? error : each(partition, aliases, overlay_show_range);
 }
 
-/* Before the memory is removed from the map. */
+/* Revokes mappings of devices for memory that is about to be removed from the map. */
 static int leave(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	return dma_map_revoke(partition, vtl, (struct gpa_range){.gpn = gpn, .pages = pages}, 0);
@@ -174,9 +174,12 @@ static int perform_held(struct transition *change)
 	return error;
 }
 
-/* ------------------------------------------------------------------ one change as a whole */
+/* ------------------------------------------------------------------ a change of the map */
 
-/* Restrictions at GPAs that lose their page still apply to it, also where it is mapped later. */
+/*
+ * Records restricted GPAs that lose their page: the restrictions still apply to that page, also at
+ * another GPA.
+ */
 static bool find_former(struct transition *change)
 {
 	const struct region_list *old = &change->old_former;
@@ -237,7 +240,7 @@ static void transition_free(struct transition *change)
 	free(change->aliases_back.range);
 }
 
-/* Page numbers, then the change itself; @change->new is complete. */
+/* Assigns page numbers, then performs the change. @change->new is complete. */
 static int commit(struct transition *change)
 {
 	struct vsm_partition *partition = change->partition;

@@ -3,7 +3,7 @@
  * Changes of the map of guest memory.
  *
  * A change computes the new list of regions, and the pieces in which it differs. VPs are held while
- * overlays over these are hidden, the backend takes the new map, rights are set by GPA, and
+ * overlays over these pieces are hidden, the backend takes the new map, rights are set by GPA, and
  * overlays are shown again. So guests never see a part of a change, nor new memory without the
  * restrictions of its GPA. Pages that keep their GPA are not affected.
  */

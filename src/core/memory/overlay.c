@@ -11,7 +11,7 @@
 #include "core/trace/trace.h"
 
 /*
- * The most rights of the owning VTL to its overlays. Pages that it writes are not executable, so
+ * Maximum rights of the owning VTL to its overlays. Pages that it writes are not executable, so
  * that they cannot bypass a default protection that denies execution.
  */
 static const struct {
@@ -32,7 +32,10 @@ enum {
 	KINDS_PER_VP = OVERLAY_KIND_COUNT - OVERLAY_ASSIST,
 };
 
-/* Execution is denied where the backend can deny it; other rights always (backend.h). */
+/*
+ * Execution is denied only if the backend can deny it; other rights can always be denied
+ * (backend.h).
+ */
 static uint8_t access_of(const struct vsm_partition *partition, enum overlay_kind kind)
 {
 	uint8_t access = overlay_info[kind].access;
@@ -106,7 +109,7 @@ uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind,
 	return partition->memory.overlay_page + (size_t)page * CORE_PAGE_SIZE;
 }
 
-/* ------------------------------------------------------------------ the list of a VTL */
+/* ------------------------------------------------------------------ the overlays of a VTL */
 
 /* Order by page, then by precedence. */
 static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int kind, uint32_t vp)
@@ -118,7 +121,7 @@ static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int 
 	return overlay->vp < vp;
 }
 
-/* Index of the first entry that is not before this one. */
+/* Index of the first entry that is not before (@gpn, @kind, @vp). */
 static uint32_t position(const struct overlay_list *list, uint64_t gpn, unsigned int kind,
 			 uint32_t vp)
 {
@@ -255,7 +258,7 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 	return error;
 }
 
-/* ------------------------------------------------------------------ placing */
+/* ------------------------------------------------------------------ placing and removing */
 
 /* Does not call the backend. */
 static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
@@ -410,7 +413,10 @@ int overlay_reset(struct vsm_partition *partition)
 
 	pthread_rwlock_wrlock(&memory->lock);
 	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
-		/* From the end: unmapping a covered overlay needs no call of the backend. */
+		/*
+		 * From the end: removing an overlay that is not visible needs no call of the
+		 * backend.
+		 */
 		while (memory->overlay[vtl].count && !error)
 			error = remove_at(partition, (uint8_t)vtl, memory->overlay[vtl].count - 1);
 	}

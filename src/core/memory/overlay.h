@@ -28,7 +28,10 @@
 int overlay_init(struct vsm_partition *partition);
 void overlay_destroy(struct vsm_partition *partition);
 
-/* The memory of an overlay's page, even while it is not mapped. Constant. */
+/*
+ * The address of an overlay's page in the core: constant, valid even while the overlay is not
+ * mapped.
+ */
 uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 			uint32_t vp);
 
@@ -48,9 +51,9 @@ int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8
 int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		    uint32_t vp, uint64_t gpn);
 /*
- * The overlay that is visible at @gpn for @vtl, to which the higher VTLs give the rights @allowed
- * there: of those that may be shown, the first in the order of enum overlay_kind, then of VPs.
- * NULL: none. Memory lock held for reading.
+ * Returns the overlay that @vtl sees at @gpn if the higher VTLs give it the rights @allowed: the
+ * first one that may be shown, in the order of enum overlay_kind, then of VPs. NULL: none. Memory
+ * lock held for reading.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed);
@@ -64,9 +67,7 @@ bool overlay_is_shown_in(const struct vsm_partition *partition, uint8_t vtl, uin
  */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/*
- * Makes the backend show no overlay in the range, until overlay_show_range(): memory changes below.
- */
+/* Hides all overlays in the range while the memory below changes, until overlay_show_range(). */
 int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Unmaps all and zeroes their pages (partition reset). */
 int overlay_reset(struct vsm_partition *partition);

@@ -14,7 +14,8 @@
 
 enum {
 	RANGE_BATCH = 64, /* ranges in one call of the backend */
-	PAGE_BATCH = 64, /* pages that change together, and go back together if the backend fails */
+	/* pages that change together, and are restored together if the backend fails */
+	PAGE_BATCH = 64,
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -47,7 +48,10 @@ static uint8_t given(const struct vsm_partition *partition, unsigned int first, 
 	return access;
 }
 
-/* The same for a page of a file, at all GPAs at which it is, or was restricted. */
+/*
+ * given() for a page of a file, over its present GPAs and the former GPAs whose restrictions it
+ * keeps.
+ */
 static uint8_t given_to_page(const struct vsm_partition *partition, unsigned int first,
 			     unsigned int last, uint8_t vtl, const struct ram_file *file,
 			     uint64_t page)
@@ -63,13 +67,13 @@ static uint8_t given_to_page(const struct vsm_partition *partition, unsigned int
 	return access;
 }
 
-/* The same for the page at @gpn, or for only @gpn if it has no memory. */
+/* given() for the page at @gpn, over all its GPAs; for only @gpn if it has no memory. */
 static uint8_t given_everywhere(const struct vsm_partition *partition, unsigned int first,
 				unsigned int last, uint8_t vtl, uint64_t gpn)
 {
 	const struct ram_region *region = memory_find(partition, gpn);
 
-	/* An aliased region is at @gpn itself, too. */
+	/* given_to_page() also reads the rights at @gpn. */
 	return region && region->aliased ? given_to_page(partition, first, last, vtl, region->file,
 							 region->page + (gpn - region->gpn))
 					 : given(partition, first, last, vtl, gpn);
@@ -122,8 +126,8 @@ static uint64_t given_run(const struct vsm_partition *partition, uint8_t vtl, ui
 }
 
 /*
- * Limits a run of pages of @region to those that are in the same regions of @list, with the same
- * rights.
+ * Shortens a run of pages of @region so that each region of @list has all of them, with the same
+ * rights, or none.
  */
 static uint64_t run_in_list(const struct vsm_partition *partition, uint8_t vtl,
 			    const struct ram_region *list, uint32_t count,
@@ -148,7 +152,10 @@ static uint64_t run_in_list(const struct vsm_partition *partition, uint8_t vtl,
 	return limit;
 }
 
-/* The same for all GPAs at which the pages of @region are, or were restricted. */
+/*
+ * Shortens a run of pages of @region for all their present GPAs, and the former GPAs whose
+ * restrictions they keep.
+ */
 static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
 			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
 {
@@ -229,7 +236,7 @@ struct protect_batch {
 	struct gpa_range range[RANGE_BATCH];
 };
 
-/* The VMM's own mappings of the range have the rights of VTL0. */
+/* Gives the VMM's mappings of the range the rights @access, which are those of VTL0. */
 static int guard_range(struct vsm_partition *partition, struct gpa_range range, uint8_t access)
 {
 	const uint8_t both = GPA_READ | GPA_WRITE;
@@ -246,8 +253,8 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
 				access);
 		/*
-		 * The VMM may have read other contents while the page was closed: it must read them
-		 * again.
+		 * Marks the pages as written: while they were denied, the VMM may have read other
+		 * contents.
 		 */
 		if (region->guard && region->flags & VSM_MEMORY_LOG && (access & both) == both)
 			ram_file_note_dirty(region->file, region->page + skipped, pages);
@@ -274,7 +281,7 @@ int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages
 
 /*
  * Number of pages from @page on, at most @limit, that an earlier former entry has at the same
- * mapping.
+ * address of the VMM.
  */
 static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64_t page,
 			     uint64_t limit)
@@ -296,7 +303,8 @@ static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64
 
 /*
  * Sets the rights of the VMM's mapping of pages that left the map, as a device may still use it. A
- * mapped page is changed only for its first entry, since a guest chooses how many entries have it.
+ * page is changed only for the first entry that has it, since a guest chooses the number of
+ * entries.
  */
 static int guard_former(struct vsm_partition *partition, uint32_t index, uint64_t gpn,
 			uint64_t pages)
@@ -334,7 +342,7 @@ int protect_former_guards(struct vsm_partition *partition)
 	return error;
 }
 
-/* The same for all mappings of one page of a file. */
+/* guard_former() for all of the VMM's mappings of one page of a file. */
 static int guard_former_page(struct vsm_partition *partition, const struct ram_file *file,
 			     uint64_t page)
 {
@@ -356,7 +364,10 @@ static int guard_former_page(struct vsm_partition *partition, const struct ram_f
 	return error;
 }
 
-/* The rights at @gpn have changed: those of its former pages, and of the page there now. */
+/*
+ * After a change of the rights at @gpn: updates mappings of the page at @gpn and of pages that left
+ * it.
+ */
 static int guard_former_at(struct vsm_partition *partition, uint64_t gpn)
 {
 	const struct memory *memory = &partition->memory;
@@ -494,11 +505,11 @@ struct change {
 	size_t count;
 	uint64_t gpn[PAGE_BATCH];
 	uint64_t page[PAGE_BATCH];
-	uint8_t own[CORE_VTL_MAX][PAGE_BATCH];	  /* @owner's map before */
-	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* the VTL's rights before */
+	uint8_t own[CORE_VTL_MAX][PAGE_BATCH];	  /* rights in @owner's map before the change */
+	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* effective rights before the change */
 };
 
-/* Creates the maps for all VTLs concerned, except those that would deny nothing. */
+/* Creates the missing maps of VTLs @first to @last, unless @access denies nothing. */
 static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t first, uint8_t last,
 		      uint8_t access)
 {
@@ -698,7 +709,7 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 	return status;
 }
 
-/* ------------------------------------------------------------------ all of RAM */
+/* ------------------------------------------------------------------ default masks */
 
 /* Replaces each map of @owner by @map; *map holds the old ones afterwards. */
 static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct protection_map **map)

@@ -41,8 +41,8 @@ static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8
 
 /*
  * Whether user execute governs what @vtl of this VP fetches from user pages while it has SMEP on
- * (TLFS "MBEC configuration"); kernel execute governs all other fetches. It does where every VTL
- * that has MBEC has it enabled for @vtl on this VP: a VP has one setting for all of them.
+ * (TLFS "MBEC configuration"); kernel execute governs all other fetches. It does if every higher
+ * VTL that has MBEC has enabled it for @vtl on this VP: the CPU has one setting for all of them.
  */
 bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl);
 
@@ -51,13 +51,12 @@ bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl);
  * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, but cannot be
  * enforced; this is logged).
  *
- * features.protect holds what can be enforced: GPA_READ, that everything can be denied at once;
- * each other bit, that this right can be denied while the page stays readable. With GPA_READ |
- * GPA_WRITE, therefore, none, RX and RWX can be enforced, and R and RW cannot.
+ * backend_features.protect lists the rights that can be denied: with GPA_READ | GPA_WRITE, for
+ * example, the protections none, RX and RWX can be enforced, and R and RW cannot.
  */
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
 
-/* The same without a log line, for @user_execute (MBEC) as given: legal and enforceable. */
+/* Whether @flags is legal and can be enforced; @user_execute: the owner has MBEC. Logs nothing. */
 bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute);
 
 /*
@@ -69,21 +68,21 @@ bool protect_possible(const struct vsm_partition *partition, uint32_t flags, boo
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
-/* The default mask of @owner for every lower VTL. O(1) in RAM in the core. HV_STATUS. */
+/* Sets the default mask of @owner for every lower VTL. HV_STATUS. */
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
 /* Grows the maps for spans that were added. -ENOMEM, logged. Memory lock held for writing. */
 int protect_grow(struct vsm_partition *partition);
 /*
- * Set the rights of @vtl to memory of the range in the backend: protect_new() for new memory, which
- * has all rights there, protect_again() for memory whose other GPAs changed. Memory lock held for
- * writing.
+ * Set the rights of @vtl to memory of the range in the backend: protect_new() for new memory, for
+ * which the backend has set all rights, protect_again() for memory whose other GPAs changed. Memory
+ * lock held for writing.
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Sets the rights of the VMM's mappings of memory in the range. Memory lock held for writing. */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
-/* The same for the VMM's mappings of restricted memory that left the map. */
+/* Sets the rights of the VMM's mappings of restricted memory that left the map. */
 int protect_former_guards(struct vsm_partition *partition);
 /* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);

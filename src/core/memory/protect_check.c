@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Legal protections (TLFS, HV_MAP_GPA_FLAGS), and those of them that can be enforced.
+ * Checks whether protections are legal (TLFS, HV_MAP_GPA_FLAGS), and whether they can be enforced.
  */
 #include "core/memory/protect.h"
 
 /*
- * TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC user execute may come without kernel
- * execute.
+ * TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC also user execute without kernel execute.
  */
 static bool flags_legal(uint32_t flags, bool mbec)
 {
@@ -46,7 +45,7 @@ uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uin
 		return HV_STATUS_INVALID_PARAMETER;
 	if (enforceable(&partition->features, flags))
 		return HV_STATUS_SUCCESS;
-	/* A guest can repeat it at will: only the first one is logged as a warning. */
+	/* Only the first refusal is logged as a warning: a guest can cause any number of them. */
 	logged = atomic_exchange(&partition->memory.refusal_logged, true);
 	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u: protection %#x (R 1, W 2, KX 4, UX 8) refused: backend %s can "

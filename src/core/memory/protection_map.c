@@ -16,7 +16,10 @@ enum {
 	RIGHT_COUNT = 4
 };
 
-/* By bit number of enum gpa_access. NULL: no page of the block differs in this right. */
+/*
+ * Bitmaps of the pages that differ from the default, by bit number of enum gpa_access. NULL: no
+ * page of the block differs in this right.
+ */
 struct block {
 	uint64_t *differs[RIGHT_COUNT];
 };
@@ -27,7 +30,7 @@ struct protection_map {
 	uint64_t block_count;
 	size_t memory;
 	uint8_t access;
-	uint8_t stored; /* rights that have bits */
+	uint8_t stored; /* rights that can have bitmaps */
 };
 
 static uint64_t blocks_for(uint64_t pages)
@@ -50,7 +53,7 @@ static bool bit_test(const uint64_t *bitmap, uint64_t bit)
 	return bitmap[bit / WORD_BITS] >> (bit % WORD_BITS) & 1;
 }
 
-/* Without bits for UserExecutable, KernelExecutable governs both. */
+/* Without bitmaps for UserExecutable, KernelExecutable governs both. */
 static uint8_t expand(const struct protection_map *map, uint8_t access)
 {
 	if (map->stored & GPA_USER_EXECUTE)
@@ -222,7 +225,7 @@ static uint64_t equal_bits(const uint64_t *bitmap, uint64_t bit, uint64_t limit)
 	return at - bit < limit ? at - bit : limit;
 }
 
-/* The same within one block. */
+/* Limits a run from @bit on to pages with equal bits in all bitmaps of the block. */
 static uint64_t run_in_block(const struct block *block, uint64_t bit, uint64_t limit)
 {
 	for (int right = 0; right < RIGHT_COUNT; right++) {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guest memory of the partition: its life, and the calls that change its map.
- */
+/* Guest memory of the partition: creation, destruction, and the calls that change its map. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -64,7 +62,7 @@ static bool covers_apic(uint64_t gpa, uint64_t size)
 	return gpa < VSM_LAPIC_DEFAULT_BASE + CORE_PAGE_SIZE && VSM_LAPIC_DEFAULT_BASE - gpa < size;
 }
 
-/* Arguments that are valid whatever the map is. */
+/* Checks the arguments that do not depend on the present map. */
 static int check_change(struct vsm_partition *partition, const struct vsm_memory_change *change,
 			bool adds)
 {

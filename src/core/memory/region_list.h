@@ -19,14 +19,17 @@ struct range_list {
 	size_t room;
 };
 
-/* A copy of @region, with room for @more. False: out of memory. */
+/* Copies @count regions to @list, with room for @more. False: out of memory. */
 bool region_list_copy(struct region_list *list, const struct ram_region *region, uint32_t count,
 		      size_t more);
-/* Removes the pages [gpn, gpn + pages) from all regions. Needs room for one more region. */
+/*
+ * Removes the pages [gpn, gpn + pages) from all regions. The list must have room for one more
+ * region.
+ */
 void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
-/* @region overlaps no other. Needs room for it. */
+/* Inserts @region, which overlaps no other. The list must have room for it. */
 void region_list_insert(struct region_list *list, const struct ram_region *region);
-/* The region in the form of the backend. */
+/* Converts a region for the backend. */
 struct backend_memory region_list_run(const struct ram_region *region);
 /* Adds a region to an unsorted list. False: out of memory. */
 bool region_list_append(struct region_list *list, const struct ram_region *region);
@@ -45,8 +48,8 @@ bool region_list_leave(const struct vsm_partition *partition, const struct regio
 		       region_is_restricted *restricted, struct region_list *former);
 
 /*
- * Adds to @out the pieces of @list that @other does not have with the same page of a file and the
- * same readonly. False: out of memory.
+ * Adds to @out the pieces of @list that @other does not have with the same page of a file, mapping
+ * of the VMM, VSM_MEMORY_READONLY and VSM_MEMORY_SMM. False: out of memory.
  */
 bool region_list_difference(const struct region_list *list, const struct region_list *other,
 			    struct range_list *out);

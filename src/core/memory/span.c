@@ -8,7 +8,7 @@
 /* Bounds the spans that a guest makes by moving a BAR to new GPAs. */
 #define SPANS_MAX 65536u
 
-/* Numbers @pages new pages at index @at, as a part of the span before them if possible. */
+/* Assigns numbers to @pages pages: extends the span before index @at, or inserts a span there. */
 static int append(const struct vsm_partition *partition, struct span_list *list, uint32_t at,
 		  uint64_t gpn, uint64_t pages)
 {

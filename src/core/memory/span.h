@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Numbers of pages. A page gets one when its GPA first has RAM, and keeps it until the reset.
- */
+/* Page numbers. A GPA gets one when it first has RAM, and keeps it until the reset. */
 #ifndef CORE_MEMORY_SPAN_H
 #define CORE_MEMORY_SPAN_H
 
@@ -14,8 +12,8 @@ struct span_list {
 };
 
 /*
- * @list: the partition's spans and new ones for pages of the regions that are in none. -ENOMEM;
- * -ENOSPC: too many spans.
+ * Sets @list to the partition's spans, and new ones for pages of the regions that are in none.
+ * -ENOMEM; -ENOSPC: too many spans.
  */
 int span_list_extend(struct vsm_partition *partition, const struct ram_region *region,
 		     uint32_t count, struct span_list *list);

@@ -29,7 +29,7 @@
 	 HV_FEATURE(DIRECT_SYNTHETIC_TIMERS) | HV_FEATURE(PAT_REGISTER_FOR_VSM) | \
 	 HV_FEATURE(CROSS_VTL_FLUSH) | HV_FEATURE(TRANSLATE_GVA_FLAGS))
 
-/* Only the VMM can make the last two, which depend on its placement of VPs on host CPUs. */
+/* The last two depend on the VMM's placement of VPs on host CPUs: only the VMM can request them. */
 #define RECOMMENDATIONS_POSSIBLE                                                            \
 	(HV_RECOMMEND(LOCAL_FLUSH_HYPERCALL) | HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) |       \
 	 HV_RECOMMEND(APIC_MSRS) | HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) | \
@@ -50,7 +50,7 @@
 	 HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) |         \
 	 HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | HV_RECOMMEND(EX_PROCESSOR_MASKS))
 
-/* Bits that require another one. */
+/* Features and recommendations that require a privilege. */
 static const struct {
 	uint64_t privileges; /* required by these features or recommendations */
 	uint32_t features;
@@ -220,8 +220,8 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 }
 
 /*
- * XCR0 is shared, so it is read from the active VTL, but not from one above @vtl, whose XCR0 @vtl
- * must not see. IA32_XSS is private.
+ * XCR0 is shared, so it is read from the active VTL. If that is above @vtl, the value that @vtl
+ * last had is used instead. IA32_XSS is private.
  */
 static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {

@@ -93,9 +93,9 @@ static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64
 
 /*
  * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept for register
- * accesses and the mask of its intercept. A guest may write fast strings, TCC, performance
- * monitoring, BTS and PEBS unavailable, EIST, MONITOR, the limit of CPUID (22), xTPR and XD disable
- * (34): CPUID and NX do not change.
+ * accesses and the mask of its intercept. Legal bits: fast strings, TCC, performance monitoring,
+ * BTS and PEBS unavailable, EIST, MONITOR, limit of CPUID (22), xTPR and XD disable (34); CPUID and
+ * NX do not change with them.
  */
 #define MISC_ENABLE_LEGAL UINT64_C(0x400c51889)
 
@@ -138,7 +138,7 @@ struct msr_range {
 	uint32_t first;
 	uint32_t last;
 	uint64_t privilege; /* HV_PRIVILEGE bits that the partition must have; 0: none */
-	uint32_t feature;   /* HV_FEATURE bits, likewise */
+	uint32_t feature;   /* HV_FEATURE bits that the partition must have; 0: none */
 	read_fn *read;	    /* NULL: RDMSR faults */
 	write_fn *write;    /* NULL: WRMSR faults */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that the core implements: synthetic ones (TLFS "Virtual Interrupt Controller" and others)
- * and those of the APIC. One table of number, privilege, scope, handlers.
+ * MSRs that the core implements: synthetic ones (TLFS "Virtual Interrupt Controller" and others),
+ * and those of the APIC, the TSC and the MTRRs.
  */
 #ifndef CORE_MSR_H
 #define CORE_MSR_H
@@ -14,10 +14,10 @@ bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
 /* Whether the CPU implements the MSR (vcpu_msr.h), which exits only if a VTL intercepts it. */
 bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write);
-/* Whether @value has only valid bits of such an MSR. */
+/* Whether @value has only valid bits of an MSR that the CPU implements. */
 bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value);
 
-/* The VTL's MSRs after reset: overlays are dropped, pages zeroed. */
+/* Reset the MSRs of msr/page.c; overlay_reset() removes the overlays. */
 void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl);
 void msr_reset_partition(struct vsm_partition *partition, uint8_t vtl);
 

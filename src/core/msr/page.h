@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that place an overlay page: HYPERCALL (and GUEST_OS_ID, which gates it), REFERENCE_TSC,
- * VP_ASSIST_PAGE. SIMP and SIEFP are in interrupt/synic_msr.c.
+ * MSRs that place an overlay page: HYPERCALL (and GUEST_OS_ID, which must be set to enable it),
+ * REFERENCE_TSC, VP_ASSIST_PAGE. SIMP and SIEFP are in interrupt/synic_msr.c.
  */
 #ifndef CORE_MSR_PAGE_H
 #define CORE_MSR_PAGE_H
@@ -11,10 +11,7 @@
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/*
- * Whether a write to the MSR (one of these, of the SynIC or of the TSC) maps, unmaps or refills an
- * overlay.
- */
+/* Whether a write to the MSR, which may be any MSR, maps, unmaps or refills an overlay. */
 bool msr_page_changes(uint32_t msr);
 
 /*

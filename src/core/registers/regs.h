@@ -10,8 +10,8 @@
 
 /* The caller. */
 struct regs_caller {
-	bool host;    /* the VMM: every rule about VTLs is waived */
-	uint8_t vtl;  /* of the calling VTL */
+	bool host;    /* the VMM: no rule about VTLs applies */
+	uint8_t vtl;  /* the calling VTL */
 	bool same_vp; /* the caller runs on the VP concerned */
 };
 

@@ -10,18 +10,18 @@
 
 /* Which caller may access a register of which target VTL. */
 enum regs_rule {
-	REGS_OWN,	   /* its own and lower VTLs */
+	REGS_OWN,	   /* the caller's own and lower VTLs */
 	REGS_LOWER,	   /* lower VTLs, else ACCESS_DENIED */
 	REGS_EVENT,	   /* lower VTLs, else INVALID_PARAMETER */
 	REGS_VSM,	   /* as OWN, with the privilege AccessVsm */
 	REGS_VSM_HIGHER,   /* as VSM; VTL0 has no such register: INVALID_PARAMETER */
 	REGS_INTERCEPTING, /* as VSM; VTL0 has no lower VTL: ACCESS_DENIED */
-	REGS_SECURE,	   /* as VSM; VTL n's owner must be above n: ACCESS_DENIED */
+	REGS_SECURE,	   /* as VSM; target VTL not above n of ...ConfigVtl<n>: ACCESS_DENIED */
 };
 
 enum regs_flag {
-	REGS_SHARED = 1 << 0, /* by the VTLs: the register file of the active one has the value */
-	REGS_PARTITION = 1 << 1, /* of the partition: the VTL need not be enabled on the VP */
+	REGS_SHARED = 1 << 0,	 /* by the VTLs: the active one's register file has the value */
+	REGS_PARTITION = 1 << 1, /* the target VTL need not be enabled on the VP */
 	REGS_DR6 = 1 << 2,	 /* shared as VsmCapabilities.Dr6Shared says */
 };
 
@@ -30,8 +30,8 @@ struct regs_row;
 /* A register of one VTL of one VP that the caller may access. */
 struct regs_target {
 	struct vsm_vp *vp;
-	uint8_t vtl;	/* its VTL; of a shared register the active one */
-	uint32_t index; /* in its row */
+	uint8_t vtl;	/* target VTL; for a shared register the active VTL */
+	uint32_t index; /* offset of its name from row->first */
 	const struct regs_row *row;
 	const struct regs_caller *caller;
 };

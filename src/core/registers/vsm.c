@@ -9,7 +9,7 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* The VTL of the caller; the VMM is above all of them. */
+/* The VTL of the caller; the VMM counts as the highest possible one. */
 static uint8_t caller_vtl(const struct regs_target *target)
 {
 	return target->caller->host ? CORE_VTL_MAX - 1 : target->caller->vtl;
@@ -27,7 +27,10 @@ uint16_t regs_get_vp_status(const struct regs_target *target, union hv_register_
 {
 	uint8_t active = target->vp->active_vtl;
 
-	/* A caller sees itself as active, and no VTL of other VPs above its own. */
+	/*
+	 * A caller sees its own VTL as active, on its own VP and in place of a higher VTL on
+	 * another VP.
+	 */
 	if (!target->caller->host && (target->caller->same_vp || active > target->caller->vtl))
 		active = target->caller->vtl;
 	value->reg64 = vtl_vp_status(target->vp, active);

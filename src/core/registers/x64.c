@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Registers in a VTL's register file: general, control, debug, segment and table registers, and the
- * MSRs that are private to a VTL. A write changes state only: no exception is raised (TLFS
- * "HvCallSetVpRegisters"), but translations that the new state forbids are dropped.
+ * MSRs that are private to a VTL. A write raises no exception (TLFS "HvCallSetVpRegisters"); a
+ * write that affects translation flushes the VTL's TLB.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 
-/* SDM 3A 19.2.3, 19.2.4: the writable bits of DR6 and DR7. */
+/* SDM 3B 18.2.3, 18.2.4: writable bits of DR6, and bits of DR7 that are always 0. */
 #define DR6_WRITABLE UINT64_C(0xe00f)
 #define DR7_FIXED_0  UINT64_C(0xd000)
 

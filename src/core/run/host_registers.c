@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers for the VMM: as HvCallGetVpRegisters and HvCallSetVpRegisters, with the rights of the
+ * Register access by the VMM: HvCallGetVpRegisters and HvCallSetVpRegisters with the rights of the
  * host.
  */
 #include <errno.h>

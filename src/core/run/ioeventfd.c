@@ -115,7 +115,7 @@ static const char *error_text(int error)
 	}
 }
 
-/* Eventfd lock held for writing, as for remove_entry(). */
+/* Eventfd lock held for writing, here and in remove_entry(). */
 static int add_entry(struct vsm_partition *partition, const struct vsm_ioeventfd *wanted)
 {
 	const uint32_t at = lower_bound(partition, wanted->address);

@@ -8,7 +8,10 @@
 void ioeventfd_init(struct vsm_partition *partition);
 void ioeventfd_destroy(struct vsm_partition *partition);
 
-/* A write of @size bytes at a port, or at a GPA without memory. True: it signalled an eventfd. */
+/*
+ * Signals the eventfd for a write of @size bytes to a port, or to a GPA without memory. False: no
+ * eventfd was signalled.
+ */
 bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t address,
 		      const uint8_t *data, uint8_t size);
 

@@ -28,7 +28,7 @@
 #include "core/vtl/vtl.h"
 #include "core/x64.h"
 
-/* In a trace: no exception. */
+/* Argument of VSM_TRACE_SHUTDOWN if no exception was delivered. */
 #define NO_VECTOR 0x100u
 
 /* ------------------------------------------------------------------ exits, one function each */
@@ -55,7 +55,7 @@ static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
 	const uint8_t vtl = vp->active_vtl;
 	uint64_t rip;
 
-	/* A higher VTL would be entered by code, and return into it, that it cannot know: SMM. */
+	/* #UD in System Management Mode: a VTL call would enter a higher VTL from SMM code. */
 	if (__builtin_expect(vtl == 0 && vp_in_smm(vp), 0)) {
 		vp_inject_exception(vp, 0, X64_EXCEPTION_UD, false, 0, 0);
 		return false;
@@ -307,8 +307,8 @@ static void inta_exit(struct vsm_vp *vp)
 }
 
 /*
- * Flushes TLBs for other VPs. in_guest is already set: a later request waits for the exit, and an
- * earlier one is served here.
+ * Flushes TLBs as other VPs requested. in_guest is already set: a later request waits for the exit,
+ * and an earlier one is served here.
  */
 static void flush_tlbs(struct vsm_vp *vp)
 {
@@ -356,7 +356,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	/* If the state is consistent, the next iteration enters the guest and injects. */
 	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
 		return registers_contradict(vp);
-	/* Refused: the next iteration reports the shutdown. */
+	/* If the SMI is refused, the next iteration reports the shutdown. */
 	if (__builtin_expect(vp->smi_waits, 0) && !smm_take(vp))
 		return false;
 	run->vtl = vp->active_vtl;
@@ -416,7 +416,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 			continue;
 		}
 		if (!interrupt_before_entry(vp, &vp->run)) {
-			/* No kick may wait for the end of a sleep, which has no limit. */
+			/* Kicks are made before the sleep, which may be unlimited. */
 			if (vp->kicks_left) {
 				interrupt_kick_some(vp);
 				continue;

@@ -137,7 +137,7 @@ static int set_msr(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_msr *msr
 
 /* ------------------------------------------------------------------ XSAVE */
 
-/* The XSAVE area is shared by the VTLs: the active one's register file has it. */
+/* The VTLs share the XSAVE state; only the register file of the active VTL is up to date. */
 static int set_xsave(struct vsm_vp *vp, const struct vsm_x86_state *from)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vp->active_vtl, VCPU_FPU);
@@ -187,7 +187,8 @@ static void get_events(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_events *to
 }
 
 /*
- * An exception is checked as HvRegisterPendingEvent0, the others against each other at the entry.
+ * The exception is checked as HvRegisterPendingEvent0; the other events are checked together at the
+ * next entry.
  */
 static int set_events(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_events *from)
 {
@@ -255,7 +256,7 @@ static uint32_t get_activity(struct vsm_vp *vp, uint8_t vtl)
 	return VSM_X86_RUNNING;
 }
 
-/* ------------------------------------------------------------------ all of them */
+/* ------------------------------------------------------------------ all groups */
 
 static void get_field(struct vsm_vp *vp, uint8_t vtl, const struct field *field,
 		      struct vsm_x86_state *state)

@@ -5,7 +5,7 @@
  *
  * Every VTL has its own APIC, and interrupts are posted to all of them; only that of the active VTL
  * is connected to the VP. Before each entry the VTLs above the active one are checked from the
- * highest down: one with a vector above its own processor priority is entered at once, whatever
+ * highest down: one with a vector above its own processor priority is entered immediately, whatever
  * RFLAGS.IF is in either VTL. The decision depends only on IRR, ISR and TPR, so a vector that the
  * TPR masks never causes an entry (P12).
  */
@@ -88,8 +88,7 @@ static bool notification_waits(struct vsm_vp *vp, bool awake)
 
 /*
  * TSC at which to leave the guest. While a higher VTL runs, timers of lower ones are at most
- * 1/LOWER_HZ late; any other exit checks all of them. @look: a VINA check is due within the same
- * time.
+ * 1/LOWER_HZ late; every exit checks all timers. @look: a VINA check is due within the same time.
  */
 static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 {
@@ -160,7 +159,7 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	/* No virtual SMI for a higher VTL (TLFS "Virtual Interrupt Controller"): it is dropped. */
 }
 
-/* Without a post since the last call there are no events but those that smm_blocks() keeps. */
+/* Without a post since the last call there are no events except those that smm_blocks() keeps. */
 static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
@@ -178,7 +177,7 @@ static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
 }
 
-/* ------------------------------------------------------------------ who runs */
+/* ------------------------------------------------------------------ which VTL runs */
 
 static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -207,7 +206,7 @@ static inline int check_above(struct vsm_vp *vp)
 
 static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
 {
-	/* When the preempted VTL resumes, its intercept may be deliverable. */
+	/* When the preempted VTL resumes, it retries its instruction. */
 	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
 		vp_active(vp)->activity = VP_RUNNING;
 	vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
@@ -224,7 +223,7 @@ uint64_t interrupt_deadline(struct vsm_vp *vp)
 	return next_deadline(vp);
 }
 
-/* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS "VINA"). */
+/* Whether an interrupt of @vtl could be delivered if @vtl were active (TLFS "VINA"). */
 static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
 	return (lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 ||
@@ -273,7 +272,7 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 			vsm_lapic_post(&own->lapic, vector,
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
-			/* Later posts must kick again. */
+			/* Takes the post, so that later posts kick again. */
 			take_events(vp, vp->active_vtl);
 			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			break;
@@ -288,7 +287,9 @@ static inline bool extint_waits(const struct vsm_vp *vp)
 	return vp->active_vtl == 0 && lapic_fast_extint_waits(&vp->vtl[0].lapic);
 }
 
-/* Whether the active VTL can take an SMI at once, before an event that is in delivery. */
+/*
+ * Whether VTL0 is active and takes a pending SMI at the next entry: no other event is in delivery.
+ */
 static bool smi_deliverable(struct vsm_vp *vp)
 {
 	const struct vcpu_events *events;
@@ -341,7 +342,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	return true;
 }
 
-/* The active VTL has an interrupt to take. */
+/* Injects the highest pending vector of the active VTL, or requests an interrupt window. */
 static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_run *run)
 {
 	struct vp_vtl *own = vp_active(vp);
@@ -351,8 +352,8 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	if (own->debug & VSM_DEBUG_STEP)
 		return;
 	/*
-	 * Taken from the APIC only when the CPU can accept it at once, so that it cannot be lost
-	 * (P14).
+	 * Taken from the APIC only when the CPU accepts it at the next entry, so that it cannot be
+	 * lost (P14).
 	 */
 	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
 	    vsm_lapic_take(&own->lapic, &taken)) {
@@ -364,7 +365,7 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
 }
 
-/* Requests the vector of the 8259 only when the CPU can accept it at once (P14). */
+/* Requests the vector of the 8259 only when the CPU accepts it at the next entry (P14). */
 static __attribute__((noinline)) void take_extint(struct vsm_vp *vp, struct backend_run *run)
 {
 	if (vp->vtl[0].debug & VSM_DEBUG_STEP)

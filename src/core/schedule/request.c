@@ -7,9 +7,9 @@
  * owns it for the duration of the request.
  *
  * A VP that waits for a request is inside a hypercall, with RIP at the instruction. It serves
- * requests that only read: they see the state before the instruction. For one that changes
- * registers it withdraws its own request, so that the instruction has had no effect, and serves it
- * between two instructions. Thus the result of a call is never applied to registers that were set
+ * requests that only read: they see the state before the instruction. Before it serves one that
+ * changes registers, it withdraws its own request, so that its instruction has no effect, and
+ * returns to its run loop. Thus the result of a call is never applied to registers that were set
  * meanwhile (P40).
  *
  * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of
@@ -80,7 +80,7 @@ static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
 	return false;
 }
 
-/* The first request of @lowest or a higher VTL that changes registers (or does not), or NULL. */
+/* Returns the first request of @lowest or a higher VTL whose `changes` is @changes, or NULL. */
 static struct vp_request *find_request(const struct vsm_vp *vp, unsigned int lowest, bool changes)
 {
 	for (struct vp_request *request = vp->request; request && request->vtl >= lowest;
@@ -122,8 +122,8 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 }
 
 /*
- * Limits requests of all lower VTLs together to one in each period. True: one may be served now.
- * Any thread.
+ * Limits requests of all lower VTLs together to CORE_REQUESTS_HZ. Returns true if one may be served
+ * now. Any thread.
  */
 static bool claim_lower_request(struct vsm_vp *vp)
 {
@@ -159,7 +159,7 @@ bool vp_serve_idle(struct vsm_vp *vp)
 
 /* ------------------------------------------------------------------ the VP that waits */
 
-/* Makes @vp check its requests; while it runs a higher VTL, at the limited rate. */
+/* Makes @vp check its requests; at a limited rate while it runs a VTL above @vtl. */
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 {
 	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
@@ -178,7 +178,7 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* While an exit to the VMM is open, only the request of its thread is served. */
+	/* While the VMM has not completed an exit, only the request of its thread is served. */
 	if (vp_exit_pending(vp))
 		serve(vp, request);
 	while (!request->done && vp->request) {
@@ -268,7 +268,9 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	uint64_t ns = SLEEP_MAX_NS;
 
 	if (request->vtl < atomic_load(&vp->level)) {
-		/* Sleeps until the next request is allowed, or a broadcast for the end of one. */
+		/*
+		 * Sleeps until the next request of a lower VTL may be served, or until a broadcast.
+		 */
 		ns = time_until(partition, atomic_load(&vp->next_lower_request));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
 	}
@@ -288,7 +290,7 @@ static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_re
 			    const struct timespec *deadline)
 {
 	while (!request->done) {
-		/* @request is being served, which never waits for another VP. */
+		/* @request is being served: this never waits for another VP. */
 		if (!is_queued(vp, request)) {
 			pthread_cond_wait(&vp->partition->request_wake,
 					  &vp->partition->request_lock);

@@ -5,7 +5,7 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 
-/* While an event waits for the end of the mode. */
+/* Rate of checks for the end of System Management Mode while an event waits for it. */
 #define LOOKS_HZ 1000u
 
 /* SDM 3C 33.3 (SMI), 33.6 and 33.9.2 (INIT, and the SIPI that follows it). */
@@ -15,7 +15,7 @@ uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl)
 {
 	uint32_t events;
 
-	/* Dropped, if there is no such mode. */
+	/* Without System Management Mode no event is blocked; do_events() drops an SMI. */
 	if (vtl || !vp->partition->config.smm)
 		return 0;
 	events = vsm_lapic_events(&vp->vtl[0].lapic);
@@ -24,7 +24,7 @@ uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl)
 	return vp_in_smm(vp) ? BLOCKED : VSM_LAPIC_EVENT_SMI;
 }
 
-/* KVM saves the state by accesses of its own: a refusal ends the virtual machine. */
+/* KVM itself writes the state save area, and a denied write would end the virtual machine. */
 static bool can_save(struct vsm_vp *vp)
 {
 	const uint64_t first = vcpu_get(vp, 0, VCPU_SMM)->smbase + X64_SMM_SAVE_AREA;
@@ -35,7 +35,7 @@ static bool can_save(struct vsm_vp *vp)
 		       GPA_OK;
 }
 
-/* The first refusal is a warning; VTL0 can cause any number. */
+/* Only the first refusal is logged as a warning, as VTL0 can cause any number. */
 static void refuse(struct vsm_vp *vp)
 {
 	vsm_log(&vp->partition->log, vp->smi_refused ? VSM_LOG_DEBUG : VSM_LOG_WARN,

@@ -9,21 +9,23 @@
 #include "core/core.h"
 
 /*
- * Events of the APIC (VSM_LAPIC_EVENT_*) that @vtl must not take now: in that mode SMI, INIT and
- * SIPI, outside only an SMI, which smm_take() takes. Sets vp->smm_blocks and vp->smi_waits. Owner.
+ * Events of the APIC (VSM_LAPIC_EVENT_*) that @vtl must not take now: in System Management Mode
+ * SMI, INIT and SIPI, otherwise only an SMI, which smm_take() takes. Sets vp->smm_blocks and
+ * vp->smi_waits. Owner.
  */
 uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl);
 /* Whether VTL0 is active and takes an SMI at its next entry. Owner. */
 bool smm_due(struct vsm_vp *vp);
 /*
  * Called right before each entry with vp->smi_waits: the check of the state save area is valid for
- * this entry alone. False: VTL0 may not write there, and shuts down instead. Owner.
+ * this entry only. False: VTL0 may not write there, and shuts down instead. Owner.
  */
 bool smm_take(struct vsm_vp *vp);
 /* After that entry: an SMI that the CPU has not taken waits for the next one. Owner. */
 void smm_after_exit(struct vsm_vp *vp);
 /*
- * The TSC, @deadline at most, at which to check whether the mode has ended: RSM is no exit. Owner.
+ * Returns the TSC, at most @deadline, at which to check for the end of SMM, as RSM does not exit.
+ * Owner.
  */
 uint64_t smm_deadline(const struct vsm_vp *vp, uint64_t deadline);
 

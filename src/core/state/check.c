@@ -93,9 +93,7 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 		return wrong(image, "cpu", "cr4", vp, vtl);
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
-	/*
-	 * CR4 may change before the VTL runs, so addresses are checked without regard to its LA57.
-	 */
+	/* CR4.LA57 may change before the VTL runs, so it does not affect the check of addresses. */
 	without_la57.msr_address_by_la57 = false;
 	memcpy(state.msr, own->msr, sizeof(state.msr));
 	memcpy(state.msr, cpu->msr, sizeof(cpu->msr));
@@ -104,7 +102,7 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 	return what ? wrong(image, "cpu", what, vp, vtl) : 0;
 }
 
-/* Whether the page of such an MSR is within the GPA space. */
+/* Whether the page that an overlay's MSR enables is within the GPA space. */
 static bool page_fits(const struct vsm_partition *partition, uint64_t msr)
 {
 	return !(msr & HV_PAGE_MSR_ENABLE) || msr >> partition->features.gpa_bits == 0;

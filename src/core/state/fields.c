@@ -17,7 +17,7 @@
 	 offsetof(struct LIVE, array[0] member), sizeof(MEMBER(LIVE, array[0]))},
 #define OWN(type, name, max) {PLACE(type, name, 1, max), 0, 0, 0},
 
-/* Of struct RECORD and struct LIVE. */
+/* Defines the layout of struct RECORD, whose live structure is struct LIVE. */
 #define LAYOUT(variable, record, ROWS)                                               \
 	static const struct state_field variable##_field[] = {ROWS(ONE, MANY, OWN)}; \
 	const struct state_layout state_layout_##variable = {                        \

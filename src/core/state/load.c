@@ -168,7 +168,7 @@ static int load_overlay(struct state_image *image, const struct state_record *re
 	return keep(image, record, payload);
 }
 
-/* Number of pages of the run that this partition has, in whichever regions. */
+/* Number of pages of the run that this partition has, in any of its regions. */
 static uint64_t pages_of_run(const struct memory *memory, const struct state_run *run)
 {
 	const uint64_t end = run->gpn + run->pages;

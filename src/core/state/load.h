@@ -9,10 +9,10 @@ struct image_vtl {
 	struct state_vp_vtl state;
 	struct state_cpu cpu;
 	struct vsm_lapic_state lapic;
-	const uint8_t
-		*message[HV_SYNIC_SINT_COUNT][SYNIC_QUEUE_MAX]; /* in the data, oldest first */
+	/* in the data of the file, oldest first */
+	const uint8_t *message[HV_SYNIC_SINT_COUNT][SYNIC_QUEUE_MAX];
 	uint8_t message_count[HV_SYNIC_SINT_COUNT];
-	const uint8_t *xsave;	      /* in the data */
+	const uint8_t *xsave;	      /* in the data of the file */
 	uint64_t msr[VCPU_MSR_COUNT]; /* from VCPU_MSR_OPTIONAL on */
 	bool have_msrs;
 	/* IA32_TSC, if the VTL has an offset (tsc_moved), and IA32_TSC_ADJUST */
@@ -58,8 +58,8 @@ struct state_image {
 	uint64_t tsc_invariant; /* HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	bool have_partition;
 	bool have_ram;
-	uint64_t ram_pages;	    /* of "ram" */
-	uint64_t pages_without_ram; /* of "protection" */
+	uint64_t ram_pages;	    /* pages in the records "ram" */
+	uint64_t pages_without_ram; /* pages in the records "protection" that have no RAM */
 	bool have_vtl[CORE_VTL_MAX];
 	bool have_intercepts[CORE_VTL_MAX];
 	/* [owner][restricted]: GPN after the last run that was read */

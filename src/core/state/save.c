@@ -203,8 +203,8 @@ static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *w
 }
 
 /*
- * An instruction that waits to be repeated is repeated at once after the restore: the time and the
- * counts that it waits for are not saved.
+ * An instruction that waits to be repeated is repeated immediately after the restore: the time and
+ * the counts that it waits for are not saved.
  */
 static uint8_t activity_of(const struct vp_vtl *own)
 {

@@ -105,8 +105,8 @@ uint32_t state_crc(uint32_t crc, const void *data, size_t size);
 struct state_writer {
 	vsm_write_fn *write;
 	void *opaque;
-	int error;    /* the first one; nothing is written after it */
-	uint64_t tsc; /* of the partition, as its record has it */
+	int error;    /* the first error; nothing is written after it */
+	uint64_t tsc; /* TSC of the partition, as saved in its record */
 };
 
 void state_write_header(struct state_writer *writer);
@@ -124,7 +124,10 @@ struct state_reader {
 
 /* 0, or -EILSEQ (damaged), -ENOTSUP (another version); logged with the position. */
 int state_read_header(struct state_reader *reader);
-/* Reads the next record and checks its checksum. *payload points into the data. Errors as above. */
+/*
+ * Reads the next record and checks its checksum. *payload points into the data. Errors of
+ * state_read_header().
+ */
 int state_read(struct state_reader *reader, struct state_record *record, const uint8_t **payload);
 
 #endif

@@ -28,7 +28,8 @@ struct trace_ring {
 	_Atomic bool busy;	  /* has a writer */
 	_Atomic uint64_t dropped; /* dropped records that the reader has not counted */
 	_Atomic uint64_t head;	  /* position of the next record */
-	uint64_t tail;		  /* of the next one to read; accessed by the reader only */
+	/* position of the next record to read; only the reader accesses it */
+	uint64_t tail;
 	struct trace_slot slot[];
 };
 
@@ -126,7 +127,9 @@ bool trace_make_ring(struct vsm_vp *vp, uint32_t records)
 {
 	struct trace_ring *ring;
 
-	/* A ring is freed with the partition only, as its VP may be about to write. */
+	/*
+	 * An existing ring is kept until the partition is destroyed: its VP may be about to write.
+	 */
 	if (vp->trace)
 		return true;
 	ring = calloc(1, sizeof(*ring) + records * sizeof(struct trace_slot));

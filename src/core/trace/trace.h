@@ -28,7 +28,7 @@ void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint
 void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		       uint64_t b, uint64_t c, uint64_t d);
 
-/* The same for only the ring, even if no trace is on. */
+/* As trace_write_about(), but only to the ring, even while tracing is off. */
 void trace_write_ring(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		      uint64_t b, uint64_t c, uint64_t d);
 

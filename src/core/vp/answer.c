@@ -16,7 +16,7 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 		trace_about(vp, vp->run.vtl, VSM_TRACE_EXCEPTION, vp->run.vtl, X64_EXCEPTION_GP, 0,
 			    0);
 	}
-	/* The instruction of a register write is executed at the next entry: no step yet. */
+	/* A write of a control register is executed only at the next entry: no step yet. */
 	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
 	    vp->run.exit != BACKEND_EXIT_CR_WRITE)
 		debug_due(vp, vp->run.vtl, VSM_DEBUG_STEP);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a CPU can have these registers together.
+ * Checks whether a CPU accepts a combination of register values.
  *
- * Finds contradictions between registers; single values are checked when they are set. The rules
- * are those of VM entry (SDM 3C 27.3.1, APM volume 2 "Canonicalization and Consistency Checks"),
- * and of KVM when registers are set.
+ * Single values are checked when they are set (vp/legal.c). The rules are those of VM entry (SDM 3C
+ * 27.3.1, APM volume 2 "Canonicalization and Consistency Checks"), and of KVM when registers are
+ * set.
  */
 #include <string.h>
 
@@ -51,7 +51,7 @@ static bool efer(const struct state *state)
 	return !(state->cpu->efer & ~(state->features->efer_valid | X64_EFER_LMA));
 }
 
-/* SDM 3A 4.1.2: LMA follows from LME and PG, and long mode has PAE. */
+/* SDM 3A 4.1.2: LMA follows from LME and PG, and long mode requires PAE. */
 static bool lma(const struct state *state)
 {
 	const struct vcpu_state *cpu = state->cpu;
@@ -196,7 +196,10 @@ static bool xcr0(const struct state *state)
 	return regs_xcr0_is_legal(state->features, state->cpu->xcr0);
 }
 
-/* SDM 1, 13.4.2 and 13.8: XSTATE_BV, no compaction, nothing reserved. */
+/*
+ * SDM 1, 13.4.2 and 13.8: XSTATE_BV has only supported components; the other words of the header
+ * are 0.
+ */
 static bool xsave(const struct state *state)
 {
 	const uint8_t *area = state->cpu->xsave;

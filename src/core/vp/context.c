@@ -69,7 +69,7 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 	memcpy(cpu->msr, vcpu_msr_reset, sizeof(cpu->msr));
 	cpu->smbase = X64_SMBASE_RESET;
 	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;
-	/* Shared: enabling a higher VTL must not change the values of lower ones. */
+	/* All VTLs share these MSRs: enabling a higher VTL must not change them. */
 	if (vtl == 0) {
 		memset(&vp->mtrr, 0, sizeof(vp->mtrr));
 		msr_plain_reset(vp);
@@ -115,7 +115,7 @@ static void put_context(const struct backend_features *features,
 	cpu->msr[VCPU_MSR_PAT] = context->pat;
 }
 
-/* Registers that are not in a context have their values after RESET. */
+/* Checks @context together with the RESET values of registers that it does not contain. */
 static const char *contradiction(const struct backend_features *features,
 				 const struct hv_initial_vp_context *context)
 {
@@ -146,7 +146,10 @@ static const char *wrong_register(const struct backend_features *features, uint8
 		return "cr0: PE is 0, and only VTL0 may use real mode";
 	if (vtl > 0 && features->long_mode_only && !long_mode)
 		return "efer: this host has no 32-bit mode in a VTL above VTL0";
-	/* A CPU accepts it, and its first fetch faults (SDM 3A 5.3). 64-bit code has no limit. */
+	/*
+	 * VM entry accepts such a RIP, but the first fetch faults (SDM 3A 5.3). 64-bit code has no
+	 * limit.
+	 */
 	if (!(long_mode && (context->cs.attributes & HV_X64_SEGMENT_LONG)) &&
 	    context->rip > context->cs.limit)
 		return "rip: beyond the limit of cs, which is not a 64-bit segment";
@@ -161,7 +164,7 @@ uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 
 	if (!wrong)
 		return HV_STATUS_SUCCESS;
-	/* Only the first is logged at WARN, as a guest can cause any number. */
+	/* Only the first error is logged at WARN, as a guest can cause any number of them. */
 	logged = atomic_exchange(&partition->context_logged, true);
 	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u: initial VP context: INVALID_REGISTER_VALUE: %s", vtl, wrong);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Legal register values: single values, all of them together, and whole contexts.
+ * Checks of register values: single values, the registers of a VTL together, and initial contexts.
  */
 #ifndef CORE_CPU_REGISTERS_H
 #define CORE_CPU_REGISTERS_H
@@ -8,8 +8,8 @@
 #include "core/core.h"
 
 /*
- * Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system
- * segments.
+ * Types of segments (SDM 3A tables 3-1 and 3-2): single bits for code and data segments, complete
+ * types for system segments.
  */
 #define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
 #define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
@@ -40,7 +40,7 @@ bool regs_exception_has_error(uint64_t vector);
 /* EFER.LMA follows from EFER.LME and CR0.PG: SDM 3A 4.1.2. */
 uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 
-/* ------------------------------------------------------------------ check.c */
+/* ------------------------------------------------------------------ vp/check.c */
 
 /*
  * Returns the name of a register that contradicts the VTL's other registers, so that VM entry would
@@ -52,9 +52,12 @@ const char *regs_contradiction(const struct backend_features *features,
 /* The groups that the rules for @groups read. */
 uint32_t regs_contradiction_needs(uint32_t groups);
 
-/* ------------------------------------------------------------------ context.c */
+/* ------------------------------------------------------------------ vp/context.c */
 
-/* Checks and loads an initial VP context (TLFS HV_INITIAL_VP_CONTEXT). INVALID_REGISTER_VALUE. */
+/*
+ * Check and load an initial VP context (TLFS HV_INITIAL_VP_CONTEXT). The check fails with
+ * INVALID_REGISTER_VALUE.
+ */
 uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 			    const struct hv_initial_vp_context *context);
 void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context);

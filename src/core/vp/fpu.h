@@ -4,7 +4,7 @@
  *
  * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes are. Readers
  * see that state; a writer first writes the initial state of the component and then sets the bit,
- * so that no other register of it (MXCSR, FCW) gets a stale value (P08).
+ * so that no other register of the component (MXCSR, FCW) gets a stale value (P08).
  */
 #ifndef CORE_FPU_H
 #define CORE_FPU_H
@@ -27,7 +27,7 @@ void fpu_set_control(struct vcpu_state *state,
 		     const struct hv_x64_fp_control_status_register *value);
 void fpu_get_xmm_control(const struct vcpu_state *state,
 			 struct hv_x64_xmm_control_status_register *value);
-/* False: bits of MXCSR that the CPU does not have. */
+/* Returns false if MXCSR has bits that the CPU lacks. */
 bool fpu_set_xmm_control(struct vcpu_state *state,
 			 const struct hv_x64_xmm_control_status_register *value);
 

@@ -6,11 +6,11 @@
 
 #include "core/x64.h"
 
-/* SDM 3A 2.3, without the bits that are always 0; bit 1 is always 1. */
+/* All bits except those that are always 0 (SDM 3A 2.3). */
 #define RFLAGS_LEGAL UINT64_C(0x3f7fd7)
 
 /*
- * Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15).
+ * Exceptions that a higher VTL may raise, and the subset that pushes an error code (SDM 3A 6.15).
  * 21 is missing: it needs CET, which is not offered.
  */
 #define EXCEPTIONS_LEGAL      UINT32_C(0x000f7dfb) /* not 2, 9, 15, nor 20 and up */

@@ -30,7 +30,10 @@ static bool is_acted_for(struct vsm_vp *vp)
 	return acting;
 }
 
-/* The acting thread stops after its current request, since vp->wanted is set. */
+/*
+ * Waits until no thread acts for @vp. An acting thread stops after its current request, since
+ * vp->wanted is set.
+ */
 static void wait_for_actor(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -110,7 +113,7 @@ void vp_kick(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* The caller owns the VP, and checks before it enters the guest. */
+	/* The caller owns the VP and checks for work before it next enters the guest. */
 	if (atomic_load(&vp->owner) == pthread_self())
 		return;
 	partition->ops->vp_kick(vp->backend);

@@ -22,8 +22,7 @@ struct plain_msr {
 	uint8_t flags; /* NO_READ, NO_WRITE */
 	uint64_t reset;
 	uint64_t writable; /* bits that a write changes */
-	uint64_t
-		ignored; /* bits whose writes are ignored; a write that changes any other bit faults */
+	uint64_t ignored;  /* bits whose change is ignored; a change of any other bit faults */
 };
 
 #define MSR(name) X64_MSR_##name, X64_MSR_##name
@@ -56,7 +55,8 @@ static const struct plain_msr table[] = {
 	{X64_MSR_P6_EVNTSEL0, X64_MSR_P6_EVNTSEL1, NO_EFFECT, 0, 0, ALL},
 	{MSR(PERF_STATUS), CONSTANT, UINT64_C(4) << 40 | 1000, 0, 0},
 	{MSR(PERF_CTL), CONSTANT, 0, 0, 0},
-	{MSR(DEBUGCTL), NO_EFFECT, 0, 0, 3},			/* if KVM does not offer the CPU's */
+	/* only if KVM does not offer DEBUGCTL */
+	{MSR(DEBUGCTL), NO_EFFECT, 0, 0, 3},
 	{X64_MSR_LASTBRANCHFROMIP, X64_MSR_LASTINTTOIP, CONSTANT, 0, 0, 0},
 	{MSR(POWER_CTL), PLAIN_POWER_CTL, 0, 0, 3, 0},
 	{MSR(RAPL_POWER_UNIT), CONSTANT, 0, 0, 0},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State that the VTLs of a VP share (TLFS "Shared State"): general registers but RSP, CR2, DR0 to
- * DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. Everything else is private:
- * each VTL has its own register file.
+ * State that the VTLs of a VP share (TLFS "Shared State"): general registers except RSP, CR2, DR0
+ * to DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. Everything else is
+ * private: each VTL has its own register file.
  *
- * In the register file of an inactive VTL, shared registers are stale. Each change of the active
- * VTL copies them by vtl_move_shared(), and nothing else does.
+ * In the register file of an inactive VTL, shared registers are stale. Only vtl_move_shared()
+ * copies them, at each change of the active VTL.
  */
 #include <string.h>
 
@@ -65,8 +65,8 @@ static uint32_t moving(const struct vsm_vp *vp)
 }
 
 /*
- * Copies the area with XSTATE_BV: a component in its initial state must be in it in the other VTL,
- * too (P08).
+ * Copies the area including XSTATE_BV, so that a component in its initial state is in the initial
+ * state in the other VTL, too (P08).
  */
 static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {

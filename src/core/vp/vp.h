@@ -23,7 +23,10 @@ void vp_reset(struct vsm_vp *vp);
  * registers. Without @self always true.
  */
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
-/* The same for a @function that only reads: @vp may be waiting inside a hypercall. */
+/*
+ * vp_call() for a @function that only reads registers. It may also run while @vp waits inside a
+ * hypercall.
+ */
 bool vp_query(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
 /* vp_call() that also returns false at @deadline (CLOCK_MONOTONIC; NULL: none). */
 bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
@@ -62,8 +65,8 @@ void vp_finish_exit(struct vsm_vp *vp);
  */
 bool vp_must_leave_call(struct vsm_vp *self);
 /*
- * Waits until @vp has left the guest once, if it is in one of @vtls. False: it may still be there,
- * but @self, the caller's VP, must return to its run loop.
+ * If @vp executes one of @vtls, waits until it has left the guest once. False: it may not have
+ * left, but @self, the caller's VP, must return to its run loop.
  */
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
@@ -115,7 +118,7 @@ static inline bool vcpu_long_mode(const struct vcpu_state *cpu)
 	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
 }
 
-/* The same of a VTL. Owner. */
+/* CPL and mode of @vtl. Owner. */
 static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
 {
 	return vcpu_cpl(vcpu_get(vp, vtl, VCPU_SYSTEM));

@@ -22,7 +22,7 @@ static int highest_below(uint16_t set, uint8_t vtl)
 
 /*
  * A second owner of MBEC has not enabled it on any VP yet, so kernel execute governs all fetches
- * again. The kick makes each VP apply that.
+ * again (protect_mbec_governs()). The kick makes each VP apply this.
  */
 static void add_mbec_owner(struct vsm_partition *partition, uint8_t vtl)
 {
@@ -77,9 +77,9 @@ static uint16_t enable_rule(const struct vsm_vp *caller_vp, uint8_t caller, cons
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(target)))
 		return HV_STATUS_INVALID_VTL_STATE;
 	/*
-	 * A lower VTL may enable a higher one only the first time, for itself, and if it is the
-	 * highest VTL of the partition below the target: on a VP that lacks a VTL in between, a
-	 * lower one must not choose the initial context of a higher one.
+	 * A lower VTL may enable a higher one only on its own VP, before any VP has it, and if it
+	 * is the highest VTL of the partition below @target. Otherwise, on a VP without the VTL in
+	 * between, it could choose the initial context of @target.
 	 */
 	if (caller < target &&
 	    (vp != caller_vp || enabled_somewhere(partition, target) ||
@@ -140,7 +140,10 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	(CONFIG_ENABLE | CONFIG_MASK | HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | \
 	 HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP)
 
-/* A mask for EnableVtlProtection. INVALID_REGISTER_VALUE, or OPERATION_DENIED by the engine. */
+/*
+ * Checks a default mask. Returns INVALID_REGISTER_VALUE, or OPERATION_DENIED if the engine cannot
+ * enforce it.
+ */
 static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl, uint8_t access)
 {
 	uint16_t status;
@@ -224,7 +227,7 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
 
 /*
  * MbecEnabledVtlSet: the VTLs that own MBEC and all VTLs that they restrict, as in OpenVMM. OpenHCL
- * checks for VTL0.
+ * checks that the set contains VTL0.
  */
 static uint16_t mbec_set(const struct vsm_partition *partition)
 {

@@ -12,7 +12,7 @@
 #include "core/x64.h"
 #include "lapic/fast.h"
 
-/* Makes @to the active VTL; RIP of both is already set. */
+/* Makes @to the active VTL; RIP of both VTLs is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
 	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
@@ -141,8 +141,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
 	/*
-	 * The interrupt preempted a VTL below the target, so the target is entered now, with the
-	 * reason interrupt. It returns to the preempted VTL.
+	 * VTL @from preempted a VTL below @target, so @target is entered only now, for the reason
+	 * interrupt. It will return to the preempted VTL.
 	 */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp_active(vp)->activity = VP_RUNNING;
@@ -160,7 +160,9 @@ void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
-/* Drops the lock of @owner only (P09). True: @locked has no lock any more. */
+/*
+ * Drops the lock of @owner only (P09). Returns true if no VTL holds a TLB lock on @locked any more.
+ */
 static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
@@ -172,9 +174,7 @@ static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	return held == vtl_bit(owner);
 }
 
-/*
- * Wakes VPs that wait for a TLB lock of @owner. A VP that runs a higher VTL than @owner does not.
- */
+/* Wakes VPs that wait for a TLB lock of @owner. A VP that runs a VTL above @owner does not wait. */
 static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
 {
 	struct vsm_partition *partition = vp->partition;

@@ -21,8 +21,8 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
 /*
- * The VTL call and return instructions, in protected mode at CPL 0, as any hypercall. False: the
- * guest gets #UD. RIP is at the instruction, @length long.
+ * Execute a VTL call or return; the caller has checked the mode and CPL, as for any hypercall. RIP
+ * is at the instruction of @length bytes. False: the guest gets #UD.
  */
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
