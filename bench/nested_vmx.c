@@ -30,9 +30,9 @@ enum {
 	EPT_PD = 0x6000,
 	VMXON = 0x7000,
 	VMCS = 0x8000,
-	POINTERS = 0x9000, /* pairs of encoding and value that L1 writes to VMCS12 */
-	FIELDS = 0xa000,   /* fields of VMCS12 that L1 reads after an exit */
-	READ = 0xb000,	   /* what L1 reads from VMCS12 after an exit */
+	POINTERS = 0x9000, /* GPAs of the two regions above: operands of VMXON and VMPTRLD */
+	FIELDS = 0xa000,   /* pairs of encoding and value that L1 writes to VMCS12 */
+	READ = 0xb000,	   /* fields of VMCS12 that L1 reads after an exit */
 	TSS = 0xc000,
 	STACK = 0xe000,
 	CODE = 0x10000,

@@ -183,7 +183,7 @@ static double exit_latency(struct state *state)
 	return bench_median(ns, LATENCIES);
 }
 
-/* ------------------------------------------------------------------ */
+/* ------------------------------------------------------------------ hypercalls */
 
 static void hypercalls(void *opaque, uint64_t n)
 {

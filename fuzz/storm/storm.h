@@ -117,9 +117,9 @@ struct storm_vp {
 	pthread_t thread;
 };
 void *storm_vp_thread(void *opaque);
-/* higher.c: the next instruction of a VTL above 0. VP owned. */
+/* higher.c: sets the next instruction of a VTL above 0. The caller owns the VP. */
 void storm_higher_vtl(struct vsm_vp *vp, const struct storm_op *op);
-/* Writes parameters at @gpa and makes a hypercall the next instruction. VP owned. */
+/* Writes parameters at @gpa and makes a hypercall the next instruction. The caller owns the VP. */
 void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const void *input,
 		     size_t size);
 /* As storm_hypercall(), with HvCallGetVpRegisters or HvCallSetVpRegisters of one register. */

@@ -71,7 +71,7 @@ __asm__(".pushsection .rodata\n"
 	CALL(0x41000, 0x10000000c, 0x9400)
 	"out %eax, $0x31\n"
 	"sti\n"
-	/* R14 selects what VTL1 does in a VTL call: 0 nothing, 2 AVX, 3 protections, else SSE. */
+	/* R14 selects what VTL1 does in a VTL call: 0 nothing, 2 AVX, 3 protections, other values SSE. */
 	"world_return: test %r14, %r14; jz 3f; cmp $2, %r14; je 4f; cmp $3, %r14; je 5f\n"
 	/* Clear CR0.EM while the SSE registers are used. */
 	"mov %cr0, %rbp; mov %rbp, %rax; and $~4, %rax; cmp %rax, %rbp; je 1f; mov %rax, %cr0\n"

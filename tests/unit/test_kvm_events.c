@@ -83,7 +83,7 @@ static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_set(void **s
 	assert_int_equal(to.interrupt.shadow, 0);
 }
 
-/* KVM reports the NMI as injected and masked on AMD CPUs if a host page fault interrupts its delivery. */
+/* On AMD CPUs, KVM reports an NMI as injected and masked if a host page fault interrupts its delivery. */
 static void an_nmi_whose_delivery_was_interrupted_is_delivered_again(void **state)
 {
 	struct kvm_sync_regs regs = {.events.nmi = {.injected = 1, .masked = 1}};

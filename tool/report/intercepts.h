@@ -22,7 +22,7 @@ struct intercept_row {
 	uint8_t from, to;
 
 	uint64_t count; /* 0: unused */
-	uint64_t value; /* value written by the last one */
+	uint64_t value; /* value written by the last intercept */
 	uint64_t first, last;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compact encoding of numbers: LEB128 (seven bits per byte, lowest first, bit 7 marks continuation)
- * in base64. Decoded by unpack() in page.js.
+ * in base64. Decoded by unpack() in data.js.
  */
 #ifndef TOOL_REPORT_PACK_H
 #define TOOL_REPORT_PACK_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page without its data, embedded at build time from page.html, page.css and page.js. */
+/* The page without its data, embedded at build time from page.html, page.css and the scripts. */
 #ifndef TOOL_REPORT_PAGE_H
 #define TOOL_REPORT_PAGE_H
 

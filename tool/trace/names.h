@@ -41,7 +41,7 @@ void trace_msr_name(char *text, size_t size, uint64_t msr);
 void trace_access_name(char *text, size_t size, uint64_t access);
 
 /*
- * Whether a record is an action of its VP in its VTL. Others concern the VTL in the record,
+ * Whether a record is an action of its VP in its VTL. Other records concern the VTL in the record,
  * whichever was active, and may come from another VP's thread.
  */
 bool trace_is_own(uint16_t event);

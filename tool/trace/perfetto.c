@@ -155,7 +155,6 @@ bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace
 	trace_file_rewind(file);
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		ns = trace_file_ns(file, record.tsc);
-		/* Slices show switches, so write no instant. */
 		trace_track_record(&track, &record, ns);
 		if (trace_filter_takes(filter, &record, ns))
 			put_instant(&writer, &record, ns);
