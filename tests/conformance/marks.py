@@ -13,7 +13,7 @@ A mark is a comment directly above a test function:
     KIND of TABLE     those in the rows of the array TABLE, which the test uses
 
 A mark counts if the test is a registered case that does not always skip, and if it, a function that it calls, or an
-array or macro that it uses names each item (but for rules, features, recommendations and entry reasons).
+array or macro that it uses names each item (except rules, features, recommendations and entry reasons).
 """
 import re
 

@@ -20,7 +20,7 @@ def wait_until(condition):
 
 
 class Client:
-    """One connection."""
+    """A connection to the control socket of a machine."""
 
     def __init__(self, path, timeout=TIMEOUT):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -39,7 +39,7 @@ class Client:
         self.socket.sendall(data)
 
     def receive(self):
-        """The next value, or None if the machine has closed the connection."""
+        """The next answer or event, or None if the machine has closed the connection."""
         try:
             line = self.file.readline()
         except ConnectionError:

@@ -43,7 +43,7 @@ def validator(name):
 
 
 class Machine(sim_machine.Machine):
-    """A machine that has just been started."""
+    """A machine with the tests' kernel and 16 MiB."""
     VMM = VMM
 
     def __init__(self, *options, **arguments):

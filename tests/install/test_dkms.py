@@ -32,7 +32,7 @@ STOCK = [f'kernel/arch/x86/kvm/{name}.ko.xz' for name in MODULES]
 
 
 class World(unittest.TestCase):
-    """A script in tests/install/dkms-world."""
+    """Runs scripts in tests/install/dkms-world."""
 
     def setUp(self):
         self.choose(fetch.KERNEL_SERIES)
@@ -172,7 +172,7 @@ class Installed(World):
             at = headers[names][4] + name
             content = data[offset:offset + length] if kind != SHT_NOBITS else length
             found[data[at:data.index(b'\0', at)].decode()] = content
-        # Without the folder of these names, and without their padding.
+        # Strings without the folder of the headers, and without padding.
         found['.rodata'] = re.sub(rb'\0+', b'\0', re.sub(rb'/[^\0]*/linux-headers-[^\0/]*-common/', b'', found['.rodata']))
         return found
 

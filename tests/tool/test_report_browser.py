@@ -57,7 +57,7 @@ def story():
     yield record(time, 1, N.COUNTERS, 0, 700, 120, 0)
 
 
-WINDOWS = {}  # whether it is dark: window. Windows are kept, since a browser takes seconds to start.
+WINDOWS = {}  # {dark: window}, kept for all tests, since a browser takes seconds to start
 
 
 class InABrowser(unittest.TestCase):

@@ -77,7 +77,7 @@ static bool attempt(struct selftest *test, const struct attempt *attempt)
 	regs = guest_regs(&guest);
 	regs.rdi = GUEST_DATA;
 	regs.rax = RET;
-	/* Twice: with and without an existing mapping. */
+	/* Refused twice: when KVM has no mapping of the page yet, and when it has one. */
 	return restrict_page(&guest, attempt->restrictions) && guest_set_regs(&guest, &regs) &&
 	       is_refused(&guest, attempt) && restrict_page(&guest, 0) &&
 	       guest_expect_done(&guest, "the same access, granted") && guest_complete(&guest) &&

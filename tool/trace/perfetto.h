@@ -11,7 +11,7 @@
 
 /*
  * One process for each VP with a thread for each VTL; slices for the time a VTL was active, and an
- * instant for each other record that @filter selects. Slices are not filtered. False: no memory.
+ * instant for each record that @filter selects. Slices are not filtered. False: no memory.
  */
 bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace_filter *filter);
 
