@@ -31,7 +31,7 @@ struct kvm_access {
 	unsigned long nr_blocks; /* entries that are not NULL */
 };
 
-/* False for a VM that has never set restrictions; then this check is the only cost. */
+/* False for a VM without restrictions, for which this check is the only cost. */
 #define kvm_access_is_used(kvm) unlikely(!xa_empty(&(kvm)->arch.access.blocks))
 
 /* In struct kvm_vcpu_arch, under vcpu->mutex. */
@@ -50,7 +50,7 @@ struct kvm_vsm_vcpu {
 	struct kvm_fpu_shared *fpu; /* NULL: not shared */
 };
 
-/* access.c: life of a VM, its capability and ioctls */
+/* access.c: creation and destruction of a VM, its capability and ioctls */
 void kvm_access_init(struct kvm *kvm);
 void kvm_access_destroy(struct kvm *kvm);
 int kvm_access_cap(void);

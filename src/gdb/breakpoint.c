@@ -11,7 +11,7 @@
 
 #define INT3 0xcc
 
-/* ------------------------------------------------------------------ the table */
+/* ------------------------------------------------------------------ breakpoint table */
 
 /* The row of a VTL and address, or NULL; with @vtl VSM_VTL_MAX the first free row. Lock held. */
 static struct gdb_breakpoint *find(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gva)
@@ -40,7 +40,7 @@ static int write_byte(struct vsm_gdb *gdb, uint64_t gpa, uint8_t byte)
 	return gdb->config.write(gdb->config.opaque, gpa, &byte, 1);
 }
 
-/* ------------------------------------------------------------------ the library */
+/* ------------------------------------------------------------------ check by the library */
 
 struct trial {
 	uint8_t vtl;

@@ -205,7 +205,7 @@ static void monitor_stop(struct vsm_gdb *gdb, char *const *words)
 	set_stop(gdb, entry ? &gdb->stop_entry : &gdb->stop_intercept, chosen, on);
 }
 
-/* ------------------------------------------------------------------ the table */
+/* ------------------------------------------------------------------ table of commands */
 
 static monitor_fn monitor_help;
 

@@ -136,7 +136,7 @@ static void query_current(struct vsm_gdb *gdb, struct gdb_text *text)
 	gdb_thread_write(gdb, &gdb->reply, gdb->general);
 }
 
-/* ------------------------------------------------------------------ the rest */
+/* ------------------------------------------------------------------ other queries */
 
 /* "1", since the machine existed before the client: GDB detaches when it quits. */
 static void query_attached(struct vsm_gdb *gdb, struct gdb_text *text)

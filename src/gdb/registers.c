@@ -108,7 +108,7 @@ const struct gdb_register gdb_registers[] = {
 /* clang-format on */
 const size_t gdb_register_count = GDB_ARRAY_SIZE(gdb_registers);
 
-/* ------------------------------------------------------------------ on the VP */
+/* ------------------------------------------------------------------ access on a VP's thread */
 
 struct access {
 	uint8_t vtl;

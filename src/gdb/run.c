@@ -81,7 +81,7 @@ static bool stop_here(struct vsm_gdb *gdb, struct gdb_vp *self, const struct gdb
 	return attached;
 }
 
-/* ------------------------------------------------------------------ a breakpoint instruction */
+/* ------------------------------------------------------------------ breakpoint instructions */
 
 /* The GPA of the VP's next instruction in @vtl. */
 static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t *gpa)
@@ -234,7 +234,7 @@ static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit 
 	}
 }
 
-/* ------------------------------------------------------------------ the loop */
+/* ------------------------------------------------------------------ run loop */
 
 enum turn {
 	TURN_RUN,    /* the VP may run */

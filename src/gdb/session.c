@@ -329,7 +329,10 @@ static void take_packet(struct vsm_gdb *gdb)
 		send_reply(gdb);
 }
 
-/* Ctrl-C. Ignored unless the client waits for a stop: VPs are stopped then. */
+/*
+ * Ctrl-C stops the VPs. Ignored unless the client waits for a stop: otherwise they are stopped
+ * already.
+ */
 static void take_interrupt(struct vsm_gdb *gdb)
 {
 	bool waiting;
@@ -432,7 +435,7 @@ int vsm_gdb_event(const struct vsm_gdb *gdb)
 	return gdb->event;
 }
 
-/* ------------------------------------------------------------------ the stub */
+/* ------------------------------------------------------------------ creation and destruction */
 
 static bool is_legal(const struct vsm_gdb_config *config)
 {

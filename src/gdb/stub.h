@@ -102,7 +102,7 @@ struct gdb_watch {
 	uint64_t gva;
 };
 
-/* ------------------------------------------------------------------ a VP */
+/* ------------------------------------------------------------------ state of a VP */
 
 struct gdb_vp {
 	struct vsm_vp *vp;    /* c */
@@ -120,7 +120,7 @@ struct gdb_vp {
 	struct vsm_exit exit; /* r: the exit that is due */
 };
 
-/* ------------------------------------------------------------------ the stub */
+/* ------------------------------------------------------------------ state of the stub */
 
 struct vsm_gdb {
 	struct vsm_gdb_config config; /* c */
@@ -129,7 +129,7 @@ struct vsm_gdb {
 	size_t description_size;      /* c */
 	int event;		      /* c: eventfd */
 
-	pthread_mutex_t lock; /* leaf: nothing else is called with it held */
+	pthread_mutex_t lock; /* leaf: no other lock is taken while it is held */
 	pthread_cond_t wake;
 	bool attached;	   /* L */
 	bool waiting;	   /* L: the client waits for a stop reply */
@@ -254,7 +254,7 @@ void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
 enum gdb_owner {
 	GDB_OWNER_GUEST, /* an INT3 of the guest */
 	GDB_OWNER_VTL,	 /* a breakpoint of its VTL */
-	GDB_OWNER_OTHER, /* of another VTL, in memory that both execute */
+	GDB_OWNER_OTHER, /* a breakpoint of another VTL, in memory that both VTLs execute */
 };
 enum gdb_owner gdb_breakpoint_owner(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gpa);
 /* Inserts or removes the INT3 of the breakpoint at @gpa, while a VP steps over it. */

@@ -193,7 +193,7 @@ static void write_self_ipi(struct lapic_access *a)
 	lapic_self_ipi(a->apic, a->value, a->effect);
 }
 
-/* -- the table -- */
+/* -- table of registers -- */
 
 #define ROW(n, first, text, r) \
 	[(first) + (n)] = {text #n, read_##r, NULL, 0, LAPIC_PAGE_READ | LAPIC_MSR_READ}

@@ -31,7 +31,7 @@ struct walk {
 	/* Of the current attempt. */
 	unsigned int steps;	    /* taken so far */
 	unsigned int stopped;	    /* the step that stopped the walk; equal to steps: the page */
-	unsigned int facts_of_page; /* all facts, once there is a translation */
+	unsigned int facts_of_page; /* facts of request and page; valid with a translation */
 	uint64_t common;	    /* AND of all entries, XD inverted */
 	struct step step[VSM_WALK_MAX_LEVELS];
 };

@@ -299,7 +299,7 @@ static void send_outcomes(struct vmm_control *control)
 		}
 }
 
-/* ------------------------------------------------------------------ the thread */
+/* ------------------------------------------------------------------ control thread */
 
 /* poll() events for a client; hang-up is always reported. */
 static short poll_events(const struct vmm_client *client)

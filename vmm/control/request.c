@@ -17,7 +17,7 @@
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500u
 
-/* ------------------------------------------------------------------ fields */
+/* ------------------------------------------------------------------ fields of a request */
 
 /* A number: an integer, or a string as in "0x1f" or "31". */
 static bool get_number(const json_t *value, uint64_t max, uint64_t *number)

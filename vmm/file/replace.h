@@ -15,8 +15,7 @@ int vmm_replace_check(const char *path);
 
 /*
  * Creates a file for writing beside @path, with mode 0600, for vmm_replace(). Sets *@temporary to
- * its name, which the caller frees. Returns: its descriptor, or -errno; then there is no file and
- * no name.
+ * its name, which the caller frees. Returns: its descriptor, or -errno, without a file and a name.
  */
 int vmm_replace_create(const char *path, char **temporary);
 

@@ -111,7 +111,7 @@ static void close_memory(struct vmm_guest *guest)
 			close(guest->region[i].fd);
 }
 
-/* With a memfd of our own, save can skip pages that were never written. */
+/* With a separate memfd, a save can skip pages that were never written. */
 static int add_region(struct vmm_guest *guest, struct vmm_region *region)
 {
 	void *host = NULL;

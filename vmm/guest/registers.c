@@ -122,7 +122,7 @@ struct vmm_vtls vmm_read_vtls(struct vsm_vp *vp)
 	};
 }
 
-/* ------------------------------------------------------------------ in words */
+/* ------------------------------------------------------------------ descriptions of the state */
 
 const char *vmm_mode(struct vsm_vp *vp, uint8_t vtl)
 {

@@ -26,8 +26,8 @@ bool vmm_is_elf(const struct vmm_file *file);
 
 /*
  * Reads the header. Accepts 32-bit x86 and x86-64 executables without PT_INTERP, also
- * position-independent ones.
- * Returns: 0, or -ENOEXEC with a line in the log. All program headers are inside the file then.
+ * position-independent ones. Returns: 0 (all program headers are inside the file), or -ENOEXEC with
+ * a line in the log.
  */
 int vmm_elf_header(const struct vmm_file *file, const struct vsm_log *log,
 		   struct vmm_elf_header *header);

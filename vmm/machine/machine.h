@@ -60,7 +60,7 @@ extern const struct vmm_machine_device vmm_machine_device[VMM_MACHINE_DEVICES];
 
 /*
  * Builds the machine that @config describes, with test devices if configured. 0, or -errno with a
- * line in the log; then nothing needs to be destroyed.
+ * line in the log; after an error nothing needs to be destroyed.
  */
 int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *config,
 		     const struct vmm_machine_ops *ops, const struct vsm_log *log);

@@ -75,7 +75,7 @@ static void handle_signal(struct vmm_guest *guest, int fd)
 	vmm_stop_processors(&guest->stopper, VMM_SIGNAL, (int)info.ssi_signo);
 }
 
-/* ------------------------------------------------------------------ running */
+/* ------------------------------------------------------------------ runs and stops of the VPs */
 
 /* Waits until the VPs were requested to stop and have stopped. */
 static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *detail)

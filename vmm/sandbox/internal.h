@@ -34,8 +34,8 @@ bool vmm_landlock_available(void);
 int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log);
 
 /*
- * filter.c, or no_filter.c where libseccomp is missing. vmm_filter_build() returns -EOPNOTSUPP then,
- * without a line in the log.
+ * filter.c, or without libseccomp no_filter.c, whose vmm_filter_build() returns -EOPNOTSUPP without
+ * a line in the log.
  */
 bool vmm_filter_available(void);
 /* The filter of @role, or of the union of all roles for VMM_ROLE_MAIN. @only_log: refuses nothing. */

@@ -46,7 +46,7 @@ static int check_reach(void *opaque, const char *path, enum vmm_path_use use, bo
 	const struct vsm_log *log = opaque;
 
 	(void)optional;
-	/* The devices have their own messages. */
+	/* For devices, the function that opens them reports the error. */
 	if (!strncmp(path, "/dev/", 5) || !access(path, mode) || errno != EACCES)
 		return 0;
 	return vsm_error(log, EACCES,

@@ -333,7 +333,7 @@ static void write_control(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	vp->answer_wanted = true;
 }
 
-/* ------------------------------------------------------------------ running */
+/* ------------------------------------------------------------------ runs of a VP */
 
 bool sim_vp_can_inject(void *opaque, uint8_t vtl)
 {

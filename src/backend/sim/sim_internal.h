@@ -44,7 +44,7 @@ struct sim_backend {
 	_Atomic uint64_t clock_step;
 	struct sim_calls calls;
 	struct {
-		_Atomic uint32_t countdown; /* 0: none fails */
+		_Atomic uint32_t countdown; /* calls until one fails; 0: none fails */
 		int error;
 	} fail[SIM_CALL_COUNT];
 

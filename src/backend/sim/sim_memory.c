@@ -29,7 +29,7 @@ static void region_free(struct sim_region *region)
 	free(region->written);
 }
 
-/* ------------------------------------------------------------------ the map */
+/* ------------------------------------------------------------------ map of guest memory */
 
 void sim_hold(void *opaque)
 {

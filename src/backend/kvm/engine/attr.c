@@ -52,7 +52,7 @@ static const struct restriction_ops kernel_restrictions = {
 	.list = kernel_list,
 };
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ start and stop */
 
 static int find(struct vkvm_backend *backend, bool quiet)
 {

@@ -98,7 +98,7 @@ struct engine_ops {
 	int (*overlay_window)(struct vkvm_backend *backend, uint8_t vtl);
 	/*
 	 * Sets the rights of page @overlay for a memory slot at @gpn, before the slot exists or
-	 * after it is removed. -ENOTSUP as above.
+	 * after it is removed. -ENOTSUP: @access cannot be enforced.
 	 */
 	int (*overlay_slot)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 			    uint32_t overlay, uint8_t access);
@@ -145,7 +145,7 @@ extern const struct engine_ops engine_nested;
 
 /* select.c */
 /*
- * Selects the engine (enum vsm_engine @wanted) and sets what it supports. -errno, logged, if none
+ * Selects the engine (enum vsm_engine @wanted) and sets backend->features. -errno, logged, if none
  * works.
  */
 int engine_find(struct vkvm_backend *backend, uint8_t wanted);

@@ -134,7 +134,7 @@ static void stand_in(struct vkvm_backend *backend, struct guard_range *range, ui
 	backend->guard.stand_ins++;
 }
 
-/* ------------------------------------------------------------------ the thread */
+/* ------------------------------------------------------------------ thread of the guard */
 
 static void allow(const struct guard *guard, const struct guard_range *range, uint64_t page,
 		  uint64_t flags)
@@ -236,7 +236,7 @@ static int start(struct vkvm_backend *backend)
 	return vsm_error(backend->log, error, "kvm: thread of the guard: %s", strerror(error));
 }
 
-/* ------------------------------------------------------------------ ranges */
+/* ------------------------------------------------------------------ guarded ranges */
 
 void guard_init(struct vkvm_backend *backend, const struct backend_config *config)
 {
@@ -377,7 +377,7 @@ void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 	pthread_mutex_unlock(&guard->lock);
 }
 
-/* ------------------------------------------------------------------ rights */
+/* ------------------------------------------------------------------ changes of rights */
 
 /* The stand-in remains, with the contents for the new rights, until all rights are granted. */
 static int change_stand_in(struct guard *guard, struct guard_range *range, uint64_t page,

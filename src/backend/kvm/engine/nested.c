@@ -29,7 +29,7 @@ static const uint8_t control_bits[] = {
 	HV_CR_INTERCEPT_BIT_TR_WRITE,
 };
 
-/* ------------------------------------------------------------------ which vCPUs run */
+/* ------------------------------------------------------------------ plain and nested vCPUs */
 
 /* Makes every VP leave KVM once, so that none still runs in the old mode. */
 static void leave_all(struct vkvm_backend *backend)
@@ -145,7 +145,7 @@ static int list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *entri
 
 static const struct restriction_ops nested_restrictions = {.range = range, .list = list};
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ start and stop */
 
 int nested_is_offered(const struct vkvm_backend *backend, bool quiet)
 {

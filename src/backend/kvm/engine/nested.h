@@ -6,8 +6,8 @@
  * A restricted VTL runs as a guest (L2) of its own virtual machine (L1). User space keeps VMCB12
  * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles everything
  * that VMCB12 does not intercept as it does for L1. A refused access is reflected to L1, whose only
- * instruction is an OUT that returns to user space. The vCPU enters guest mode again at once, so
- * the rest of the backend never sees L1.
+ * instruction is an OUT that returns to user space. The vCPU then enters guest mode again, so the
+ * rest of the backend never sees L1.
  */
 #ifndef VKVM_NESTED_H
 #define VKVM_NESTED_H
@@ -63,8 +63,8 @@ uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
 /*
- * Exchanges the plain and the nested vCPU if the VTL's mode changed. Owner, not in KVM. 0 or
- * -errno, logged.
+ * Exchanges the plain and the nested vCPU if the VTL's mode changed. Called by the VP's owner
+ * before KVM_RUN. 0 or -errno, logged.
  */
 int nested_before_run(struct vcpu *vcpu);
 /*
@@ -96,7 +96,10 @@ size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
  * step.
  */
 void nested_end_instruction(struct vcpu *vcpu, uint8_t length);
-/* KVM_RUN, or a single step of an instruction that may write nested.step. 0 or -errno. */
+/*
+ * Does KVM_RUN, or single-steps an instruction that may write the register nested.step. 0 or
+ * -errno.
+ */
 int nested_enter(struct vcpu *vcpu);
 
 /* kvm_run.exit_reason for a reflected VMMCALL */

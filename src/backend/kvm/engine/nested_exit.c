@@ -60,7 +60,7 @@ size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size)
 			   code, size);
 }
 
-/* ------------------------------------------------------------------ memory */
+/* ------------------------------------------------------------------ refused accesses */
 
 static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
@@ -306,7 +306,7 @@ static int exit_xsetbv(struct vcpu *vcpu)
 			    XSETBV_LENGTH);
 }
 
-/* ------------------------------------------------------------------ instructions */
+/* ------------------------------------------------------------------ intercepted instructions */
 
 /* The sizes of the XSAVE area depend on XCR0 and IA32_XSS. */
 static void follow_xsave(struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])

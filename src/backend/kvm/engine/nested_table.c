@@ -112,8 +112,8 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
 	/*
-	 * 2 GiB below the middle of the address space: above RAM, below where firmware places
-	 * devices.
+	 * 2 GiB below the middle of the address space: above RAM, and below the addresses that
+	 * firmware gives to devices.
 	 */
 	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
@@ -177,14 +177,16 @@ void nested_table_destroy(struct nested_vm *vm)
 	vm->fd = -1;
 }
 
-/* ------------------------------------------------------------------ tables */
+/* ------------------------------------------------------------------ page tables */
 
 static uint32_t allocate(struct nested_vm *vm)
 {
 	return vm->used < vm->pages ? vm->used++ : 0;
 }
 
-/* Returns the directory of a GPA. Splits the 1 GiB entry if there is none, with the same rights. */
+/*
+ * Returns the directory of a GPA. If there is none, splits the 1 GiB entry, and keeps the rights.
+ */
 static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 {
 	const uint64_t index = gpa / GIB;
@@ -238,7 +240,7 @@ int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, ui
 	return 0;
 }
 
-/* Splits the entry of a 2 MiB block, with the same rights. */
+/* Splits the entry of a 2 MiB block into entries of pages with its rights. */
 static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory, uint64_t gpa)
 {
 	const unsigned int block = gpa / VKVM_BLOCK_SIZE % ENTRIES;

@@ -152,7 +152,7 @@ int nested_reload(struct vcpu *vcpu)
 		     : enter_guest_mode(vcpu, now.vmcb.int_state);
 }
 
-/* ------------------------------------------------------------------ back from a reflected exit */
+/* ------------------------------------------------------------------ reflected exits */
 
 static void load_segment(struct kvm_segment *to, const struct vmcb_segment *from)
 {
@@ -273,7 +273,7 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 	return error;
 }
 
-/* ------------------------------------------------------------------ from one vCPU to the other */
+/* ------------------------------------------------------------------ exchange of the two vCPUs */
 
 /* Adds SVM to the vCPU's CPUID, which KVM requires. L2 does not see it: CPUID is intercepted. */
 static int set_cpuid(const struct vcpu *vcpu, int fd)

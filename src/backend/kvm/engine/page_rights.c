@@ -41,7 +41,7 @@ static int set_list(struct vkvm_backend *backend, uint8_t vtl)
 	return count ? engine->restrictions->list(backend, vtl, engine->list, count) : 0;
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ start and stop */
 
 int page_rights_start(struct vkvm_backend *backend, const struct restriction_ops *restrictions)
 {
@@ -70,7 +70,7 @@ void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region
 	engine_drop_state(region, vtl);
 }
 
-/* ------------------------------------------------------------------ rights */
+/* ------------------------------------------------------------------ rights of RAM */
 
 static uint8_t in_force(uint8_t state)
 {
@@ -135,7 +135,7 @@ static void note(uint8_t *state, uint64_t pages, uint8_t denied)
 		state[i] = (uint8_t)((state[i] & ~RIGHTS_DENIED) | denied);
 }
 
-/* Without MBEC both execute rights are denied or neither. */
+/* Without MBEC the two execute rights can only be denied together. */
 static int can_deny(const struct vkvm_backend *backend, uint8_t access)
 {
 	uint8_t execute = access & GPA_EXECUTE;

@@ -110,7 +110,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	engine_drop_state(region, vtl);
 }
 
-/* ------------------------------------------------------------------ one change of rights */
+/* ------------------------------------------------------------------ changes of rights */
 
 /* A change of rights of pages */
 struct rights_change {
@@ -295,7 +295,10 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 	return error;
 }
 
-/* The state for a set of rights; NO_ACCESS for those that the engine does not distinguish. */
+/*
+ * The state for a set of rights: PAGE_NO_ACCESS for all sets that lack more than the right to
+ * write.
+ */
 static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
 {
 	uint8_t deny = backend->features.protect;

@@ -21,7 +21,7 @@ enum page_state {
 /* 2 MiB of a window, which one large page can map */
 struct uffd_block {
 	uint16_t restricted; /* pages that are not PAGE_FREE */
-	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
+	uint16_t no_access;  /* pages that are PAGE_NO_ACCESS */
 	uint16_t overlaid;
 	bool minor; /* registered for minor faults: for a no-access page, or to save a mapping */
 	bool split; /* still mapped by small pages: to be remapped by a large one */

@@ -88,7 +88,7 @@ static bool is_denied(const struct fault_place *place, bool write)
 	return place->state == PAGE_NO_ACCESS || (place->state == PAGE_NO_WRITE && write);
 }
 
-/* ------------------------------------------------------------------ allowed */
+/* ------------------------------------------------------------------ allowed accesses */
 
 /*
  * Counts the pages of the same state up to the end of the block, which can be mapped with this one.
@@ -131,7 +131,7 @@ static void allow(struct vkvm_backend *backend, const struct fault_place *place,
 		uffd_wake(fd, place->address, VKVM_PAGE_SIZE);
 }
 
-/* ------------------------------------------------------------------ denied */
+/* ------------------------------------------------------------------ denied accesses */
 
 static struct vkvm_vp *find_vp(struct vkvm_backend *backend, pid_t thread)
 {
@@ -224,7 +224,7 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 		allow(backend, &place, flags);
 }
 
-/* ------------------------------------------------------------------ the thread */
+/* ------------------------------------------------------------------ event thread */
 
 /* event_take() relies on events being read and answered under one lock. */
 static void answer_all(struct vkvm_backend *backend)

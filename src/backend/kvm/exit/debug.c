@@ -41,8 +41,8 @@ static int set(const struct vcpu *vcpu, uint32_t control)
 }
 
 /*
- * Stores the registers before KVM_SET_GUEST_DEBUG, for which KVM records RIP: it sets TF only for
- * the instruction there.
+ * Stores the registers before KVM_SET_GUEST_DEBUG: KVM records RIP in this ioctl, and sets TF only
+ * for the instruction at that RIP.
  */
 static int store_registers(const struct vcpu *vcpu)
 {

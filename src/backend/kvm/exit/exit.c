@@ -140,8 +140,8 @@ static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /*
- * The VTL cannot continue. On AMD CPUs KVM resets the vCPU after a triple fault: then RIP and CR2
- * are those of the last entry.
+ * The VTL cannot continue. On AMD CPUs KVM has reset the vCPU after a triple fault: the exit then
+ * reports RIP and CR2 of the last entry.
  */
 static void shut_down(struct vcpu *vcpu, struct backend_run *run)
 {

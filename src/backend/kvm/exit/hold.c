@@ -40,7 +40,8 @@ int hold_vp_run(void *opaque, struct backend_run *run)
 	int error;
 
 	/*
-	 * After a wait no guest code runs: the core checks again what depends on the map (an SMI).
+	 * After a wait vp_run() returns before guest code runs: the core checks again what depends
+	 * on the map, such as an SMI.
 	 */
 	if (begin(opaque))
 		vkvm_vp_kick(opaque);

@@ -129,7 +129,7 @@ static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
 	return width == 2 ? (reg & ~mask) | result : result;
 }
 
-/* ------------------------------------------------------------------ one candidate */
+/* ------------------------------------------------------------------ checks of one instruction */
 
 /* Whether @instruction can have caused the exit, apart from its data. */
 static bool fits(const struct kvm_regs *regs, const struct backend_run *run,
@@ -186,7 +186,7 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 	       !memcmp(data, run->io.data, size);
 }
 
-/* ------------------------------------------------------------------ candidates */
+/* ------------------------------------------------------------------ search for the instruction */
 
 /*
  * Reads the code that ends at RIP into the end of @code. Returns the number of bytes that the VTL

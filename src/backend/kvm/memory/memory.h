@@ -92,8 +92,8 @@ struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
  * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there,
- * or a protection denies the write. The caller is a VP in the backend, without a lock: no slot
- * changes meanwhile.
+ * or a protection denies the write. The caller is a VP in the backend, without a lock: while a VP
+ * is in the backend no slot changes.
  */
 bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write);
 /* Whether the VTL has the memory of @slot in its present mode. */

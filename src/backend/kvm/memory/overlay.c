@@ -77,7 +77,7 @@ void vkvm_overlay_destroy(struct vkvm_backend *backend)
 		close(overlay->fd);
 }
 
-/* ------------------------------------------------------------------ where overlays are */
+/* ------------------------------------------------------------------ lookup of overlays */
 
 struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
 					uint64_t gpn)

@@ -309,7 +309,7 @@ static void restore_slots(struct vkvm_backend *backend, const struct slots *fail
 				strerror(-error));
 }
 
-/* ------------------------------------------------------------------ the map */
+/* ------------------------------------------------------------------ map of guest memory */
 
 /* Removes the restrictions of memory that leaves the map, at its GPA and in its window. */
 static int clear_rights(struct vkvm_backend *backend, const struct gpa_range *gone)
@@ -420,7 +420,7 @@ void vkvm_memory_destroy(struct vkvm_backend *backend)
 	free(backend->slot);
 }
 
-/* ------------------------------------------------------------------ lookup */
+/* ------------------------------------------------------------------ lookup of memory */
 
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn)
 {

@@ -14,7 +14,7 @@
 
 #define ENTRIES_FIRST 64u
 #define ENTRIES_MAX   1024u
-#define LEAVES_ROOM   64u /* for leaves that are added */
+#define LEAVES_ROOM   64u /* space for the leaves that are added for a VP */
 
 /* APM volume 2, 3.1.7 */
 #define EFER_FFXSR    (UINT64_C(1) << 14)
@@ -321,7 +321,7 @@ struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t
 
 	if (!cpuid)
 		return NULL;
-	/* APIC IDs may be above the VP indexes: the topology must cover this one, too. */
+	/* APIC IDs may be above the VP indexes: the topology must also cover the VP's APIC ID. */
 	if (highest >= count)
 		count = highest + 1;
 	memcpy(cpuid->entries, common->entries, common->nent * sizeof(common->entries[0]));

@@ -10,7 +10,7 @@
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* ------------------------------------------------------------------ the filter */
+/* ------------------------------------------------------------------ MSR filter */
 
 #define MSR_AREA_SIZE  0x2000u
 #define MSR_AREA_COUNT 3u

@@ -174,7 +174,7 @@ static void store_system(struct vcpu *vcpu)
 	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 }
 
-/* ------------------------------------------------------------------ groups by ioctl */
+/* ------------------------------------------------------------------ groups with an ioctl */
 
 static int load_debug(struct vcpu *vcpu)
 {
