@@ -268,7 +268,7 @@ static void test_delivery(struct raw_kvm *machine)
 	check(cpu_run(cpu) == END_TRAP, "the exception is delivered when the IDT can be read");
 }
 
-/* Runs an instruction whose other operand is MMIO, and completes its reads with @value. */
+/* Runs an instruction of which one operand is MMIO, and completes MMIO reads with @value. */
 static enum ending finish_mmio(struct raw_vcpu *cpu, unsigned int *exits, uint64_t value)
 {
 	enum ending ending = cpu_run(cpu);

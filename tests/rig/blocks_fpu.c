@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shared FPU registers: a vCPU of another VM reads the values that one vCPU writes; only one vCPU at a time
- * uses them; they exist until the last of their vCPUs ends.
+ * FPU registers that vCPUs of two VMs share: each vCPU reads the values that the other one writes;
+ * only one vCPU at a time can use them; they exist until the last vCPU that uses them ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static void make(struct raw_kvm *machine)
 	allow_avx(&machine->vcpu[1]);
 }
 
-/* Creates two VMs whose first vCPUs share the FPU registers of machine[0]'s. */
+/* Creates two VMs whose first vCPUs share FPU registers. */
 static void make_pair(struct raw_kvm machine[2])
 {
 	make(&machine[0]);
@@ -472,7 +472,10 @@ static void test_killed(void)
 
 /* ------------------------------------------------------------------ refused requests */
 
-/* A child process shares its own vCPU with one that it inherited. */
+/*
+ * Tries in a child process to share a vCPU of that process with an inherited one. Returns whether
+ * it was refused.
+ */
 static bool another_process(const struct raw_vcpu *cpu)
 {
 	struct raw_kvm own;

@@ -154,8 +154,10 @@ static void *run_second(void *argument)
 	return NULL;
 }
 
-/* Removes a right @rounds times while a vCPU makes such accesses: none may take place after the ioctl
- * returns. */
+/*
+ * Removes a right @rounds times while a vCPU makes accesses that need it: no access may take place
+ * after the ioctl returns.
+ */
 static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint32_t restriction,
 		 uint64_t access, bool by_range, unsigned int rounds)
 {
@@ -234,7 +236,7 @@ static void *flip(void *argument)
 	return NULL;
 }
 
-/* Large pages are split and restored while one page in them stays restricted. */
+/* Splits and restores large pages while a vCPU runs; one page in them stays restricted. */
 static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};

@@ -110,7 +110,7 @@ static bool said(const char *text)
 	return found;
 }
 
-/* kernel/load, the script for users. */
+/* Tests kernel/load, the script by which a user replaces KVM's modules. */
 static void test_load_script(const struct vendor *vendor)
 {
 	struct raw_kvm machine;

@@ -30,8 +30,9 @@ __asm__(".pushsection .rodata\n"
 #define IOPL_3	    0x3000
 
 /*
- * Offsets of code in P: at 0 it ends, at LOAD it makes an access that KVM emulates, at LOOP it runs 5,000
- * iterations. A loop is shorter than a tick of the host's timer, so that most loops have no tick.
+ * Offsets of code in P: code at 0 ends the run, at LOAD it makes an access that KVM emulates, at
+ * LOOP it runs 5,000 iterations. A loop is shorter than a tick of the host's timer, so that most
+ * loops have no tick.
  */
 enum {
 	LOAD = 0x100,
@@ -83,7 +84,7 @@ struct row {
 	uint32_t restrictions;
 };
 
-/* The rule of KVM_SET_SPLIT_EXEC. */
+/* Whether the fetch is denied by the rule of KVM_SET_SPLIT_EXEC. */
 static bool is_denied(const struct row *row)
 {
 	return row->restrictions &

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: the control socket and saved machines, with the conformance suite as the guest, whose tests must still pass.
+# Tests the control socket and saved machines, in the rig. The guest is the conformance suite, whose tests must pass,
+# too.
 # Usage: control-cases.sh VSM IMAGE. Prints TAP.
 vsm=$1
 image=$2
@@ -23,7 +24,7 @@ start() { # OPTION...
 	wait_for_socket
 }
 
-# Whether all.tap is a complete run of the suite without a failure.
+# Returns whether all.tap has a complete run of the suite without a failure.
 check_suite() {
 	sed -i 's/\r$//' all.tap
 	plan=$(sed -n 's/^1\.\.//p' all.tap)
@@ -91,7 +92,7 @@ echo "# paused $pauses times"
 check_suite && [ $status = 1 ] && [ $pauses -ge 3 ]
 report $? "no interrupt and no timer is lost by pauses, inspections and saves"
 
-# Events: the number of reported intercepts is that of the summary.
+# Events: as many intercepts must be reported as the summary counts.
 "$vsm" run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
 pid=$!
 wait_for_socket
@@ -110,7 +111,7 @@ report $? "every intercept is reported"
 [ "$(grep -c 'VTL_ENABLE' events)" = 2 ] && tail -n 1 events | grep -q end
 report $? "the enabling of VTL1 on each processor and the end are reported"
 
-# Paths of the tree while VTL1 exists.
+# Paths of `vsm inspect` that exist only with VTL1.
 start "$image" --cpus 2 --testdev --append "test=soak seconds=6"
 sleep 2
 ask pause

@@ -74,7 +74,7 @@ static const struct {
 	[NEED_MANY_PAGES] = {NULL, "65,536 single page changes take too long"},
 };
 
-/* Why the test is skipped, or NULL. */
+/* Returns why the test is skipped, or NULL. */
 static const char *reason_of(const struct CMUnitTest *test)
 {
 	const uintptr_t need = (uintptr_t)test->initial_state;
@@ -89,7 +89,7 @@ int __real__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown);
 
-/* cmocka's plan counts only the tests that it runs; the plan after it counts all. */
+/* Runs the tests that are not skipped, and prints a plan that also counts the skipped ones. */
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown)
 {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: the end of a machine whose secure kernel raises an exception.
+# Tests how `vsm run` reports an exception of the secure kernel, in the rig.
 # Usage: crash-cases.sh VSM IMAGE. IMAGE is call-tests.elf. Prints TAP.
 vsm=$1
 image=$2

@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: GDB on `vsm run --gdb`, with the conformance suite as the guest, whose VTLs execute one image.
-# Then a secure kernel with an exception, as docs/gdb.md describes it.
-# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel. Prints TAP.
+# Tests GDB with `vsm run --gdb`, in the rig: first on the conformance suite, whose VTLs execute one image, then on a
+# secure kernel that raises an exception (docs/gdb.md).
+# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel. Prints
+# TAP.
 vsm=$1
 image=$2
 calls=$3
 kernel=$4
 . ./tap.sh
 
-# Debian's GDB, with its own libraries.
+# Runs Debian's GDB with the libraries of its Debian release.
 gdb() {
 	libraries=gdb/usr/lib/x86_64-linux-gnu:gdb/lib/x86_64-linux-gnu
 	gdb/lib64/ld-linux-x86-64.so.2 --library-path $libraries gdb/usr/bin/gdb -nx -batch "$@"

@@ -36,10 +36,10 @@ struct board {
 	struct vsm_partition *partition;
 	uint8_t *ram;
 	pthread_t thread[CPUS_MAX];
-	bool steady; /* test=soak: the process's resources are compared */
+	bool steady; /* test=soak: compare the process's resources */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	/* guarded by lock */
+	/* guarded by `lock`: */
 	bool stopped;
 	enum vmm_stop stop;
 	int status;
@@ -73,7 +73,7 @@ static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t dat
 	return vsm_msi(board.partition, address, data) ? VSM_IOAPIC_REFUSED : VSM_IOAPIC_ACCEPTED;
 }
 
-/* Called by any thread; the first call determines the end. */
+/* Ends the machine. Any thread may call it; only the first call determines cause and status. */
 static void stop(void *opaque, enum vmm_stop what, int status)
 {
 	(void)opaque;

@@ -232,7 +232,7 @@ static void give(struct machine *machine, enum operation operation, uint32_t add
 		(struct command){.operation = operation, .address = address, .value = value};
 }
 
-/* Makes the same change on both sides: in libvsm at once, in KVM with run_list(). */
+/* Makes the same change on both sides: in libvsm immediately, in KVM at the next run_list(). */
 static void write_register(struct machine *machine, uint32_t index, uint32_t value)
 {
 	give(machine, WRITE, VSM_IOAPIC_DEFAULT_BASE + VSM_IOAPIC_MMIO_INDEX, index);

@@ -56,7 +56,10 @@ static void sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-/* Virtual machines that the kernel has: a folder "PID-FD" each. -1: debugfs is not available. */
+/*
+ * Returns the number of virtual machines in the kernel, for each of which debugfs has a folder
+ * "PID-FD", or -1 without debugfs.
+ */
 static int virtual_machines(void)
 {
 	DIR *directory = opendir(VMS);
@@ -135,7 +138,7 @@ static long file_names(void)
 	return count;
 }
 
-/* Whether the kernel's log has a warning or error since the last call. */
+/* Whether the kernel has logged a warning or error since the last call. */
 static bool kernel_log_has_errors(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
@@ -202,9 +205,9 @@ static void kill_restricted(const char *const *words, int machines, const char *
 		const pid_t child = start(words);
 
 		/*
-		 * The engine's self-test has one virtual machine in guest mode, a guest with VTL1 a second
-		 * one. How soon the guest restricts a VTL depends on the host, so that its own end is the
-		 * limit.
+		 * The engine's self-test has one virtual machine in guest mode, a guest with VTL1 a
+		 * second one. How soon the guest restricts a VTL depends on the host, so there is
+		 * no time limit: the loop ends at the latest with the VMM.
 		 */
 		while ((virtual_machines() < machines + 2 || !vcpus_in_guest_mode()) &&
 		       is_running(child))
@@ -250,7 +253,7 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 	check(left < TOLERANCE_KIB, "... and its memory is freed");
 	if (left >= TOLERANCE_KIB)
 		printf("# %ld KiB more are in use\n", left);
-	/* The kernel closes files of a killed process late. */
+	/* The kernel may close files after the process has ended. */
 	for (int i = 0; i < 50 && open_files() - files > TOLERANCE_FILES; i++)
 		sleep_ms(100);
 	left = open_files() - files;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Features of the KVM backend with the optional kernel part: it denies execution alone, reports
- * exact addresses, and exits before a control register or a descriptor table register is written.
+ * Features of the KVM backend with the optional kernel part: it can deny execution but not reads,
+ * reports exact addresses, and exits before a control register or a descriptor table register is
+ * written.
  */
 #include <linux/kvm.h>
 #include <errno.h>
@@ -92,7 +93,7 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/* Address and kind of access are exact. */
+/* Whether the run ended with this violation, with the exact address. */
 static bool is_denied(struct guest *guest, const struct backend_run *run, uint64_t gpa,
 		      uint8_t access, uint64_t rip)
 {

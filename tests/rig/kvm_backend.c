@@ -731,7 +731,7 @@ static void *kick(void *opaque)
 {
 	struct kicker *kicker = opaque;
 
-	/* One kick for each return: a lost one leaves both waiting for ever. */
+	/* One kick for each return of vp_run(): if a kick is lost, both threads wait forever. */
 	for (unsigned int i = 0; i < kicker->kicks; i++) {
 		while (kicker->returned < i)
 			;

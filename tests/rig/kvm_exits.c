@@ -99,7 +99,10 @@ static struct backend_run run_to_hypercall(struct guest *guest)
 	return run;
 }
 
-/* The VTL has made a hypercall, so that the backend has read all shared registers. Continues it at @rip. */
+/*
+ * Runs the VTL to a hypercall, so that the backend reads all shared registers, then sets RIP and
+ * two registers.
+ */
 static void begin(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rcx)
 {
 	guest_run_on(guest, 0, 0);
@@ -467,7 +470,7 @@ static void takes_back(struct guest *guest, const struct output *output)
 	for (unsigned int i = 0;
 	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	/* With a large count it does not end here. */
+	/* With a large count the instruction has not ended after these exits. */
 	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL continues");
 }
 

@@ -29,7 +29,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-#define ROUNDS 200u /* default */
+#define ROUNDS 200u /* unless an argument sets it */
 
 struct counts {
 	unsigned int files;
@@ -90,7 +90,7 @@ static void test_leaks(unsigned int rounds)
 	struct counts after;
 	unsigned int right = 0;
 
-	/* The first one includes allocations that the C library keeps. */
+	/* Create a partition before counting, for allocations that the C library keeps. */
 	live(0);
 	before = count_all();
 	for (unsigned int i = 0; i < rounds; i++)
@@ -187,7 +187,7 @@ static void test_two_busy(void)
 
 	guest_create(&denied.guest, 2, 1, 16 * MIB);
 	guest_create(&counting.guest, 3, 1, 32 * MIB);
-	/* Both are restricted, so that an engine has tables for both. */
+	/* Restrict the counting partition, too, so that an engine has page tables for both. */
 	counting.guest.ops->protect(counting.guest.backend, 1, &range, 1, GPA_ALL & ~GPA_WRITE);
 	pthread_create(&denied.thread, NULL, be_denied, &denied);
 	pthread_create(&counting.thread, NULL, count_up, &counting);

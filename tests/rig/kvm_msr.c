@@ -96,7 +96,7 @@ struct walk {
 	uint32_t end;
 	uint32_t exits;
 	uint32_t stray; /* MSRs that are not on the list and that KVM handled or refused itself */
-	uint32_t which; /* the last of them */
+	uint32_t which; /* the last stray MSR */
 };
 
 /* Returns the next MSR to test: a write walk skips writable MSRs, since a zero in EFER would end it. */
@@ -316,7 +316,7 @@ static bool is_unchanged(const struct guest *guest)
 	return true;
 }
 
-/* Each MSR write that would let KVM access a page, with a page of VTL1, must raise #GP at once. */
+/* Each MSR write that would let KVM access a page, here a page of VTL1, must raise #GP. */
 static void test_p31_msrs(struct guest *guest)
 {
 	static const uint32_t msr[] = {0x11,	   0x12,       0x4b564d00, 0x4b564d01, 0x4b564d02,

@@ -92,7 +92,7 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/* Makes VTL0 run as L2, by restricting one of its pages, or on the plain vCPU. */
+/* Makes VTL0 run as L2 (@nested), by restricting one of its pages, or on the plain vCPU. */
 static void be_nested(struct guest *guest, bool nested)
 {
 	if (nested)
@@ -212,7 +212,7 @@ static void cpuid_after_registers(struct guest *guest, uint32_t leaf, uint32_t s
 	out[3] = state->gpr[GPR_RDX];
 }
 
-/* On the plain vCPU KVM itself executes CPUID. */
+/* Compares with CPUID on the plain vCPU, where KVM executes it. */
 static void test_cpuid_follows_registers(struct guest *guest)
 {
 	static const uint32_t leaves[][2] = {{0x1, 0}, {0x7, 0}, {0xd, 0}, {0xd, 1}, {0xd, 2}};
@@ -894,8 +894,10 @@ static bool host_is_nested(void)
 	return value == '1' || value == 'Y';
 }
 
-/* AUTO logs for each engine why it is used or not; an unavailable engine that was requested fails with a
- * remedy. */
+/*
+ * AUTO logs for each engine why it is used or not. If a requested engine is not available, the
+ * error has a remedy.
+ */
 static void test_choice(void)
 {
 	check(!create_with(VSM_ENGINE_AUTO) && strstr(logged, "engine attr: ") &&

@@ -48,7 +48,7 @@ enum {
 };
 
 #define PAGE	  (DATA + 0x4000)
-#define GUARDED	  (DATA + 0x70000) /* read-only throughout */
+#define GUARDED	  (DATA + 0x70000) /* a page that is read-only during the whole test */
 #define RANDOM	  (DATA + 0x20000)
 #define NOT_THERE UINT64_C(0x80000000) /* GVA that is not mapped */
 
@@ -101,7 +101,10 @@ static bool is_protected(struct guest *guest)
 
 /* ------------------------------------------------------------------ MSRs and instructions */
 
-/* Executes RDMSR or WRMSR. Returns whether KVM handled it instead of the core. */
+/*
+ * Executes RDMSR or WRMSR. Returns whether KVM handled it, which is wrong: it must exit to the
+ * core.
+ */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),

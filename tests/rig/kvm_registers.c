@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that the check of the core (core/vp/check.c) accepts, on a real CPU: every pair of a table of
- * changes, then random changes. KVM must accept each of them and the CPU must enter with it, whatever the
- * guest does then. A line with "refuses" in the log reports one that KVM or the CPU refused.
+ * Compares the register check of the core (core/vp/check.c) with KVM and the CPU, for every pair of
+ * a table of changes, then for random changes. If the check accepts registers, KVM must accept them
+ * and the CPU must enter the guest with them. A line with "refuses" in the log reports registers
+ * that KVM or the CPU refused.
  *
  * Usage: kvm_registers [CASES [SEED]]
  */
@@ -26,7 +27,7 @@ __asm__(".pushsection .rodata\n"
 enum {
 	CASES = 3000,
 	CHANGES_MAX = 4,
-	TRIES_MAX = 100, /* of 10 ms: on a busy host a guest may reach its HLT late */
+	TRIES_MAX = 100, /* of 10 ms each: on a busy host a guest may reach its HLT late */
 };
 
 /* A field of the register file and its new value. */
@@ -140,10 +141,10 @@ static void make(struct vcpu_state *state, const struct change *change)
 
 struct tally {
 	unsigned int entered;
-	unsigned int refused;	 /* by the check */
-	unsigned int confirmed;	 /* refused by KVM, too */
+	unsigned int refused;	 /* refused by the check */
+	unsigned int confirmed;	 /* refused by the check and by KVM */
 	unsigned int surprising; /* accepted by the check, refused by KVM */
-	unsigned int skipped;	 /* accepted by the check, not tried */
+	unsigned int skipped;	 /* accepted by the check, but not tried (loses_the_host()) */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System Management Mode of VTL0 on KVM: a second address space of its virtual machine, with the windows and so the
- * rights of the first. What is denied at a GPA is tried by code of the mode: reads, writes, fetches, and the accesses
- * that KVM makes itself for SMI and RSM.
+ * System Management Mode (SMM) of VTL0 on KVM: a second address space of VTL0's virtual machine,
+ * with the same windows and so the same rights. Code in SMM tries reads, writes and fetches of
+ * pages that VTL1 denies; KVM itself accesses them for SMI and RSM.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,10 @@
 #include "kvm_guest.h"
 #include "tap.h"
 
-/* Code of the mode is 16-bit code with 4 GiB segments; RDI, RAX and RBX are those of the interrupted code. */
+/*
+ * g_: code outside SMM; s_: 16-bit code for SMM, where segments have 4 GiB and registers have the
+ * values of the interrupted code.
+ */
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_out, g_load, g_wait, g_mmio\n"
 	".globl s_out, s_load, s_store, s_call, s_rsm\n"
@@ -34,9 +37,9 @@ __asm__(".pushsection .rodata\n"
 	".popsection");
 
 enum {
-	HANDLER = 0x38000,   /* of the SMBASE after reset */
-	SAVE_AREA = 0x3f000, /* its page */
-	FAR_CODE = 0x50000,  /* where s_call goes */
+	HANDLER = 0x38000,   /* address of the SMI handler with the SMBASE after reset */
+	SAVE_AREA = 0x3f000, /* page of the state save area */
+	FAR_CODE = 0x50000,  /* target of s_call */
 	SMRAM_SIZE = 0x200000,
 };
 #define SMRAM UINT64_C(0x10000000)
@@ -73,7 +76,7 @@ static bool is_out(const struct backend_run *run, uint16_t port)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == port;
 }
 
-/* Code outside the mode takes an SMI before its next instruction. */
+/* Starts code at @rip with a pending SMI, which it takes before its first instruction. */
 static struct backend_run smi(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
 {
 	guest_start_with(guest, rip, rdi, rax);
@@ -102,15 +105,15 @@ static void test_entry_and_return(struct guest *guest)
 	set_handler(guest, GUEST(s_out));
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr7 = X64_DR7_RESET | 1;
 	run = smi(guest, GUEST(g_out), 0, 7);
-	check(is_out(&run, 0x11) && in_smm(guest, 0), "an SMI enters the mode at SMBASE");
+	check(is_out(&run, 0x11) && in_smm(guest, 0), "an SMI enters SMM at SMBASE");
 	check(guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == X64_DR7_RESET,
-	      "registers that it changes are read again");
-	check(guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "NMIs are masked there");
+	      "registers that the SMI changes are read again");
+	check(guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "NMIs are masked in SMM");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(guest_is_done(&run) && !in_smm(guest, 0) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 7,
 	      "RSM returns to the interrupted code");
-	check(!guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "and NMIs are open again");
+	check(!guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "and unmasks NMIs");
 }
 
 static void test_smram(struct guest *guest, const uint8_t *smram)
@@ -120,22 +123,25 @@ static void test_smram(struct guest *guest, const uint8_t *smram)
 	guest_start_with(guest, GUEST(g_load), SMRAM, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == SMRAM,
-	      "outside the mode SMRAM is MMIO");
+	      "outside of SMM SMRAM is MMIO");
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 	set_handler(guest, GUEST(s_load));
 	run = smi(guest, GUEST(g_out), SMRAM, 0);
 	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)word(smram),
-	      "in the mode it is memory");
+	      "in SMM SMRAM is memory");
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 	guest_start(guest, 0, 1, GUEST(g_load));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = SMRAM;
 	run = guest_run_on(guest, 0, 1);
 	check(guest_is_done(&run) &&
 		      (uint32_t)guest_get(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] == word(smram),
-	      "for VTL1 it is memory always");
+	      "for VTL1 SMRAM is always memory");
 }
 
-/* By code of the mode at a GPA, of RAM and of SMRAM; *at is the page. */
+/*
+ * Code in SMM accesses a denied page at @gpa, in RAM or in SMRAM. @at: the host's mapping of the
+ * page.
+ */
 static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const char *what)
 {
 	struct backend_run run;
@@ -145,22 +151,22 @@ static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const ch
 	set_handler(guest, GUEST(s_store));
 	run = smi(guest, GUEST(g_out), gpa, 0x666);
 	check(is_refused(guest, &run, gpa, GPA_WRITE) && word(at) == pattern,
-	      "%s: a write of the mode is refused", what);
+	      "%s: a write in SMM is refused", what);
 	set_handler(guest, GUEST(s_load));
 	run = smi(guest, GUEST(g_out), gpa, 0);
-	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern, "%s: reading is allowed",
-	      what);
+	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern,
+	      "%s: a read in SMM is permitted", what);
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 	protect(guest, gpa, 0);
 	run = smi(guest, GUEST(g_out), gpa, 0);
 	check(is_refused(guest, &run, gpa, GPA_READ) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
-	      "%s: a read of the mode is refused", what);
-	/* What was refused goes on once it is allowed. */
+	      "%s: a read in SMM is refused", what);
+	/* The refused access is executed after the page is permitted. */
 	protect(guest, gpa, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern, "%s: allowed, it goes on",
-	      what);
+	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern,
+	      "%s: a permitted read succeeds", what);
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 }
 
@@ -172,11 +178,10 @@ static void test_denied_code(struct guest *guest)
 	set_handler(guest, GUEST(s_call));
 	protect(guest, FAR_CODE, 0);
 	run = smi(guest, GUEST(g_out), 0, 0);
-	check(is_refused(guest, &run, FAR_CODE, GPA_KERNEL_EXECUTE),
-	      "a fetch of the mode is refused");
+	check(is_refused(guest, &run, FAR_CODE, GPA_KERNEL_EXECUTE), "a fetch in SMM is refused");
 	protect(guest, FAR_CODE, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(is_out(&run, 0x11), "allowed, it is executed");
+	check(is_out(&run, 0x11), "permitted code is executed");
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 }
 
@@ -193,12 +198,12 @@ static void test_open_instruction(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_out(&run, 0x11) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] == 0x5a5a5a5a5a5a5a5a,
-	      "an open instruction is complete before an SMI");
+	      "an open instruction is completed before an SMI");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run), "and its code goes on behind it");
+	check(guest_is_done(&run), "and the code continues after it");
 }
 
-/* As after a restore. */
+/* Sets the registers of a VP in SMM on another VP, as restoring a saved state does. */
 static void test_move(struct guest *guest)
 {
 	struct vcpu_state *state;
@@ -223,10 +228,10 @@ static void test_move(struct guest *guest)
 	run = guest_run_on(guest, 1, 0);
 	check(guest_is_done(&run) && !in_smm(guest, 1) &&
 		      guest_get(guest, 1, 0, VCPU_GPR)->gpr[GPR_RAX] == 9,
-	      "another VP goes on in the mode, and returns by RSM");
+	      "another VP continues in SMM, and returns by RSM");
 	guest_start(guest, 0, 0, GUEST(g_out));
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && !in_smm(guest, 0), "a reset ends the mode");
+	check(guest_is_done(&run) && !in_smm(guest, 0), "a reset ends SMM");
 }
 
 static void test_written(struct guest *guest, const uint8_t *smram)
@@ -241,7 +246,7 @@ static void test_written(struct guest *guest, const uint8_t *smram)
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(!guest->ops->memory_dirty(guest->backend, &guest->map[1], bitmap) && bitmap[0] == 8 &&
 		      word(smram + 0x3000) == 0x777,
-	      "writes of the mode are recorded");
+	      "writes in SMM are in the dirty log");
 }
 
 static void test_smbase(struct guest *guest)
@@ -261,7 +266,7 @@ static void test_smbase(struct guest *guest)
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 }
 
-/* VTL1 denies it while VTL0 is in the mode: nothing of the page gets into VTL0's registers. */
+/* VTL1 denies the state save area while VTL0 is in SMM: RSM must load nothing from it. */
 static void test_denied_return(struct guest *guest)
 {
 	struct backend_run run;
@@ -278,7 +283,10 @@ static void test_denied_return(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_SHUTDOWN, "and VTL0 shuts down");
 }
 
-/* The core does not let it come to that, unless VTL1 denies the page at that moment. KVM marks the virtual machine dead. */
+/*
+ * The core delivers no SMI if the state save area is denied, so this occurs only if VTL1 denies it
+ * at that moment. KVM then ends the virtual machine.
+ */
 static void test_denied_save(struct guest *guest)
 {
 	uint8_t before[4096];
@@ -290,8 +298,7 @@ static void test_denied_save(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_ERROR || run.exit == BACKEND_EXIT_MEMORY,
 	      "an SMI with a denied state save area stops the VP");
 	printf("# exit %d\n", run.exit);
-	check(!memcmp(before, guest->ram + SAVE_AREA, sizeof(before)),
-	      "and nothing is written there");
+	check(!memcmp(before, guest->ram + SAVE_AREA, sizeof(before)), "and the area is unchanged");
 }
 
 static void test_engines(void)
@@ -310,7 +317,7 @@ static void test_engines(void)
 		void *backend;
 
 		check(vkvm_ops.create(&config, &backend, &features) == -ENOTSUP,
-		      "engine %s refuses the mode", i ? "nested" : "attr");
+		      "engine %s refuses SMM", i ? "nested" : "attr");
 	}
 }
 
@@ -322,7 +329,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	test_engines();
 	if (guest_create_smm(&guest, 2, 2, 8 * MIB)) {
-		check_skipped("System Management Mode", "this KVM has none");
+		check_skipped("System Management Mode", "this KVM has no SMM");
 		return checks_end();
 	}
 	if (guest_memory_add_as(&guest, SMRAM, SMRAM_SIZE,

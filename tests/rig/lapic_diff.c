@@ -41,7 +41,10 @@ static uint32_t xapic_destination(void)
 	return chance(2) ? some[chance(sizeof(some))] : chance(256);
 }
 
-/* For a machine whose APICs are in different modes: kvm_matches_a_wide_destination_by_its_low_byte. */
+/*
+ * Returns a destination. @mixed: the APICs are in different modes, so the destination has 8 bits
+ * (kvm_matches_a_wide_destination_by_its_low_byte).
+ */
 static uint32_t x2apic_destination(bool mixed)
 {
 	static const uint32_t some[] = {0, 1, 2, 3, 4, 0xff, 0x0f, 0x0a, UINT32_MAX, 0x10, 0x83};
@@ -94,10 +97,10 @@ static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 }
 
 /*
- * Writes with the same effect on both sides: without reserved bits, the TPR by class
+ * Makes a write with the same effect on both sides: without reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
- * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
- * timer masked.
+ * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR
+ * (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the timer masked.
  */
 static void random_write(struct machine *m, unsigned int vcpu)
 {
@@ -134,7 +137,10 @@ static void random_read(struct machine *m, unsigned int vcpu)
 {
 	uint32_t reg = chance(0x40);
 
-	/* xAPIC: existing registers (kvm_has_no_error_status); x2APIC: any, with faults. */
+	/*
+	 * In xAPIC mode only existing registers (kvm_has_no_error_status), in x2APIC mode also
+	 * others, which fault.
+	 */
 	if (reg == REG_CURRENT_COUNT ||
 	    (!machine_is_x2apic(m, vcpu) && (!vsm_lapic_register_name(reg) || reg == 0x0c ||
 					     reg == 0x2f || reg == REG_EOI || reg == REG_SELF_IPI)))
@@ -142,7 +148,7 @@ static void random_read(struct machine *m, unsigned int vcpu)
 	machine_read(m, vcpu, reg);
 }
 
-/* x2APIC: MSRs that fault because of their number or of bits above 31. */
+/* Accesses in x2APIC mode that fault because of the MSR's number or of bits above 31. */
 static void random_fault(struct machine *m, unsigned int vcpu)
 {
 	static const uint32_t read_only[] = {
@@ -237,7 +243,7 @@ static bool random_round(struct machine *m, bool mixed)
 	return same;
 }
 
-/* @x2apic: a bit for each vCPU. */
+/* @x2apic: bit n puts vCPU n into x2APIC mode. */
 static void random_rounds(const char *what, unsigned int x2apic, unsigned int rounds)
 {
 	static struct machine m;

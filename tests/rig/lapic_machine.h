@@ -64,17 +64,22 @@ void machine_destroy(struct machine *m);
 
 bool machine_is_x2apic(const struct machine *m, unsigned int vcpu);
 
-/* Accesses on both sides: libvsm's at once, KVM's with machine_run() of the same vCPU. Use one vCPU until
- * machine_run(). */
+/*
+ * Make an access on both sides: in libvsm immediately, in KVM at the next machine_run(). Use only
+ * one vCPU until then.
+ */
 void machine_write(struct machine *m, unsigned int vcpu, uint32_t reg, uint64_t value);
 void machine_read(struct machine *m, unsigned int vcpu, uint32_t reg);
 void machine_write_msr(struct machine *m, unsigned int vcpu, uint32_t msr, uint64_t value);
 void machine_take(struct machine *m, unsigned int vcpu);
 
-/* Runs the guest's list; -1 if that failed. The results are in guest.vcpu[].list, and expected[]. */
+/*
+ * Runs the guest's list. Returns -1 if that failed. KVM's results are in guest.vcpu[].list,
+ * libvsm's in expected[].
+ */
 int machine_run(struct machine *m, unsigned int vcpu);
 
-/* The same; also compares the results of the commands, and the EOIs. */
+/* Calls machine_run(), then compares the results of the commands, and the EOIs. */
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
 /* Sends an MSI on both sides. */

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: saves and restores Debian's kernel with its secure kernel each time it has printed the next WORD, each time in a new
-# process. The second process gets an NMI. Usage: linux-save.sh VSM CPUS WORD... The output of all processes
-# goes to stdout.
+# Saves and restores a machine with Debian's kernel and the secure kernel, in the rig: at each WORD of the guest's
+# output, each time in a new process. The second process gets an NMI. Prints the output of all processes.
+# Usage: linux-save.sh VSM CPUS WORD...
 vsm=$1
 cpus=$2
 shift 2
@@ -23,7 +23,7 @@ start() { # OPTION...
 start vmlinuz --initrd initrd --memory 256M --cpus "$cpus" --append "console=ttyS0 panic=-1 mitigations=off quiet"
 # Poll rarely: on a single emulated CPU each check slows the guest down.
 for word in "$@"; do
-	# The output of previous processes counts, too.
+	# The word may be in the output of an earlier process.
 	while kill -0 $pid 2> /dev/null && ! cat all out | grep -q "$word"; do sleep 1; done
 	step "$word"
 	[ $saves = 0 ] || [ $nmi = yes ] || { ask nmi $((cpus - 1)) && nmi=yes; }

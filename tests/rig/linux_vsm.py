@@ -29,12 +29,12 @@ NEEDS = {"running data of the kernel as code": 1, "turning off CR0.WP and CR4.SM
 
 
 def enforced(attack, bits):
-    """Whether VTL1 claims to block an attack, with `bits` in force."""
+    """Whether VTL1 claims to block an attack. `bits`: what it reports as enforced."""
     return not NEEDS.get(attack, 0) & ~bits
 
 
 class Tap:
-    """Prints each result at once."""
+    """Prints TAP, each result immediately."""
 
     def __init__(self):
         self.number = self.failed = 0
@@ -48,7 +48,7 @@ class Tap:
 
 
 class Guest:
-    """The output of one boot, parsed."""
+    """The parsed output of one boot."""
 
     def __init__(self, text, status, times=None):
         self.text = text
@@ -67,16 +67,16 @@ class Guest:
         self.native = 'rig: the guest has started' not in text
 
     def status(self, when):
-        """`vsmctl status` as a dictionary; numbers are numbers."""
+        """The output of `vsmctl status` as a dictionary of integers. `when`: before or after the attacks."""
         words = re.findall(r'(\w+)=(\w+)', self.facts.get('status_' + when, ''))
         return {name: int(value, 0) for name, value in words}
 
     def numbers(self, fact):
-        """The name=number pairs of a fact."""
+        """The name=number pairs of a fact as a dictionary."""
         return {name: int(value) for name, value in re.findall(r'(\w+)=(\d+)', self.facts.get(fact, ''))}
 
     def boot_seconds(self):
-        """Seconds from the start of `vsm run` until the guest is ready: with its module loaded, and locked."""
+        """Seconds from the start of `vsm run` until the guest's module is loaded and the kernel is locked."""
         if not self.seconds or 'up_end' not in self.facts:
             return None
         up = {name: float(self.facts['up_' + name]) for name in ('init', 'load', 'ready', 'end')}
@@ -84,7 +84,7 @@ class Guest:
 
 
 def headers():
-    """The headers of the kernel in the cache; downloads them again if the kernel has changed."""
+    """Returns the folder with the headers of the cached kernel; downloads them again if the kernel has changed."""
     fetch.ensure(['kernel', 'busybox', 'headers'])
     kernel, mine = ((cache.directory() / part / 'version').read_text() for part in ('kernel', 'headers'))
     if kernel != mine:
@@ -93,7 +93,7 @@ def headers():
 
 
 def of_another_kernel(module):
-    """A copy of the module with the symbol checksums of another kernel's headers."""
+    """Returns the module with a wrong symbol checksum, as if it were built for another kernel."""
     data = module.read_bytes()
     # struct modversion_info: a checksum of 8 bytes, and the symbol's name.
     at = data.find(b'module_layout' + b'\0' * 43)
@@ -103,7 +103,7 @@ def of_another_kernel(module):
 
 
 def end(process):
-    """Ends a process that leads its session, and all processes that it started."""
+    """Ends a session leader and all processes of its group."""
     try:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
@@ -150,7 +150,7 @@ def build_modules(modules):
 
 
 def build(folder, image):
-    """Builds the modules and the initrd that all boots share. Returns its path."""
+    """Builds the modules and the initrd that all boots share. Returns the path of the initrd."""
     folder = pathlib.Path(folder)
     modules = folder / 'modules'
     data = secure_kernel(image)
@@ -178,7 +178,7 @@ def build(folder, image):
 
 
 def build_stress(folder, initrd):
-    """Appends an archive with Debian's stress-ng and its libraries to the initrd: Linux unpacks both."""
+    """Writes an initrd with a second archive: stress-ng and its libraries. Linux unpacks both. Returns its path."""
     fetch.ensure(['stress-ng'])
     root = cache.directory() / 'stress-ng'
     path = pathlib.Path(folder) / 'initrd-stress.cpio'
@@ -216,7 +216,7 @@ class Boot:
         return command + ['--append', f'console=ttyS0 panic=-1 mitigations=off quiet {words}']
 
     def run(self, log, on_line=lambda line: None):
-        """Boots. The output goes line by line to on_line() and to `log`, which is renamed to its name when complete."""
+        """Boots, and passes each line of output to on_line(). Writes the output to `log`, which exists only when complete."""
         log = pathlib.Path(log)
         part = log.with_suffix('.part')
         text, times = [], {}

@@ -76,7 +76,7 @@ static void set_result(uint8_t *page, uint32_t value)
 	*(volatile uint32_t *)(void *)(page + IMMEDIATE) = value;
 }
 
-/* Two mappings of one page. */
+/* A page with two mappings: one writable, one executable. */
 struct page {
 	uint8_t *write, *execute;
 };
@@ -129,7 +129,7 @@ static bool libraries_are_loaded(void)
 	return true;
 }
 
-/* Checks minimum counts, since the kernel's own pages change, too. */
+/* The counts are minimums, since pages of the kernel change their rights, too. */
 static bool aliases_have_one_right(void)
 {
 	struct wx_counts before, refused;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: checks the verdict of `vsm probe` on this kernel; its report in the log is for build-aux/hosts.
+# Checks the verdict of `vsm probe` on this kernel, in the rig; build-aux/hosts reads the report in the log.
 # Usage: probe-cases.sh VSM VERDICT [IMAGE]. VERDICT 0: VSM runs; 2: VSM does not run, and with IMAGE checks that
 # `vsm run` refuses it. Prints TAP.
 vsm=$1

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Progress of a demonstration."""
+"""Progress messages of a demonstration."""
 import sys
 import threading
 import time
 
 
 class Progress:
-    """Prints progress to stderr: each step at its begin, and a reminder during long steps."""
+    """Prints progress to stderr: each step when it begins, and a reminder every 10 seconds."""
 
     def __init__(self, steps):
-        self.steps = steps  # pairs: the first words of a line of the guest, and the step that begins with it
+        self.steps = steps  # pairs: begin of an output line of the guest, and the step that this line begins
         self.begin = time.monotonic()
         self.step = ''
         self.since = 0
@@ -36,7 +36,7 @@ class Progress:
                     self._print(step)
 
     def line(self, line):
-        """Finds the step that begins with a line of the guest."""
+        """Begins the step that an output line of the guest announces, if any."""
         for begin, step in self.steps:
             if line.startswith(begin):
                 self.at(step)

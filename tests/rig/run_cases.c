@@ -184,7 +184,7 @@ static void check_pty(void)
 		printf("# messages: %s# output: %s\n", said, answer);
 }
 
-/* Checks that the kernel has no virtual machine any more. */
+/* Checks that no virtual machine is left in the kernel. */
 static void check_nothing_left(void)
 {
 	DIR *directory = getenv("VSM_RIG") ? opendir("/sys/kernel/debug/kvm") : NULL;

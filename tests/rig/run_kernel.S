@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A multiboot kernel for the tests of `vsm run`. The last character of its command line says what it does:
+ * A multiboot kernel for the tests of `vsm run`. The last character of its command line selects a command:
  *
- *   p prints and switches off             e ends by the debug exit with status 21 (10 << 1 | 1)
+ *   p prints and powers off               e ends by the debug exit with status 21 (10 << 1 | 1)
  *   r resets three times in three ways    z as r, with VTL1 enabled: RAM must be zero after each reset
  *   t shuts down by a triple fault        c reports a crash with a text by the crash MSRs
- *   s prints, then halts for ever         i sends back what it reads from the serial port, up to a q
- *   h raises a SINT by the Hyper-V test device and looks for its vector in the local APIC
- *   f prints for ever                     o prints 16,384 characters and ends at once, status 1
- *   m looks at the state that it was started in, and prints what it was given
+ *   s prints, then halts forever          i echoes the input of the serial port, up to a q
+ *   h raises a SINT by the Hyper-V test device and checks that its vector is in the local APIC
+ *   f prints forever                      o prints 16,384 characters and ends immediately with status 1
+ *   m checks its initial state, and prints memory size, loader and modules
  *   d prints to the debug console         x ends by the debug exit with status 255
- *   k prints TICK and a number of four digits, one more each time, for ever
+ *   k counts forever: prints TICK and a number of four digits
  *   b prints the words at 0x40e and 0x413 of the BIOS data area
  */
 #define SERIAL	    0x3f8
@@ -18,7 +18,7 @@
 #define DEBUG_CONSOLE 0xe9
 #define HV_TEST	    0x3000
 #define SLEEP	    0x610
-#define COUNTER	    0x800000 /* RAM that no reset reaches */
+#define COUNTER	    0x800000 /* in RAM outside of the image: a reset keeps it, unless VTL1 is enabled */
 #define VECTOR	    0x41
 
 #define MSR_GUEST_OS_ID 0x40000000
@@ -85,7 +85,7 @@ start:
 	mov $1, %al
 	jmp exit
 
-/* ---- what it can do ---- */
+/* ---- commands ---- */
 
 print:
 	mov $hello, %esi
@@ -117,7 +117,7 @@ flood:
 	call puts
 	jmp flood
 
-/* The number is in RAM, so that a restored machine goes on from it. */
+/* The number is in RAM, so that a restored machine continues to count. */
 count:
 	mov $tick, %esi
 	call puts
@@ -133,7 +133,9 @@ count:
 3:	loop 3b
 	jmp count
 
-/* A number for each start, and another way to reset each time. */
+/*
+ * Prints the number of the start, then resets by MSR, port 0xcf9 and keyboard controller in turn.
+ */
 resets:
 	mov COUNTER, %ebp
 	incl COUNTER
@@ -162,7 +164,7 @@ reset:
 	out %al, %dx
 	jmp halt
 
-/* ---- what it was started in: multiboot 1, "I386 machine state" and "Boot information format" ---- */
+/* ---- initial state: multiboot 1, "I386 machine state" and "Boot information format" ---- */
 
 	.macro	check letter, condition
 	mov $\letter, %al
@@ -189,17 +191,19 @@ look:
 	check 'f', ne
 	cmp %ss:0xfee00030, %ecx
 	check 'g', ne
-	/* A20 */
+	/* A20 is enabled: addresses that differ in bit 20 only are different RAM */
 	movl $1, COUNTER
 	movl $2, COUNTER + 0x100000
 	cmpl $1, COUNTER
 	check 'h', ne
-	/* Memory, command line, modules, memory map, name of the loader */
+	/*
+	 * flags of the information: memory, command line, modules, memory map, name of the loader
+	 */
 	mov (%ebx), %ecx
 	and $0x24d, %ecx
 	cmp $0x24d, %ecx
 	check 'i', ne
-	/* In the map: RAM from 1 MiB on, as much as mem_upper says. */
+	/* The memory map must have RAM from 1 MiB on, with the size of mem_upper. */
 	mov 48(%ebx), %esi
 	mov 44(%ebx), %ecx
 	add %esi, %ecx
@@ -225,7 +229,7 @@ look:
 	call puts
 	mov 64(%ebx), %esi
 	call puts
-	/* Each module: its words, and its bytes up to the end of a line. */
+	/* Prints each module: its command line, then its bytes up to the end of a line. */
 	mov 20(%ebx), %ecx
 	mov 24(%ebx), %edi
 4:	mov $module_is, %esi
@@ -251,7 +255,7 @@ wrong:
 	call puts
 	jmp power_off
 
-/* EDX in eight digits. */
+/* Prints EDX in eight hexadecimal digits. */
 hex:
 	push %ecx
 	mov $8, %ecx
@@ -298,7 +302,7 @@ exit_255:
 	mov $127, %al
 	jmp exit
 
-/* Each start finds RAM as the first one did, so that it goes on for ever: the user ends it. */
+/* RAM is zero after each reset, so each start does the same, until the user ends the machine. */
 secret_resets:
 	cmpl $0, COUNTER
 	jne 4f
@@ -368,7 +372,7 @@ echo:
 	jmp echo
 
 sint:
-	movl $0x1ff, 0xfee000f0 /* the APIC is on */
+	movl $0x1ff, 0xfee000f0 /* enables the APIC */
 	mov $MSR_SCONTROL, %ecx
 	mov $1, %eax
 	xor %edx, %edx
@@ -377,12 +381,12 @@ sint:
 	mov $VECTOR, %eax
 	wrmsr
 	mov $HV_TEST, %dx
-	mov $(3 << 16 | 2), %eax /* set SINT 2 of VP 0: there is no route yet */
+	mov $(3 << 16 | 2), %eax /* raises SINT 2 of VP 0, without effect: there is no route yet */
 	out %eax, %dx
 	mov 0xfee00220, %eax
 	test %eax, %eax
 	jnz debug_exit
-	mov $(1 << 16 | 2), %eax /* create the route */
+	mov $(1 << 16 | 2), %eax /* creates the route */
 	out %eax, %dx
 	mov $(3 << 16 | 2), %eax
 	out %eax, %dx
@@ -391,7 +395,7 @@ sint:
 	jne debug_exit
 	jmp print
 
-/* ---- */
+/* ---- output ---- */
 
 puts:
 	lodsb

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debian's kernel under `vsm run`: it boots, finds Hyper-V, and prints the time. */
+/* Cases of Debian's kernel under `vsm run`: it boots, detects Hyper-V, and prints the time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +45,9 @@ static void check_linux(const struct test *test, int processors)
 	if (!check(!wrong, "the log of Linux has no error, %d processors", processors))
 		printf("# %s\n", wrong);
 	/*
-	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that a busy
-	 * host delivers late, until it has switched to the Hyper-V clock, so its time may differ by up to 60
-	 * s.
+	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that
+	 * a busy host delivers late, until it uses the Hyper-V clock, so its time may differ by up
+	 * to 60 s.
 	 */
 	for (int i = 0; i < 2; i++) {
 		const char *line = strstr(result.out, clock_line[i]);

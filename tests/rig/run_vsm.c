@@ -44,7 +44,7 @@ static void split(char *text, char *words[WORDS_MAX], int count)
 			word = (char *)(uintptr_t)vmlinux;
 		if (!word)
 			break; /* without this file its cases are skipped */
-		/* A command line of several words: commas stand for the spaces. */
+		/* The value of --append or --initrd: commas become spaces. */
 		for (char *comma = word; count > 2 &&
 					 (!strcmp(words[count - 1], "--append") ||
 					  !strcmp(words[count - 1], "--initrd")) &&
@@ -106,7 +106,10 @@ void send_keys(int fd, const char *keys)
 		printf("# the keys cannot be sent\n");
 }
 
-/* Reads both streams and sends the signals when it is time, until both are closed or time is up. */
+/*
+ * Reads output, and sends keys and signals at their times, until stderr is closed or @seconds have
+ * passed.
+ */
 static void follow(const struct test *test, pid_t pid, int in, int out, int err, int seconds)
 {
 	struct pollfd wait[] = {{.fd = test->unread ? -1 : out, .events = POLLIN},

@@ -21,8 +21,9 @@ struct test {
 	int status;
 	const char *out, *err; /* must be part of the output; NULL: not checked */
 	enum input input;
-	const char *keys, *late_keys; /* written to a pipe at once, to a terminal after 2 and 3 s */
-	int signals[2];		      /* sent a second after the start, and a second later */
+	const char *keys,
+		*late_keys;	 /* written to a pipe immediately; to a terminal after 2 and 3 s */
+	int signals[2];		 /* sent a second after the start, and a second later */
 	const char *when, *then; /* after @when is printed, `vsm` is run with the words @then */
 	bool unread;		 /* stdout is not read */
 	bool unprivileged;	 /* only in the rig */
@@ -39,8 +40,8 @@ struct result {
 
 /* Path of the command, and the files for the letters in arguments; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
-extern struct result result; /* of the last run */
-/* The beginnings of two lines with the guest's time. */
+extern struct result result; /* result of the last run */
+/* The begin of the two output lines that have the guest's time. */
 extern const char *const clock_line[2];
 
 double now(void);
@@ -49,7 +50,7 @@ void become_vsm(const struct test *test, int in, int out, int err) __attribute__
 void send_keys(int fd, const char *keys);
 /* Fills result; the command is killed after @seconds. */
 void run(const struct test *test, int seconds);
-/* The same; compares the result with the test's expectations and prints a TAP case. */
+/* Calls run(), compares the result with the test's expectations and prints a TAP case. */
 void run_check(const struct test *test, int seconds);
 
 /* The cases of the other files. */

@@ -70,7 +70,9 @@ static void load_test_tables(struct host_vp *vp, uint8_t vtl)
 	};
 }
 
-/* Registers that the guest itself has loaded meanwhile are kept. */
+/*
+ * Restores the tables of the test, except registers that the guest has loaded since host_enter().
+ */
 static void restore_guest_tables(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = &vp->state[vtl];
@@ -374,7 +376,7 @@ static void host_vp_destroy(void *opaque)
 	free(vp);
 }
 
-/* As in the sim backend, the action ends when its exit is completed. */
+/* Ends the action when its exit is completed, as the sim backend does. */
 static int host_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
 {
 	struct host_vp *vp = opaque;
@@ -417,7 +419,7 @@ static void host_vp_kick(void *opaque)
 	vkvm_ops.vp_kick(vp->kvm);
 }
 
-/* As in the sim backend, a wait advances the test's clock to the deadline. */
+/* Advances the test's clock to the deadline, as the sim backend does. */
 static int host_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct host_vp *vp = opaque;
@@ -521,7 +523,10 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
 	atomic_store(&host->clock_step, ticks);
 }
 
-/* One access by the VTL's vCPU with the test's page tables. False: it was denied. *al: the byte that was read. */
+/*
+ * Makes an access to @gpa by the VTL's vCPU, with the hidden page tables. Returns false if it was
+ * denied. *al: the byte that was read.
+ */
 static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, uint8_t *al)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
@@ -566,7 +571,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 	return run.exit == BACKEND_EXIT_IO;
 }
 
-/* Tested by reading and writing the page. Execution of a readable page is never denied here. */
+/* Tests reads and writes; execution is not tested, but reported like reads. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	return sim_view(partition, vtl, gpn * CORE_PAGE_SIZE, NULL);

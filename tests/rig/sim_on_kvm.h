@@ -52,7 +52,7 @@ struct host {
 	uint8_t *hidden;
 	struct backend_file file; /* of the hidden memory */
 	pthread_mutex_t map_lock;
-	struct backend_memory *map; /* map_lock: [map_count] */
+	struct backend_memory *map; /* [map_count]; guarded by map_lock */
 	size_t map_count;
 	_Atomic uint64_t clock;
 	_Atomic uint64_t clock_step;
@@ -73,9 +73,8 @@ struct host_vp {
 	struct vcpu_state *state;
 	struct sim_vtl vtl[CORE_VTL_MAX];
 	struct tables tables[CORE_VTL_MAX];
-	uint64_t before[CORE_VTL_MAX]
-		       [GPR_COUNT]; /* general registers before the action used some */
-	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* and at its begin */
+	uint64_t before[CORE_VTL_MAX][GPR_COUNT]; /* general registers before load_operands() */
+	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* general registers when the action began */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;

@@ -170,7 +170,7 @@ static void begin(struct host_vp *vp, uint8_t vtl)
 	memcpy(vp->loaded[vtl], state->gpr, sizeof(state->gpr));
 }
 
-/* Restores registers that the instruction used and an action of the sim backend does not change. */
+/* Restores operand registers: an action of the sim backend does not change them. */
 static void give_back_operands(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR);
@@ -250,7 +250,7 @@ static bool undo_delivery(struct host_vp *vp, uint8_t vtl, unsigned int vector, 
 /* ------------------------------------------------------------------ running */
 
 enum next {
-	NEXT_RETURN, /* to the core */
+	NEXT_RETURN, /* return to the core */
 	NEXT_AGAIN,
 };
 
@@ -380,7 +380,7 @@ int host_vp_run(void *opaque, struct backend_run *run)
 	begin(vp, run->vtl);
 	do {
 		host_enter(vp, &inner);
-		/* KVM has it now, delivered or not. */
+		/* KVM has accepted the interrupt, even if it is not delivered yet. */
 		inner.inject = -1;
 		inner.interrupt_window = run->interrupt_window;
 	} while (exited(vp, &inner, run->inject, late) == NEXT_AGAIN);

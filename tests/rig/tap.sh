@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: prints the results of a script's cases as TAP.
+# Functions for scripts of the rig that print results of cases as TAP.
 number=0
 failed=0
 

@@ -8,7 +8,7 @@ import unittest
 
 
 class TapResult(unittest.TestResult):
-    """Prints each result at once. May be called by any thread."""
+    """Prints each result immediately. May be called by any thread."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ def flatten(suite):
 
 
 def main(at_once=1):
-    """Runs the tests of the main module, those named on the command line only if any are."""
+    """Runs the tests of the main module, or only those that the command line names."""
     loader = unittest.defaultTestLoader
     names = sys.argv[1:]
     module = sys.modules['__main__']

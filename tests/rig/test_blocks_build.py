@@ -25,7 +25,7 @@ while read -r file name count; do
 	case $4 in */"$file") yes "$name" | head -n "$count" ;; esac
 done < "${3%/*}/hooks.6.12.count" > "$6"
 '''
-# Of the kernel: three modules of a megabyte each.
+# Replacement of make: writes three modules of a megabyte each.
 MAKE = '''#!/bin/sh
 for word; do case $word in M=*) tree=${word#M=} ;; esac; done
 for name in kvm kvm-amd kvm-intel; do head -c 1M /dev/zero > "$tree/$name.ko" || exit 1; done
@@ -64,7 +64,7 @@ class Build(unittest.TestCase):
         self.tool('spatch', SPATCH)
 
     def tool(self, name, text):
-        """Creates a tool that is found before the host's."""
+        """Creates a tool that PATH finds before the host's."""
         (self.tools / name).write_text(text)
         (self.tools / name).chmod(0o755)
 

@@ -28,7 +28,7 @@ CACHE = pathlib.Path(os.environ.get('VSM_RIG_CACHE') or TREE / 'build/rig-cache'
 RUN = str(RIG / 'run')
 TIME_UP, RIG_FAILED = 124, 125
 
-# Long enough for a boot on a busy host: a test that needs it all has failed.
+# Seconds for a run of the rig; long enough for a boot on a busy host.
 TIMEOUT = 1000
 
 

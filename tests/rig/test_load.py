@@ -40,13 +40,13 @@ step()
 
 
 def with_untrusted_signature(module):
-    """The module with a signature that no kernel trusts."""
+    """Returns the module with a signature that no kernel trusts."""
     signature = b'not PKCS#7'
     return module + signature + struct.pack('>BBBBB3xI', 0, 0, 2, 0, 0, len(signature)) + b'~Module signature appended~\n'
 
 
 class Load(unittest.TestCase):
-    """One boot each."""
+    """Each test boots a guest."""
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='vsm-load-')))

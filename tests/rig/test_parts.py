@@ -163,7 +163,7 @@ class AptSources(unittest.TestCase):
 
 
 class Limits(unittest.TestCase):
-    """The clock for time limits."""
+    """Tests of the clock for time limits."""
 
     def test_time_that_a_process_waits_for_a_cpu_does_not_count(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -183,7 +183,7 @@ class Limits(unittest.TestCase):
             now[0] += 10
             waited(a=2, b=8)
             self.assertEqual(limit.now(), 12)
-            # The thread that waited most ends: time that was counted stays counted.
+            # The thread that waited longest ends: its waiting time is still subtracted.
             (root / '7/task/b/schedstat').unlink()
             self.assertEqual(limit.now(), 12)
             # A process without any CPU time still reaches its limit.
@@ -254,7 +254,7 @@ class Tap(unittest.TestCase):
 
 
 class Archive(unittest.TestCase):
-    """The guest's root archive and what goes into it."""
+    """The guest's root archive, and the files and modules in it."""
 
     def test_cpio_unpacks_the_archive(self):
         data = bytes(range(256)) * 5 + b'x'
@@ -340,7 +340,7 @@ class Host(unittest.TestCase):
     """Whether a host's own KVM is sufficient."""
 
     def obstacle(self, flags, loaded, device=True):
-        """native.obstacle() on a made-up host."""
+        """native.obstacle() for a simulated host."""
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             for part in ('proc/sys/vm', 'dev'):

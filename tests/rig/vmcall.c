@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls by VMCALL and VMMCALL instead of the hypercall page: where KVM forwards them, the instruction of the
- * CPU's vendor is a hypercall in ring 0 of every protected mode, and raises #UD in other modes (TLFS "Legal
- * Hypercall Environments"). That of the other vendor raises #UD (#GP in ring 3), and KVM does not patch it.
+ * Hypercalls by VMCALL and VMMCALL instead of the hypercall page. If KVM forwards them, the
+ * instruction of the CPU's vendor is a hypercall in ring 0 of every protected mode, and raises #UD
+ * in other modes (TLFS "Legal Hypercall Environments"). The instruction of the other vendor raises
+ * #UD (#GP in ring 3), and KVM does not patch it.
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@ enum {
 	TSS = 0x5000,
 	IDT = 0x6000,
 	CODE = 0x8000,	     /* below 64 KiB: real mode reaches it, too */
-	HANDLER = 0x9000,    /* of #UD */
-	HANDLER_GP = 0x9010, /* of #GP, in long mode */
+	HANDLER = 0x9000,    /* handler of #UD */
+	HANDLER_GP = 0x9010, /* handler of #GP, in long mode only */
 	STACK = 0xc000,
 	RAM = 2 << 20,
 	PORT_BACK = 0x10,
@@ -121,7 +122,10 @@ static void set_segment(struct machine *machine, uint32_t name, uint16_t selecto
 		    .segment = {.limit = limit, .selector = selector, .attributes = attributes}});
 }
 
-/* The handler of #UD in each mode: a gate of 16 or 8 bytes, or a far address. */
+/*
+ * Sets the handler of #UD by a gate of 16 or 8 bytes, or in real mode by a far address; in long
+ * mode also that of #GP.
+ */
 static void put_handler(struct machine *machine, enum mode mode)
 {
 	memset(machine->ram + IDT, 0, 0x1000);
@@ -176,7 +180,10 @@ static void set_mode(struct machine *machine, enum mode mode)
 	put_handler(machine, mode);
 }
 
-/* @control is NotifyLongSpinWait (fast) or an unknown call, in the registers of the mode. */
+/*
+ * Sets the registers of a hypercall by the convention of @mode. @control: NotifyLongSpinWait (fast)
+ * or an unknown call.
+ */
 static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 {
 	const bool long_mode = mode == MODE_64 || mode == MODE_64_USER;
@@ -191,7 +198,7 @@ static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 	set64(machine, HV_X64_REGISTER_RDI, 0);
 }
 
-/* Runs the guest to its next OUT. Returns the port, or -1; *value is what it wrote. */
+/* Runs the guest to its next OUT. Returns the port, or -1; *value is the value written. */
 static int run(struct machine *machine, uint32_t *value)
 {
 	const struct vsm_exit *exit;

@@ -48,7 +48,7 @@ struct count {
 	uint64_t reasons[VSM_WALK_INVALID + 1];
 };
 
-/* One list: its registers for the guest and for the walker. */
+/* A list of accesses, with the registers for the guest and for the walker. */
 struct list {
 	struct tables tables;
 	struct mode mode;
@@ -123,7 +123,7 @@ static struct item random_item(const struct list *list)
 		.rflags = 2 | (one_in(3) ? 1U << 18 : 0),
 	};
 
-	/* Half of the keys restricted; key 0 is used by the guest's own code. */
+	/* Restricts a random part of the keys, but not key 0, which the guest's code uses. */
 	item.pkru = (uint32_t)draw();
 	item.pkru &= (uint32_t)draw() & ~3U;
 	item.user = item.kind == KIND_SEGMENT || one_in(2);
@@ -206,7 +206,10 @@ static void print_difference(const struct list *list, const struct item *item,
 	}
 }
 
-/* For cpu_has[KEYS_BEFORE_RIGHTS], of an access whose walk has reached a page. */
+/*
+ * Whether a protection key denies the access on a CPU with KEYS_BEFORE_RIGHTS. False if the walk
+ * did not reach a page.
+ */
 static bool key_denies(const struct list *list, const struct item *item,
 		       const struct vsm_walk_result *result)
 {
@@ -256,7 +259,10 @@ static bool same_outcome(const struct list *list, const struct item *item,
 	case 3:
 		if (item->kind != KIND_READ)
 			return true;
-		/* The page contains its own address; a 32-bit guest reads half of it. */
+		/*
+		 * The page has a value with its own address (SIGNATURE); a 32-bit guest reads half
+		 * of it.
+		 */
 		return (uint32_t)item->data ==
 		       (uint32_t)((result->gpa & ~SECOND_RAM & ~0xfffULL) | 0x5a5);
 	case 13:
@@ -286,7 +292,7 @@ static void mark(const struct list *list, const struct item *item, enum vsm_walk
 		(void)walk(list, most, item->gva, 0, VSM_WALK_EXEMPT, VSM_WALK_AD_SET, &ignored);
 }
 
-/* A bits that a CPU with these traits sets, and others do not. */
+/* Sets A bits that only a CPU with some of the traits sets. */
 static void mark_by_traits(struct list *list, const struct item *item,
 			   const struct vsm_walk_result *result)
 {

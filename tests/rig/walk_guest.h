@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that makes accesses from a list, in one KVM_RUN, and records the result of each: for
- * walk_diff.c. It has a 64-bit and a 32-bit form of the same loop.
+ * The guest of walk_diff.c: in one KVM_RUN it makes all accesses of a list, and records the result
+ * of each. Its loop exists as 64-bit and as 32-bit code.
  */
 #ifndef TESTS_RIG_WALK_GUEST_H
 #define TESTS_RIG_WALK_GUEST_H
@@ -24,15 +24,15 @@ enum {
 	HEADER = 0x5000,
 	USER_CODE = 0x6000, /* GVA of an alias of the code page for CPL 3 */
 	LIST = 0x8000,
-	TOP_TABLES = 0x20000, /* the first table and those of the system area */
+	TOP_TABLES = 0x20000, /* the top-level table and the tables of the system area */
 	TOP_TABLES_SIZE = 0x5000,
 	TEST_TABLES = 0x200000,
 	TEST_TABLES_SIZE = 0x20000,
 	DATA = 0x400000, /* pages that the test maps: int3, except at the two offsets below */
 	DATA_SIZE = 0x400000,
 	RAM_SIZE = 0x800000,
-	SIGNATURE = 0x800,  /* offset in each page of DATA: its page number, a uint64_t */
-	DESCRIPTOR = 0x810, /* a descriptor of a flat data segment */
+	SIGNATURE = 0x800,  /* offset in each page of DATA of a uint64_t: the page's GPA | 0x5a5 */
+	DESCRIPTOR = 0x810, /* offset of the descriptor of a flat data segment */
 };
 #define SECOND_RAM UINT64_C(0x100000000)
 
@@ -70,7 +70,7 @@ struct guest {
 	struct raw_kvm raw;
 	struct raw_vcpu *vcpu;
 	struct item *items;
-	/* Features of its CPU. */
+	/* Features of the guest's CPU. */
 	bool amd, la57, pku, smep, smap, nx, page1gb;
 	unsigned int max_phys_addr;
 };
@@ -86,7 +86,7 @@ void guest_create(struct guest *guest);
 /* GVA of the code for @kind at CPL 3 (@user) or 0. */
 uint64_t guest_code(enum kind kind, bool user, bool long_mode);
 
-/* Makes the first @count accesses. NULL, or an error message. */
+/* Makes the first @count accesses. Returns NULL, or an error message. */
 const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int count);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The chain of TOP_TABLES, one table a level from the root, maps the system area by its slots 0. */
+/* TOP_TABLES has one table for each level; their entries at slot 0 map the system area. */
 enum {
 	SLOTS = 16,	    /* used entries of a table, spread over it */
 	TABLES_A_LEVEL = 6, /* random tables of each level below the root */
@@ -91,7 +91,7 @@ static bool may_be_large(const struct tables *tables, unsigned int level)
 	return level == 3 && tables->paging >= PAGING_4LEVEL && tables->page1gb;
 }
 
-/* A bit that is reserved in an entry of some format, not necessarily in this one. */
+/* Returns a bit that is reserved in entries of some format, not necessarily in this one. */
 static uint64_t wrong_bit(const struct tables *tables)
 {
 	unsigned int high = tables->max_phys_addr;

@@ -14,11 +14,11 @@ enum {
 };
 
 /*
- * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and
- * @next, that of level 3, which map a page. The CPU has the trait if the access ends with
- * @vector, with @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the
- * entry of that level. @cr4 and @rflags are set in addition to the bits of all probes; with CR4.PKE, the page
- * has a key that PKRU denies.
+ * A probe is one access to a page, at CPL 3. @next is its level 3 entry and @top the level 4 entry;
+ * in PAE @top is the level 3 entry. The CPU has the trait if the access ends with @vector, with
+ * @error_code under @mask, and (unless @sets_a is 0) sets bit 5, A, in the entry of level @sets_a.
+ * @cr4 and @rflags are set in addition to the bits of all probes; with CR4.PKE, PKRU denies the
+ * page's key.
  */
 static const struct {
 	const char *name;
@@ -27,7 +27,7 @@ static const struct {
 	enum kind kind;
 	uint64_t top, next;
 	uint64_t vector, mask, error_code;
-	unsigned int sets_a; /* 3 or 4; PAE's topmost counts as 4 */
+	unsigned int sets_a; /* 3: @next, 4: @top, also in PAE; 0: not checked */
 	uint64_t cr4;
 	uint32_t rflags;
 } traits[TRAITS] = {

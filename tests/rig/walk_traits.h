@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Differences between CPUs, and of emulated CPUs from the manuals. */
+/* Behaviour that differs between CPUs, or in which an emulated CPU deviates from the manuals. */
 #ifndef TESTS_RIG_WALK_TRAITS_H
 #define TESTS_RIG_WALK_TRAITS_H
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rig/run with Bochs from the command line: its output, and the handling of errors. Usage: [CLASS ...]"""
+"""Tests rig/run with Bochs: its output, and the handling of errors. Usage: test_bochs_guest.py [CLASS ...]"""
 import os
 import pathlib
 import re

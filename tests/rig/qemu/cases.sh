@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: tests Debian's QEMU with the accelerator vsm by the command line of its users. Prints TAP. Usage: cases.sh [CASE...]
-# P37: the cases with DMA; P38: those with PAM.
+# Tests Debian's QEMU with the accelerator vsm, called by its wrapper, in the rig. Prints TAP. Usage: cases.sh [CASE...]
+# P37: cases with DMA; P38: cases with PAM.
 . ./common.sh
 
 # ---------------------------------------------------------------- Debian's kernel with a secure kernel in VTL1
 
-# Those of vsm_attack.ko.
+# Tests that the attacks of vsm_attack.ko are blocked.
 attacks_blocked() {
 	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
 	check "every attack on VTL1 is blocked" [ "${blocked:-0}" -ge 12 ]
@@ -56,7 +56,7 @@ linux_with_vtl1() {
 pattern=44d3a1ac44d3a1ac44d3a1ac44d3a1ac
 other_pattern=45d3a1ac45d3a1ac45d3a1ac45d3a1ac
 
-# Two disks: the first page has a pattern, which differs between the disks; all others are zero.
+# Makes two disks: the first page of each has its own pattern, all other pages are zero.
 make_disk() {
 	yes "$(printf 'D\323\241\254D\323\241\254D\323\241\254D\323\241\254')" | tr -d '\n' | head -c 4096 > disk.img
 	head -c 1044480 /dev/zero >> disk.img
@@ -75,7 +75,7 @@ start_dma() { # MACHINE WORDS OPTION...
 		-drive file=disk.img,format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk,disable-legacy=off
 }
 
-# Waits for the end of the attacks.
+# Waits until the guest has made all attacks and powers off.
 end_dma() {
 	wait_for 'FACT end' 1 500
 	ran=$?
@@ -109,7 +109,7 @@ blocked() { # MACHINE
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# Tests the attacks by another disk.
+# Tests the results of the attacks by another disk.
 disk_blocked() { # MACHINE DISK FILE
 	check "p37: $1: the disk on $2 works" same "$(fact disk_$2 1)" $other_pattern
 	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL0 sees" \
@@ -260,7 +260,7 @@ dma_unguarded() {
 
 # ---------------------------------------------------------------- attacks by the chipset
 
-# Each case of the guest is one here: chipset.c.
+# Runs chipset.c as the guest, and reports each of its cases.
 chipset() { # MACHINE GUARD TOPICS OPTION...
 	what="$1, device-guard=$2" words="guard=$([ "$2" = on ] && echo 1 || echo 0) test=$3"
 	case $1 in *smm=on*) words="$words smm=1" ;; esac
@@ -336,7 +336,7 @@ refused() { # NAME MESSAGE OPTION...: QEMU ends with status 1 and MESSAGE
 	report $good "refused: $what"
 }
 
-# By the accelerator itself.
+# Options that the accelerator refuses.
 refusals() {
 	make_disk
 	refused "an unknown option" "nothing" -accel vsm,nothing=1
@@ -356,7 +356,7 @@ refusals() {
 		-drive file=disk.img,format=raw,if=virtio,cache=none
 }
 
-# By the wrapper and the module, too.
+# Options that the accelerator, its wrapper or its module refuses.
 mistakes() {
 	refusals
 	refused "a device whose pages the host shares" "virtio-gpu-device is refused" $accel \

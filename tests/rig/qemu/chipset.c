@@ -39,7 +39,7 @@ static volatile uint64_t *locked;  /* VTL0 may not write it */
 static volatile uint64_t *private; /* VTL0 may not access it */
 static volatile uint64_t *buffer;
 
-/* ------------------------------------------------------------------ in VTL1 */
+/* ------------------------------------------------------------------ functions that VTL1 runs */
 
 static uint16_t protect(uint64_t gpa, uint32_t flags)
 {
@@ -176,7 +176,7 @@ static const struct chipset {
 #define SMRAM_OPEN     0x4au /* D_OPEN, G_SMRAME, segment A */
 #define SMRAM_CLOSED   0x0au
 #define G_SMRAME       0x08u
-#define H_SMRAME       0x80u /* of ESMRAMC */
+#define H_SMRAME       0x80u /* bit of ESMRAMC */
 #define HIGH_SMRAM     0xfeda0000u
 #define TSEG_8M	       0x05u /* T_EN */
 
@@ -345,7 +345,7 @@ static void open_high_smram(void)
 	expect_equal(try_load(page), UINT64_MAX);
 	set_config(what->smram, SMRAM_OPEN);
 	expect_equal(try_load(page), smm ? SECRET : UINT64_MAX);
-	/* Without G_SMRAME it is SMRAM no more. */
+	/* Without G_SMRAME there is no high SMRAM, also if D_OPEN was set. */
 	set_config(what->smram, SMRAM_OPEN & ~G_SMRAME);
 	set_config(what->smram, SMRAM_CLOSED & ~G_SMRAME);
 	expect_equal(try_load(page), UINT64_MAX);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: functions of scripts that test Debian's QEMU with the accelerator vsm, and print TAP. If a script runs several
-# QEMUs, each has its own folder, which use() selects.
+# Functions of the rig's scripts that test Debian's QEMU with the accelerator vsm, and print TAP. If a script runs
+# several QEMUs, each has its own folder, which use() selects.
 [ ! -e qemu.tar ] || { tar -xf qemu.tar && rm qemu.tar; }
 top=$(pwd)
 q=$top/q
@@ -31,7 +31,7 @@ check() { # NAME COMMAND...
 	report $? "$what"
 }
 
-# The value of a fact of the guest in its N-th boot.
+# Prints the value of a FACT line of the guest's N-th boot.
 fact() { # NAME N
 	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
 }
@@ -49,7 +49,7 @@ wait_for() { # PATTERN COUNT SECONDS: waits for lines in the serial log; fails i
 	done
 }
 
-# Selects the QEMU of FOLDER for later commands. DESCRIPTOR: of its monitor.
+# Selects the QEMU of FOLDER for later commands. DESCRIPTOR: the file descriptor for its monitor.
 use() { # FOLDER DESCRIPTOR
 	mkdir -p "$top/$1"
 	cd "$top/$1" || exit

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: boots Debian's kernel under QEMU without the guard of devices, then with it. The second guest migrates to another
-# QEMU while it runs. Usage: demo.sh MACHINE CPUS
+# Boots Debian's kernel under QEMU in the rig, without the guard against DMA, then with it. The second guest migrates to
+# another QEMU while it runs. Usage: demo.sh MACHINE CPUS
 tar -xf qemu.tar && rm qemu.tar
 export VSM_QEMU="$(pwd)/q/run" VSM_QEMU_MODULE="$(pwd)/q/vsm-accel.so"
 pattern='D\323\241\254D\323\241\254D\323\241\254D\323\241\254'

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: Debian's kernel with drivers of hardware uses devices of q35 under the accelerator vsm. Speaks TAP.
+# Tests devices of q35 under the accelerator vsm in the rig: a guest with Debian's kernel for hardware uses them. Prints
+# TAP.
 # Usage: devices.sh CASE...
 . ./common.sh
 
-# A disk of two pages, the second zeroes.
+# Makes a disk of 1 MiB: its first page is random, all others are zero.
 make_disk() { # FILE
 	head -c 4096 /dev/urandom > "$1"
 	head -c 1044480 /dev/zero >> "$1"
 }
 
-# The guest reads what the file has, and writes it to the second page.
+# Tests that the guest has read the first page of the file, and has written it to the second page.
 disk_works() { # NAME FILE
 	check "$1: its disk is read" same "$(fact "disk_$1" 1 | cut -d' ' -f1)" "$(head -c 4096 "$2" | sha256sum | cut -d' ' -f1)"
 	check "$1: its disk is written" same "$(head -c 8192 "$2" | tail -c 4096 | sha256sum)" "$(head -c 4096 "$2" | sha256sum)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A QEMU of some version, built from Debian's source with the accelerator vsm in it, in the rig.
+"""Tests a QEMU of one series in the rig, built from Debian's source with the accelerator vsm in it.
 
 Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 WRITER.elf32
 
@@ -14,7 +14,7 @@ import start
 from vsmrig import cache, fetch
 from vsmrig.say import RigError, Unavailable
 
-# Beyond the few features of qemu/build: devices that are refused, and warnings that are errors.
+# In addition to the options of qemu/build: devices that the accelerator must refuse, and warnings as errors.
 CONFIGURE = ('--enable-werror', '--enable-vhost-kernel', '--enable-vhost-net')
 
 # script: seconds, cases
@@ -22,11 +22,11 @@ SUITES = {'cases.sh': (900, ['refusals', 'attacks_q35', 'linux_with_vtl1']), 'mi
 
 
 def build(libvsm, series):
-    """The program."""
+    """Builds QEMU. Returns the path of the program."""
     done = subprocess.run([start.ROOT / 'qemu/build', '--in-tree', '--for', series, '--libvsm', libvsm, '--output',
                            cache.directory() / f'qemu-in-tree-{series}', '--', *CONFIGURE], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == start.SKIPPED:
-        raise Unavailable(f'the source of QEMU {series} cannot be had here')
+        raise Unavailable(f'the source of QEMU {series} is not available here')
     if done.returncode:
         raise RigError(f'QEMU {series} is not built: the reason is above')
     return pathlib.Path(done.stdout.strip())

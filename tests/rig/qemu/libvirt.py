@@ -38,7 +38,7 @@ EXAMPLES = {
 
 
 def documented(first, last):
-    """The example of docs/qemu.md with these lines, without its indentation."""
+    """The example of docs/qemu.md from the line `first` to `last`, without indentation."""
     text = (start.ROOT / 'docs/qemu.md').read_text(encoding='utf-8')
     found = re.findall(rf'^    {re.escape(first)}\n(?:^    .*\n)*?^    {re.escape(last)}\n', text, re.MULTILINE)
     if len(found) != 1:
@@ -47,7 +47,7 @@ def documented(first, last):
 
 
 def programs(root, names):
-    """Pairs of a file below `root` and its place, for programs of the packages and their libraries."""
+    """Pairs of a file below `root` and its path in the rig, for programs of the packages and their libraries."""
     for name in names:
         program, loader, *needed = libraries.needed_below(root, name)
         yield root / program, program
@@ -58,7 +58,7 @@ def programs(root, names):
 
 
 def installed(module, libvsm):
-    """Pairs of a file and its place, for libvirt, QEMU and the files of the packages libvsm0 and qemu-vsm."""
+    """Pairs of a file and its path in the rig: libvirt, QEMU and the files of the packages libvsm0 and qemu-vsm."""
     libvirt, qemu = cache.directory() / 'libvirt', cache.directory() / 'qemu'
     yield from programs(libvirt, PROGRAMS)
     for folder in FOLDERS:

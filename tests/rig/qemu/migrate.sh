@@ -321,7 +321,7 @@ refusals() {
 	tell migrate_set_capability postcopy-ram off
 	tell migrate_set_capability x-ignore-shared on
 	tell migrate_incoming file:"$top/state"
-	# QEMU itself refuses it, since the stream lacks the capability, and waits for another stream.
+	# QEMU itself refuses the stream, since it was saved without the capability, and continues to wait.
 	left=60
 	until grep -q 'x-ignore-shared is on, but received capability is off' errors || [ $left = 0 ]; do
 		sleep 0.5

@@ -28,7 +28,7 @@ MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
 # UEFI, below usr/share/OVMF.
 OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd', 'OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.ms.fd')
 SKIPPED = 77
-# Drivers of the devices that devices.sh adds; that of the TPM is built in.
+# Drivers of the devices that devices.sh adds, except the TPM's, which is built in.
 DRIVERS = ('nvme', 'virtio-scsi', 'sd-mod', 'xhci-pci', 'usb-storage', 'usbhid', 'hid-generic', 'evdev', 'e1000e', 'virtio-net', 'virtio-rng',
            'bochs')
 
@@ -55,7 +55,7 @@ def altered(module, old, new):
 
 
 def program_files(libvsm, built=None):
-    """Pairs of a file here and its place in the rig: QEMU, that of the package or the one `built`, with libraries and firmware."""
+    """Pairs of a file and its path in the rig: QEMU (of the package, or `built`), its libraries and firmware."""
     root = cache.directory() / 'qemu'
     program, loader, *needed = libraries.needed_below(root, 'usr/bin/qemu-system-x86_64')
     yield built or root / program, 'q/bin/qemu-system-x86_64'
@@ -71,7 +71,7 @@ def program_files(libvsm, built=None):
 
 
 def qemu_files(module, libvsm):
-    """Those of the package's QEMU with the module."""
+    """Pairs of a file and its path in the rig: the package's QEMU, its modules, the accelerator and altered copies of it."""
     root = cache.directory() / 'qemu'
     version = (root / 'version').read_text(encoding='ascii').strip()
     yield from program_files(libvsm)
@@ -108,14 +108,14 @@ def build_initrd(logs, secure_kernel, device):
 
 
 def pack(path, files):
-    """Makes an archive of pairs of a file and its place."""
+    """Makes an archive. `files`: pairs of a file and its path in the archive."""
     with tarfile.open(path, 'w', dereference=True) as archive:
         for file, place in files:
             archive.add(file, place)
 
 
 def linux_files(logs, secure_kernel, conformance, device, chipset):
-    """Files for cases.sh, by their place in the rig."""
+    """Files for cases.sh, by their path in the rig."""
     fetch.ensure(['kernel', 'busybox', 'ovmf'])
     return {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel, device),
             'vsm-tests.elf32': conformance, 'chipset.elf32': chipset}
@@ -140,14 +140,14 @@ def build_devices_initrd(path):
 
 
 def devices_files(logs):
-    """Files for devices.sh, by their place in the rig."""
+    """Files for devices.sh, by their path in the rig."""
     fetch.ensure(['kernel', 'busybox', 'hardware-kernel', 'swtpm'])
     return {'hardware-vmlinuz': cache.directory() / 'hardware-kernel/vmlinuz',
             'devices.cpio': build_devices_initrd(logs / 'devices.cpio')}
 
 
 def fetched():
-    """UEFI and the TPM, if the rig's cache has them."""
+    """Pairs of a file and its path in the rig: UEFI and the TPM emulator, if the rig's cache has them."""
     folder = cache.directory() / 'ovmf/usr/share/OVMF'
     yield from [(folder / name, f'q/share/{name}') for name in OVMF if (folder / name).exists()]
     folder = cache.directory() / 'swtpm'
@@ -155,7 +155,7 @@ def fetched():
     yield from [(path, 'q/tpm/swtpm') for path in folder.glob('usr/bin/swtpm')]
 
 
-# Of each script, the number of its further words, and the function of them that returns its files.
+# script: the number of its arguments before CASE, and the function that takes them and returns the script's files.
 SCRIPTS = {
     'cases.sh': (4, linux_files),
     'devices.sh': (0, devices_files),
@@ -178,7 +178,7 @@ def run(prepare, words):
 
 
 def suite(logs, files, *options):
-    """The command of the rig's suite without its programs. `files`: by their place in the rig."""
+    """The command of the rig's suite without its programs. `files`: files by their path in the rig."""
     command = [ROOT / 'rig/suite', *options, '--logs', logs]
     for place, path in files.items():
         command += ['--file', f'{path}:{place}']

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""How qemu/build puts the accelerator into a source of QEMU, and what it refuses, without a QEMU."""
+"""Tests how qemu/build adds the accelerator to a source of QEMU, and which sources and options it refuses."""
 import pathlib
 import re
 import subprocess
@@ -32,7 +32,7 @@ class InTree(unittest.TestCase):
         (self.source / 'VERSION').write_text(version + '\n')
 
     def build(self, *words):
-        """Standard error of a call that has to fail."""
+        """Runs qemu/build, which must fail. Returns its standard error."""
         done = subprocess.run([ROOT / 'qemu/build', *words], capture_output=True, text=True, check=False)
         self.assertNotEqual(done.returncode, 0, done.stdout)
         self.assertNotIn('Traceback', done.stderr)

@@ -23,7 +23,7 @@
 #include "vtl0.h"
 
 #define WORDS	     (PAGE_SIZE / 8)
-#define PAGES	     256u /* of an area */
+#define PAGES	     256u /* pages of an area */
 #define SHARED	     32u
 #define TICK_MS	     100u
 #define VPS	     4u
@@ -37,8 +37,8 @@ struct area {
 };
 
 struct writer {
-	struct area open;    /* VTL0's */
-	struct area private; /* VTL1's, denied to VTL0 */
+	struct area open;    /* pages of VTL0 */
+	struct area private; /* pages of VTL1, denied to VTL0 */
 	struct area shared;  /* denied to VTL0 while VTL1 fills them */
 	uint64_t random;
 	uint32_t bad;
@@ -47,7 +47,7 @@ struct writer {
 static struct writer writers[VPS];
 static uint64_t *key;	 /* a page with no rights for VTL0 */
 static uint64_t *locked; /* a page that is read-only and executable for VTL0 */
-static uint64_t digest;	 /* of the key, by VTL1 */
+static uint64_t digest;	 /* digest of the key, computed by VTL1 */
 
 /* ------------------------------------------------------------------ areas */
 
@@ -100,7 +100,7 @@ static void make_area(struct area *area, uint32_t pages)
 		fill(area, i, i);
 }
 
-/* ------------------------------------------------------------------ in VTL1 */
+/* ------------------------------------------------------------------ functions that VTL1 runs */
 
 static void protect(struct writer *writer, const void *page, uint32_t pages, uint32_t flags)
 {
@@ -151,12 +151,14 @@ static void check_private(void *argument)
 	}
 	for (uint32_t i = 0; i < PAGES; i++)
 		writer->bad += !is_filled(&writer->private, i);
-	/* VTL0 may read this page, so it can check that later writes of VTL1 are migrated. */
+	/*
+	 * Change the page in each tick: VTL0 may read it, and checks that the change is migrated.
+	 */
 	for (uint32_t i = 0; i < WORDS; i++)
 		locked[i]++;
 }
 
-/* ------------------------------------------------------------------ in VTL0 */
+/* ------------------------------------------------------------------ functions of VTL0 */
 
 static void attack(struct writer *writer)
 {
@@ -221,7 +223,7 @@ struct smi {
 	uint32_t bad;
 };
 
-/* In VTL1, which can access SMRAM at its GPA. */
+/* Runs in VTL1, which can access SMRAM at its GPA also outside of SMM. */
 static void before_smi(void *argument)
 {
 	struct smi *smi = argument;
@@ -244,7 +246,7 @@ static void make_smi(struct smi *smi)
 	vtl_run(before_smi, smi);
 	outb(APM_CONTROL, 0);
 	vtl_run(after_smi, smi);
-	/* Outside of SMM, VTL0 has the VGA's memory there. */
+	/* Outside of SMM, VTL0 accesses memory of the VGA at this GPA. */
 	*(volatile uint64_t *)SMRAM_FREE = UNTOUCHED;
 	smi->bad += *(volatile uint64_t *)SMRAM_FREE != UNTOUCHED;
 }
