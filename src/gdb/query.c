@@ -83,7 +83,7 @@ static void query_threads(struct vsm_gdb *gdb, struct gdb_text *text)
 /* Replies with as many threads as fit into a packet. */
 static void list_threads(struct vsm_gdb *gdb)
 {
-	/* Of a thread id with a comma, such as "p10.8001,". */
+	/* Length of the longest thread id with a comma, such as "p10.8001,". */
 	const size_t longest = 24;
 	const uint64_t count = (uint64_t)gdb->config.vp_count * gdb->config.vtl_count;
 

@@ -260,7 +260,7 @@ static enum turn wait_for_turn(struct vsm_gdb *gdb, struct gdb_vp *self, bool ru
 
 /*
  * An exit that the VMM has answered is completed even if the client has stopped the VP, since
- * registers cannot be read before. The kick ends vsm_vp_run() before guest code runs.
+ * registers cannot be read until then. The kick ends vsm_vp_run() before guest code runs.
  */
 static void complete_answer(struct vsm_gdb *gdb, struct gdb_vp *self)
 {

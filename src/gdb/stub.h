@@ -58,9 +58,9 @@ enum gdb_stop_kind {
 	GDB_STOP_NONE,
 	GDB_STOP_ATTACH,     /* the client has attached */
 	GDB_STOP_INTERRUPT,  /* Ctrl-C of the client */
-	GDB_STOP_BREAKPOINT, /* software */
-	GDB_STOP_HARDWARE,   /* execution, by a debug register */
-	GDB_STOP_WATCH,	     /* data, by a debug register */
+	GDB_STOP_BREAKPOINT, /* a software breakpoint */
+	GDB_STOP_HARDWARE,   /* an execution breakpoint of a debug register */
+	GDB_STOP_WATCH,	     /* a data breakpoint of a debug register */
 	GDB_STOP_STEP,
 	GDB_STOP_ENTRY,	    /* a VTL was entered; RIP at its next instruction */
 	GDB_STOP_INTERCEPT, /* a VTL was entered for an intercept */
@@ -72,7 +72,7 @@ struct gdb_stop {
 	enum gdb_stop_kind kind;
 	uint8_t vtl;
 	uint8_t watch;	  /* enum gdb_watch_kind */
-	uint64_t address; /* GDB_STOP_WATCH: of the watchpoint */
+	uint64_t address; /* GDB_STOP_WATCH: GVA of the watchpoint */
 };
 
 /* ------------------------------------------------------------------ breakpoints */

@@ -13,7 +13,7 @@
 #define FADT_SIZE	276u
 #define XSDT_SIZE	(HEADER_SIZE + 2 * 8u)
 #define LOCAL_APIC_BASE 0xfee00000u
-#define LAST_XAPIC_ID	254u /* 255 is broadcast: larger ones need an x2APIC entry */
+#define LAST_XAPIC_ID	254u /* 255 is broadcast; larger IDs need an x2APIC entry */
 #define ENABLED		1u
 
 /* FADT [5.2.9]: offsets of the fields that are not 0. */
@@ -30,7 +30,7 @@ enum {
 	FADT_HYPERVISOR = 268,
 };
 
-/* IA-PC boot architecture flags: no VGA to probe, no CMOS RTC device. */
+/* IA-PC boot architecture flags: the guest must not probe VGA or use the CMOS clock. */
 #define BOOT_NO_VGA	 (1u << 2)
 #define BOOT_NO_CMOS_RTC (1u << 5)
 

@@ -37,7 +37,10 @@ struct event {
 	uint64_t argument[4];
 };
 
-/* Fields without a mark are set before the thread starts and belong to it then. e: guarded by lock. */
+/*
+ * Fields without a mark are set before the thread starts, and afterwards used only by the thread.
+ * e: guarded by lock.
+ */
 struct vmm_control {
 	const struct vsm_log *log;
 	struct vmm_socket socket;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Values of devices. A VP that waits for the reader of its console holds their lock, so this waits for a limited time. */
+/*
+ * Values of devices. A VP that waits for the reader of its console holds their lock, so lock()
+ * waits for a limited time.
+ */
 #include <stdio.h>
 #include <time.h>
 

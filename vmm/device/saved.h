@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The saved state of a device: a table of the fields that change, which the device owns. save/devices.c
- * saves, checks, restores and describes a saved machine by the rows, whose order is that of the file.
+ * The saved state of a device: a table of the fields that change, in the file of the device.
+ * save/devices.c saves, checks, restores and describes the fields, in the order of the rows.
  */
 #ifndef VMM_DEVICE_SAVED_H
 #define VMM_DEVICE_SAVED_H

@@ -114,8 +114,9 @@ void vmm_guest_destroy(struct vmm_guest *guest);
 uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size);
 
 /*
- * Reads memory at @gva of a VTL of a VP, regardless of rights in page tables and of VTL protections.
- * -EFAULT: not all of it is mapped to RAM; -ETIMEDOUT: the VP is busy with an exit; -EIO.
+ * Reads memory at @gva of a VTL of a VP, regardless of rights in page tables and of VTL
+ * protections. Returns 0, -EFAULT (not all of it is mapped to RAM) or -ETIMEDOUT (the VP is busy
+ * with an exit).
  */
 int vmm_guest_virtual(struct vmm_guest *guest, uint32_t vp, uint8_t vtl, uint64_t gva,
 		      uint8_t *data, size_t size, uint32_t milliseconds);

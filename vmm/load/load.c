@@ -48,7 +48,10 @@ int vmm_load(const struct vmm_memory *memory, const struct vmm_boot_request *req
 	if (memory->low < VMM_MEMORY_MIN)
 		return vsm_error(log, E2BIG, "%s: a machine needs at least 2 MiB of RAM",
 				 file->name);
-	/* Multiboot first: its kernels are ELF files too. Linux's header is at a fixed offset. */
+	/*
+	 * Multiboot is tried first, since its kernels are ELF files, too. Linux's header is at a
+	 * fixed offset.
+	 */
 	if (multiboot_find(file, &header) >= 0)
 		return vmm_load_multiboot(memory, request, log, state);
 	if (vmm_is_elf(file))

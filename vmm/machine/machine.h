@@ -54,7 +54,7 @@ struct vmm_machine_device {
 	size_t offset;	  /* in struct vmm_machine */
 	const struct vmm_fields *fields;
 };
-/* In the order of the file. */
+/* In the order of the saved machine's file. */
 #define VMM_MACHINE_DEVICES 5u
 extern const struct vmm_machine_device vmm_machine_device[VMM_MACHINE_DEVICES];
 

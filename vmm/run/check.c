@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks of the configuration before a partition is created, so that its errors do not depend on the
- * host.
+ * Checks of the configuration before a partition is created, so that its errors are reported even
+ * on a host without KVM.
  */
 #include <errno.h>
 #include <sys/sysinfo.h>

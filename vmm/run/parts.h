@@ -5,7 +5,9 @@
 
 #include "guest/guest.h"
 
-/* check.c: checks before anything is created. -errno with a line in the log. */
+/*
+ * check.c: checks the configuration before the partition is created. -errno with a line in the log.
+ */
 int vmm_check(const struct vmm_config *config, const struct vsm_log *log);
 
 /* input.c: the thread that passes console input to the serial port. */

@@ -2,9 +2,9 @@
 /*
  * `vsm run`: a partition, the machine around it, and the threads that run its VPs.
  *
- * One thread for each VP, one for console input, one for the trace file if configured. The caller's
- * thread waits for signals and for the end, and executes operations on stopped VPs: reset, save, crash
- * dumps.
+ * One thread for each VP and one for console input; if configured, one each for the trace file, the
+ * control socket and the GDB stub. The caller's thread waits for signals and for the end, and
+ * executes operations on stopped VPs: reset, save, crash dumps.
  */
 #ifndef VMM_RUN_RUN_H
 #define VMM_RUN_RUN_H

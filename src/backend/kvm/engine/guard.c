@@ -26,7 +26,7 @@
 #endif
 
 #define MESSAGES       16u
-#define LISTED_AT_ONCE 65536u /* pages for which the lock is held: a multiple of 64 */
+#define LISTED_AT_ONCE 65536u /* pages listed under the lock; a multiple of 64 */
 /* Values of guard_range.state: the page is no longer guarded; a flag for a page with a stand-in. */
 #define PAGE_LEFT     0x80u
 #define PAGE_STAND_IN 0x40u
@@ -402,7 +402,7 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 	return error;
 }
 
-/* Changes pages of one state. No page has a right meanwhile that both states deny. */
+/* Changes pages of one state. During the change no page has a right that both states deny. */
 static int change(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
 		  uint8_t state)
 {

@@ -528,7 +528,7 @@ static int drain(struct vcpu *vcpu)
 	else if (!error)
 		error = -EIO;
 	run->s.regs = saved;
-	/* KVM may have left guest mode: an access by these tables is a nested page fault. */
+	/* An access by these tables is a nested page fault, at which KVM leaves guest mode. */
 	vcpu->nested.drained |= vcpu->nested.on;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: abandoning an instruction: %s",

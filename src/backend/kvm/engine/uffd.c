@@ -186,7 +186,7 @@ static int grant_pages(const struct rights_change *change, uint64_t first, uint6
 	return error;
 }
 
-/* No page has a right meanwhile that both states deny. */
+/* During the change no page has a right that both states deny. */
 static int enforce(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
 	int error = 0;
@@ -347,7 +347,7 @@ static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd
 	return error;
 }
 
-/* For an overlay the engine can deny writes only. */
+/* For an overlay the engine can deny only writes. */
 static int overlay_rights(const struct vkvm_backend *backend, uint8_t access, bool *readonly)
 {
 	*readonly = !(access & GPA_WRITE);

@@ -26,7 +26,7 @@ static bool is_emulated(const struct kvm_run *kvm)
 static void leave_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
-	/* For violation_mmio(): only engine uffd undoes an access after such an exit. */
+	/* Needed by violation_mmio(): only engine uffd undoes an access after such an exit. */
 	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
 		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
 	vcpu->completion = true;
@@ -159,7 +159,7 @@ static void shut_down(struct vcpu *vcpu, struct backend_run *run)
 static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
-	/* On AMD CPUs KVM has reset the vCPU with its TSC offset. */
+	/* On AMD CPUs KVM has reset the vCPU, including its TSC offset. */
 	vcpu->count_known = false;
 	shut_down(vcpu, run);
 	if (tsc_set_vcpu(vcpu))

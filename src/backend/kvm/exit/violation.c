@@ -58,9 +58,9 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 }
 
 /*
- * Whether the last exit was of the same instruction, so that `before` has the registers of its
- * beginning: the CPU has not run since. Without the count of exits RIP decides, which affects only
- * the report.
+ * Whether the last open exit belongs to the same instruction: the CPU has not run since, and
+ * `before` has the registers before the instruction. Without KVM's count of exits this is guessed
+ * by RIP; a wrong guess affects only the report.
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {

@@ -22,7 +22,7 @@ struct capability {
 /* ioctl(), restarted after a signal. Returns the result, or -errno. */
 int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
-/* Whether INT3 can exit, by running a small guest. */
+/* Runs a small guest to find whether INT3 can exit. */
 bool breakpoint_exits(const struct vkvm_backend *backend);
 
 /* Finds the features of the host. -errno, logged, if it cannot run any partition. */

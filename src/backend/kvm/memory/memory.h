@@ -26,12 +26,12 @@ struct vkvm_window {
 
 /* A file at one GPA. VTLs see the parts of it that are slots. */
 struct vkvm_region {
-	uint64_t gpn; /* of its first page */
+	uint64_t gpn; /* GPN of its first page */
 	uint64_t pages;
 	const struct backend_file *file;
-	uint8_t *host; /* the core's mapping */
+	uint8_t *host; /* the core's mapping of the file */
 	uint64_t offset;
-	int fd; /* the file's */
+	int fd; /* descriptor of the file */
 	struct vkvm_window window[VKVM_VTL_MAX];
 };
 

@@ -15,7 +15,7 @@
 
 #include "kvm/vcpu/vcpu.h"
 
-/* Accesses of one instruction that is being dropped */
+/* Limit of accesses of one instruction that is dropped */
 #define COMPLETIONS_MAX 512u
 
 /* Used by the signal handler. Initial-exec, as the first access must not allocate memory there. */

@@ -174,7 +174,9 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 	return false;
 }
 
-/* Whether CPUID enumerates the MSR; TSX_CTRL and MISC_FEATURES_ENABLES are enumerated elsewhere. */
+/*
+ * Whether the CPU has the MSR: by CPUID, or by KVM's list for an MSR that no CPUID bit enumerates.
+ */
 static bool is_announced(const struct vkvm_backend *backend, const struct kvm_msr_list *list,
 			 unsigned int msr)
 {

@@ -327,7 +327,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 
 static int load(struct vcpu *vcpu, uint32_t groups)
 {
-	/* Until the core has answered, the registers are those at the instruction. */
+	/* Until the core has answered an exit, the registers are those at the instruction. */
 	int error = vcpu->open ? 0 : enter_complete(vcpu);
 
 	if (error)

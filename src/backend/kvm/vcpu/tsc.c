@@ -58,7 +58,7 @@ int vkvm_tsc_set(void *opaque, uint64_t value)
 
 		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
 			error = tsc_set_vcpu(&vp->vcpu[vtl]);
-		/* The deadline was a value of the old TSC. */
+		/* The timer was set for a deadline in the old TSC: the next entry sets it again. */
 		if (vp)
 			vp->timer_deadline = 0;
 	}
