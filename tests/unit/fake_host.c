@@ -18,7 +18,7 @@ enum {
 	FD_UFFD_DEVICE
 };
 
-/* Values of capabilities of kvm-amd of Linux 6.12 other than 1. */
+/* The value of a capability of Linux 6.12 with kvm_amd; most are 1. */
 static int capability(const struct fake_host *fake, int number)
 {
 	if (number == fake->absent_capability || fake->no_capability)

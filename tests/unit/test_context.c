@@ -134,12 +134,11 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	BAD(c.fs.base = UINT64_C(1) << 60);
 	BAD(c.ds.base = UINT64_C(1) << 32);
 	BAD(c.gdtr.base = UINT64_C(1) << 60);
-	/* Only VTL0 may start in real mode (TLFS "HvCallEnableVpVtl"). */
+	/* Only VTL0 may start in real mode (TLFS "HvCallEnableVpVtl"), and only with CS.L clear. */
 	real.cr0 = X64_CR0_ET;
 	real.efer = 0;
 	real.cr4 = 0;
 	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_INVALID_REGISTER_VALUE);
-	/* CS of a 64-bit context has L set, which is invalid outside of long mode. */
 	real.cs.attributes = 0x9b;
 	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_SUCCESS);
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
@@ -199,7 +198,7 @@ static struct vcpu_state *stale_fpu(void)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_FPU);
 
-	/* Every component in its initial state, with random bytes in its area. */
+	/* Every component is in its initial state, with stale bytes (0x5a) in its area. */
 	memset(cpu->xsave, 0x5a, cpu->xsave_size);
 	memset(cpu->xsave + 512, 0, 64);
 	return cpu;

@@ -98,7 +98,7 @@ static void a_step_ends_after_one_instruction(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Instructions that exit: MSRs, port I/O, HLT, hypercalls. */
+/* Instructions that exit: RDMSR, OUT, HLT. */
 static void a_step_ends_after_an_instruction_that_exits(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -363,7 +363,7 @@ static void what_cannot_be_enforced_is_refused(void **state)
 	assert_int_equal(set_breakpoint(vp, 0, 0x1000, R_W_EXECUTE, 1), -EINVAL);
 	assert_int_equal(set_breakpoint(vp, 0, 0x1004, R_W_WRITE, LEN_8), -EINVAL);
 	assert_int_equal(set_breakpoint(vp, 0, UINT64_C(1) << 60, R_W_EXECUTE, 0), -EINVAL);
-	/* DR7 does not enable this breakpoint, so its address is not checked. */
+	/* Hardware breakpoints may be on while DR7 enables none. */
 	assert_int_equal(set(vp, 0, VSM_DEBUG_HARDWARE), 0);
 	vsm_partition_destroy(partition);
 }

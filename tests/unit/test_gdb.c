@@ -460,7 +460,7 @@ static void a_stop_of_one_vp_stops_all(void **state)
 	(void)state;
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
 	client_continue(client);
-	/* The VP is stopped without an instruction, since a client may send only an interrupt. */
+	/* While VPs run, the stub accepts only an interrupt. */
 	assert_string_equal(client_ask(client, "vCont;c"), "E10");
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
 	assert_int_equal(client_bytes(client, "\x03", 1), 0);

@@ -91,7 +91,7 @@ static void begin_guarded(struct world *world)
 		*in_ram(world, page * 0x1000) = SECRET + page;
 }
 
-/* VTL1 denies VTL0 everything in eight pages at once. */
+/* VTL1 sets VTL0's rights to eight pages to @flags by one hypercall. */
 static uint16_t lock_pages(struct world *world, uint32_t flags, uint64_t gpa)
 {
 	struct {

@@ -151,7 +151,7 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **s
 	bare_destroy(bare);
 }
 
-/* Each of the first calls of the backend fails in turn: core and backend keep their state. */
+/* The backend's first call fails: core and backend keep their state. */
 static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
 {
 	struct bare *bare = bare_create(2);

@@ -101,7 +101,7 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 		assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 		set_wide(names[i], segment(0x12340, 0xffff, 0x1234, 0xf3));
 	}
-	/* Real mode does not have this requirement. */
+	/* RFLAGS.VM is invalid in real mode. */
 	host_set(vp, 0, HV_X64_REGISTER_CR0, 0x32);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);

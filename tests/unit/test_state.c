@@ -56,7 +56,7 @@ static struct vsm_partition *busy_partition(void)
 	set_register(vp, 1, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f);
 	assert_int_equal(protect_set(partition, 1, -1, gpn, 2, PROTECTED, &done),
 			 HV_STATUS_SUCCESS);
-	/* Kernel execute without user execute needs MBEC. */
+	/* User execute without kernel execute needs MBEC. */
 	if (partition->features.mbec)
 		assert_int_equal(protect_set(partition, 1, -1, gpn + 2, 1,
 					     GPA_READ | GPA_USER_EXECUTE, &done),

@@ -444,7 +444,7 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	/* The same value again, and bits that may change at any time. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x5f), 0);
-	/* A mask with fewer rights, one with more, no protection. */
+	/* A mask with fewer rights; no protection. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e),

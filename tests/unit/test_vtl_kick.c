@@ -254,7 +254,7 @@ static void vina_without_a_new_interrupt_sets_no_deadline(void **state)
 	assert_int_equal(vp->run.deadline, UINT64_MAX);
 }
 
-/* The request to start the VP kicks it (at a limited rate); the start causes no second exit. */
+/* VTL0 of another VP starts the VP, which is in VTL1 and not in the guest: no kick. */
 static void a_start_by_vtl0_stops_vtl1_only_for_the_request(void **state)
 {
 	struct vsm_vp *vp = *state;

@@ -273,7 +273,7 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Sets @vtl to 32-bit protected mode, with values in the registers that a return can load. */
+/* Sets @vtl to 32-bit protected mode. */
 static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
@@ -285,9 +285,8 @@ static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * @vtl_of_32_bit is in 32-bit mode. An interrupt enters VTL1 from VTL0. Checks that RAX and RCX in the assist
- * page of VTL1 are @rax and
- * @rcx.
+ * Sets @vtl_of_32_bit to 32-bit mode. An interrupt enters VTL1 from VTL0. Checks that RAX and RCX in the
+ * assist page of VTL1 are @rax and @rcx.
  */
 static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_of_32_bit,
 						uint64_t rax, uint64_t rcx)

@@ -49,7 +49,7 @@ static inline void bench_log(void *opaque, const struct vsm_log_record *record)
 	snprintf(bench->text, sizeof(bench->text), "%s", record->text);
 }
 
-/* The kernel file is @size zero bytes. RAM has random bytes, as after a reset. */
+/* The kernel file is @size zero bytes. RAM is not zero, as after a reset. */
 static inline void bench_start_with(struct bench *bench, size_t size, size_t ram_size)
 {
 	memset(bench, 0, sizeof(*bench));

@@ -187,7 +187,7 @@ static void invalid_notes_are_ignored(void **state)
 	} row[] = {
 		{NOTES, 0xffffffff},	 /* size of the owner's name */
 		{NOTES + 4, 0xffffffff}, /* size of the description */
-		{NOTES + 4, 0x100},	 /* one byte more than the segment has */
+		{NOTES + 4, 0x100},	 /* it ends 16 bytes after the segment */
 		{NOTES + 4, 5},
 		{NOTES + 8, 17},	  /* type */
 		{NOTES + 12, 0x006e6559}, /* owner: "Yen" */
