@@ -30,10 +30,10 @@ struct vsm_cpuid {
  * protections do not cover, and without topology and hypervisor leaves. A feature bit that is 0
  * here cannot be 1 in vsm_vp_set_cpuid(). @log may be NULL. Any thread; needs no partition.
  *
- * @count: in, the room in @entry; out, the number of entries.
+ * @count: in, the capacity of @entry; out, the number of entries.
  *
- * Returns: 0; -ENOBUFS: too little room, *count is set to the room needed; -ENODEV, -EACCES: no
- * access to /dev/kvm; -ENOMEM; other errors of the host.
+ * Returns: 0; -ENOBUFS: @entry is too small, *count is set to the capacity needed; -ENODEV,
+ * -EACCES: no access to /dev/kvm; -ENOMEM; other errors of the host.
  */
 int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *count);
 
@@ -55,7 +55,7 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * another vendor than the host's; an APIC id (leaves 1, 0xb, 0x1f, 0x8000001e, 0x80000026) that is
  * not the VP's; a feature that is not in vsm_host_cpuid(); physical address bits above the host's
  * or below RAM that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the
- * library implements in any case; XSAVE components that differ from the host's.
+ * library always implements; XSAVE components that differ from the host's.
  *
  * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot;
  * -ENOMEM; other errors of the host. On failure nothing has changed.

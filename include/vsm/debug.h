@@ -65,8 +65,8 @@ struct vsm_debug {
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown flag, an enabled breakpoint that is
  * illegal (I/O, not canonical, not aligned to its length, execution with a length), other bits of
- * DR7; -ENOTSUP: SOFTWARE on a CPU on which INT3 does not exit (QEMU's without KVM); other errors
- * of the host.
+ * DR7; -ENOTSUP: SOFTWARE on a CPU on which INT3 does not exit (one that QEMU emulates); other
+ * errors of the host.
  */
 int vsm_vp_debug(struct vsm_vp *vp, uint8_t vtl, const struct vsm_debug *debug);
 

@@ -32,9 +32,10 @@ struct vsm_ioeventfd {
 };
 
 /*
- * Makes a guest's write, by any VTL, signal an eventfd instead of an IO or MMIO exit, or undoes
- * that. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an address.
- * String output still exits. Any thread; when a removal returns, no write signals any more.
+ * Makes a guest's write, by any VTL, signal an eventfd instead of an IO or MMIO exit, or removes
+ * such an entry. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an
+ * address. String output still exits. Any thread; when a removal returns, no write signals any
+ * more.
  *
  * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
  * -EBADF: not an open eventfd; -EEXIST: such an entry exists; -ENOENT: no entry to remove; -ENOSPC:
@@ -44,8 +45,9 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 
 /*
  * Sends an MSI (as vsm_msi()) each time the eventfd @fd is signalled, from a thread of the library;
- * a second call with the same @fd changes the message. A semaphore eventfd sends one for each unit.
- * Only the library may read the descriptor; the VMM keeps it open until it is removed. Any thread.
+ * a second call with the same @fd changes the message. A semaphore eventfd sends one MSI for each
+ * unit of its counter. Only the library may read the descriptor; the VMM keeps it open until it is
+ * removed. Any thread.
  *
  * Returns: 0; -EINVAL: not an MSI; -EBADF: not an open eventfd; -ENOSPC: 1,024 exist; -ENOMEM,
  * -EAGAIN (no thread), -EMFILE.

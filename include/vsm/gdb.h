@@ -89,7 +89,7 @@ int vsm_gdb_serve(struct vsm_gdb *gdb, int fd, int stop);
  * in, bytes for the client out. vsm_gdb_serve() is a loop around these. From one thread at a time.
  *
  * vsm_gdb_attach() begins a session, vsm_gdb_receive() takes bytes of the client, vsm_gdb_poll()
- * reports a stop of the guest once all VPs have stopped; call it when the descriptor of
+ * reports a stop of the guest after all VPs have stopped; call it when the descriptor of
  * vsm_gdb_event() is readable. Each passes output to @send, which returns 0 or -errno.
  * vsm_gdb_detach() ends the session.
  *

@@ -72,7 +72,9 @@ enum vsm_ioapic_delivery {
 	VSM_IOAPIC_ACCEPTED = 0,
 	/* Accepted, but the vector was already pending in every target. */
 	VSM_IOAPIC_MERGED = 1,
-	/* No local APIC could accept it. It stays pending here until vsm_ioapic_retry(). */
+	/*
+	 * No local APIC could accept it. It stays pending in the I/O APIC until vsm_ioapic_retry().
+	 */
 	VSM_IOAPIC_REFUSED = 2,
 };
 
@@ -94,7 +96,7 @@ enum vsm_ioapic_outcome {
 	 * must not lose ticks can send it again later.
 	 */
 	VSM_IOAPIC_COALESCED = 1,
-	/* No APIC could accept the message yet; it is pending here. */
+	/* No local APIC could accept the message yet; it is pending in the I/O APIC. */
 	VSM_IOAPIC_PENDING = 2,
 	/* Nothing to send: no active edge, an inactive level, a masked pin, or no such pin. */
 	VSM_IOAPIC_IGNORED = 3,
@@ -116,7 +118,7 @@ struct vsm_ioapic_config {
 	bool electrical;
 };
 
-/* Owned by the caller, which must not write fields. Its size is part of the ABI. */
+/* The caller provides the memory, but must not write fields. Its size is part of the ABI. */
 struct vsm_ioapic {
 	struct vsm_ioapic_config config;     /* c */
 	uint64_t entry[VSM_IOAPIC_MAX_PINS]; /* rs without VSM_IOAPIC_ENTRY_SEND_PENDING */
@@ -173,7 +175,7 @@ enum vsm_ioapic_format {
 	VSM_IOAPIC_FORMAT_KVM = 2, /* struct kvm_ioapic_state of <linux/kvm.h>: 24 pins */
 };
 
-/* VSM_IOAPIC_FORMAT_1, in the byte order of x86. Entries, bits beyond `pins` are 0. */
+/* VSM_IOAPIC_FORMAT_1, in the byte order of x86. Entries and bits of pins beyond `pins` are 0. */
 struct vsm_ioapic_state {
 	uint32_t format; /* VSM_IOAPIC_FORMAT_1 */
 	uint32_t pins;

@@ -24,7 +24,6 @@
  *
  * Time. `now` is always the guest's time-stamp counter, in TSC ticks, and so is every deadline that
  * is returned. The caller supplies both frequencies at vsm_lapic_init().
- *
  */
 #ifndef VSM_LAPIC_H
 #define VSM_LAPIC_H
@@ -154,7 +153,7 @@ struct vsm_lapic_effect {
 	struct vsm_lapic_ipi ipi; /* with _IPI */
 };
 
-/* Send .ipi with vsm_lapic_router_send() or another router. Never only to the sender. */
+/* Send .ipi with vsm_lapic_router_send() or another router. Not set for the shorthand "self". */
 #define VSM_LAPIC_EFFECT_IPI (1u << 0)
 /* An EOI took .eoi_vector out of the ISR (the SynIC then checks its message queues). */
 #define VSM_LAPIC_EFFECT_EOI (1u << 1)
@@ -196,7 +195,7 @@ struct vsm_lapic_config {
  * owner, read by any thread; `a` written by any thread (atomically).
  */
 struct vsm_lapic {
-	/* Cache line of the posters. */
+	/* The cache line that posts write. */
 	uint64_t irr[4] __attribute__((aligned(64))); /* a: one bit per vector */
 	uint32_t attention;   /* a: 1 from the first post after vsm_lapic_look() to the next look */
 	uint32_t events;      /* a: VSM_LAPIC_EVENT_*, the SIPI vector in bits 15:8 */
@@ -277,8 +276,8 @@ bool vsm_lapic_mmio_read(struct vsm_lapic *apic, uint64_t now, uint32_t offset, 
 			 uint64_t *value, struct vsm_lapic_effect *effect);
 
 /*
- * A guest's write, as the read above; ignored unless it is an aligned 32-bit write to a register.
- * Reserved bits are ignored. [owner]
+ * A guest's write to the register page, with the arguments and results of vsm_lapic_mmio_read().
+ * Ignored unless it is an aligned 32-bit write to a register; reserved bits are ignored. [owner]
  */
 bool vsm_lapic_mmio_write(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			  uint64_t value, struct vsm_lapic_effect *effect);
@@ -289,7 +288,7 @@ bool vsm_lapic_mmio_write(struct vsm_lapic *apic, uint64_t now, uint32_t offset,
  * changed. The legal mode transitions are those of SDM figure 11-27; turning the APIC off puts it
  * into the power-up state. IA32_TSC_DEADLINE reads as 0 and ignores writes outside TSC-deadline
  * mode (SDM 11.5.4.1). Synthetic ICR: bits 63:32 as ICR high, in x2APIC mode the 32-bit
- * destination. Check access to the synthetic ones (privileges of the partition) before. [owner]
+ * destination. The caller first checks the partition's privileges for the synthetic MSRs. [owner]
  */
 bool vsm_lapic_msr_read(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t *value);
 bool vsm_lapic_msr_write(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
@@ -480,7 +479,7 @@ enum vsm_lapic_posted vsm_lapic_expire(struct vsm_lapic *apic, uint64_t now);
  */
 void vsm_lapic_tsc_moved(struct vsm_lapic *apic, uint64_t before, uint64_t after);
 
-/* ---------------------------------------------------------------------------- state out, in --- */
+/* ----------------------------------------------------------------------- saving and loading --- */
 
 #define VSM_LAPIC_STATE_MAGIC	0x4350414cu /* "LAPC" */
 #define VSM_LAPIC_STATE_VERSION 1u
@@ -534,8 +533,8 @@ const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state 
 #define VSM_LAPIC_KVM_STATE_SIZE 1024u
 
 /*
- * The same in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID in
- * the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
+ * Save and load in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID
+ * in the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
  * IA32_TSC_DEADLINE, no events, no pending errors, no AutoEOI and no lines: loading keeps base,
  * mode, events and lines, and clears the rest. Derived registers (PPR, version, APR, current count
  * without an initial count) are ignored on load. [owner]
@@ -553,7 +552,7 @@ const char *vsm_lapic_load_kvm(struct vsm_lapic *apic, uint64_t now,
 /* A set of APICs, by index in the router. */
 struct vsm_lapic_targets {
 	uint32_t count;
-	uint32_t words; /* of map, that the router uses: the rest is not initialized */
+	uint32_t words; /* words of map that the router uses; the others are not initialized */
 	uint64_t map[VSM_LAPIC_ROUTER_WORDS];
 };
 
@@ -610,8 +609,8 @@ uint32_t vsm_lapic_router_route(const struct vsm_lapic_router *router, int sourc
 				const struct vsm_lapic_ipi *ipi, struct vsm_lapic_targets *targets);
 
 /*
- * Routes @ipi and posts it to each target. @kick, if not NULL, receives those that returned
- * VSM_LAPIC_KICK. [any]
+ * Routes @ipi and posts it to each target. @kick, if not NULL, receives the targets whose post
+ * returned VSM_LAPIC_KICK. [any]
  *
  * Returns: the highest result of the posts: VSM_LAPIC_IGNORED if no APIC accepted it,
  * VSM_LAPIC_COALESCED if it merged with a pending one in every target.

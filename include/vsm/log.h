@@ -33,8 +33,8 @@ struct vsm_log_record {
 };
 
 /*
- * Receives every message up to the level set. Called on any thread that calls the library, on
- * several at the same time; must not call the library.
+ * Receives every message up to max_level. Called on any thread that calls the library, on several
+ * at the same time; must not call the library.
  */
 typedef void vsm_log_fn(void *opaque, const struct vsm_log_record *record);
 
@@ -64,8 +64,8 @@ int vsm_log_write(const struct vsm_log *log, enum vsm_log_level level, int error
 /*
  * `return vsm_error(log, EINVAL, "vtl %u: above the maximum %u", vtl, max);`
  *
- * Used once for each failure, at the place where it arises; callers pass the value up without a
- * line of their own.
+ * Used once for each failure, at the place where it arises; callers return the value without
+ * logging it again.
  */
 #define vsm_error(log, errno_value, ...)                                                 \
 	vsm_log_write((log), VSM_LOG_ERROR, (errno_value), __FILE__, __LINE__, __func__, \

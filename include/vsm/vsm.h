@@ -70,20 +70,21 @@ struct vsm_config {
 	uint8_t boot_vtl;  /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
 	uint8_t engine;	   /* enum vsm_engine */
 	/*
-	 * VTL0 has System Management Mode (vsm_vp_smi(), VSM_MEMORY_SMM): engine UFFD alone. VTL0
-	 * can then stop its machine beyond a reset (docs/threat-model.md). Default false by
+	 * VTL0 has System Management Mode (vsm_vp_smi(), VSM_MEMORY_SMM); only with engine UFFD.
+	 * VTL0 can then stop all VPs so that a reset fails (docs/threat-model.md). Default false by
 	 * vsm_config_init().
 	 */
 	bool smm;
 	/*
-	 * [vp_count], or NULL: the VP index. Ids are unique; read only by vsm_partition_create().
+	 * The APIC id of each VP, [vp_count], unique; NULL: the VP index. Read only by
+	 * vsm_partition_create().
 	 */
 	const uint32_t *apic_id;
 
 	/*
 	 * Privileges and features offered to guests, as in CPUID leaf 0x40000003. Those that are
 	 * not implemented, or not possible on this host, are removed; if VSM needs one of them, VSM
-	 * is turned off. Both are logged.
+	 * is turned off. Each removal is logged.
 	 */
 	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
 	uint32_t features;	  /* EDX */
@@ -126,10 +127,10 @@ int vsm_partition_create(const struct vsm_config *config, struct vsm_partition *
 void vsm_partition_destroy(struct vsm_partition *partition);
 
 /*
- * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs but VTL0
- * (or the boot VTL) are disabled and their protections removed, registers are reset. RAM reads as
- * zero afterwards if a VTL above 0 was enabled that had not cleared ZeroMemoryOnReset. Connections
- * are kept.
+ * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
+ * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. RAM
+ * reads as zero afterwards if a VTL above 0 was enabled that had not cleared ZeroMemoryOnReset.
+ * Connections are kept.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
  * run until a reset succeeds.
@@ -173,20 +174,21 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * emulated devices.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, over the local APICs' page
- * (0xfee00000), the file ends before, or the engine cannot protect it; -EBADF: no such descriptor;
+ * (0xfee00000), the file is too short, or the engine cannot protect it; -EBADF: no such descriptor;
  * -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps RAM; -ENOSPC:
  * the host has no more memory slots; -ENOMEM and other errors of the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
 
-#define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
+/* a write by the guest is a VSM_EXIT_MMIO; a reset keeps the contents */
+#define VSM_MEMORY_READONLY 1u
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 /*
- * SMRAM: VTL0 has it only in System Management Mode, with the rights of its GPA; outside, an
- * access of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always:
- * one that acts on a GPA named by VTL0 asks HvCallCheckSparseGpaPageVtlAccess first. No overlay
- * page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
+ * SMRAM: VTL0 has it only in System Management Mode, with the rights of its GPA; outside, an access
+ * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs always have it: before a
+ * higher VTL accesses a GPA on behalf of VTL0, it must call HvCallCheckSparseGpaPageVtlAccess. No
+ * overlay page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
  */
 #define VSM_MEMORY_SMM 4u
 
@@ -213,20 +215,20 @@ struct vsm_memory_change {
 
 /*
  * Changes the map of guest memory, in the order of @changes. Any thread, also while VPs run: guests
- * see all changes of one call at once. Memory may be split, replaced and removed in parts. With
- * VSM_MEMORY_SMM alone changed, protections stay in force in both modes.
+ * see either none or all of the changes of one call. Memory may be split, replaced and removed in
+ * parts. If only VSM_MEMORY_SMM changes, protections stay in force, in and outside of System
+ * Management Mode.
  *
  * Protections, also default ones, and overlays belong to the GPA, not to the memory there, and stay
- * when memory is removed. A page of a file that is mapped at several GPAs has at each of them only
- * the rights that a VTL has at all of them. Changes that leave the same page of the same file at a
- * GPA cost nothing there. @fd may be closed afterwards.
+ * when memory is removed. If a page of a file is mapped at several GPAs, a VTL has at each of them
+ * only the rights that it has at all of them. A change does not affect a GPA that keeps the same
+ * page of the same file. @fd may be closed afterwards.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
  * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page,
- * or the file ends before; -ENOSPC: the host has no more memory slots, the log has their number;
- * -ENOTSUP: this host cannot guard a mapping;
- * -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host. After an error
- * nothing has changed.
+ * or the file is too short; -ENOSPC: the host has no more memory slots, the log has their number;
+ * -ENOTSUP: this host cannot guard a mapping; -EPERM: userfaultfd is not permitted; -ENOMEM and
+ * other errors of the host. After an error nothing has changed.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
@@ -246,7 +248,7 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
  * The cost of a call depends on the sizes of the regions of the map that the range overlaps.
  *
  * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -ENOMEM and other
- * errors of the host: nothing is lost, and a later call reports it.
+ * errors of the host: no record is lost, and a later call reports it.
  */
 int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		     uint64_t *bitmap);
@@ -279,7 +281,7 @@ struct vsm_dma_request {
 	uint64_t gpa;
 	uint64_t size; /* bytes, 1 to VSM_DMA_MAP_MAX */
 	uint8_t vtl;   /* the VTL whose rights apply: 0 for a device of the guest */
-	bool write;    /* for reading and writing; false: for reading, where a write is a SIGSEGV */
+	bool write;    /* true: for reading and writing; false: a write raises SIGSEGV */
 	vsm_dma_revoked_fn *revoked; /* may be NULL */
 	void *opaque;
 	uint64_t reserved[2]; /* 0 */
@@ -289,18 +291,18 @@ struct vsm_dma_request {
  * Maps guest memory for a device of the VMM, with the rights of a VTL, until vsm_dma_unmap(). Any
  * thread, also while VPs run.
  *
- * When a protection, an overlay or a change of the memory map takes one of its rights away, and at
- * a reset or restore, the mapping as a whole is revoked before that call returns: *@host then
- * refers to zeroed memory that the guest does not have. The change does not wait for devices, and
- * accesses by the VMM's threads do not fail. Guests can change mapped memory at any time: copy data
- * before checking it.
+ * When a protection, an overlay or a change of the memory map removes one of these rights, and at a
+ * reset or restore, the whole mapping is revoked before the change is complete: *@host then refers
+ * to zeroed memory that the guest does not have. The change does not wait for devices, and accesses
+ * by the VMM's threads do not fail. Guests can change mapped memory at any time: copy data before
+ * checking it.
  *
  * Use it with loads, stores and system calls that copy (read(), sendmsg() ...), not where the
  * kernel pins pages, since it can access pinned pages after a revocation: O_DIRECT, MSG_ZEROCOPY,
  * vmsplice(), io_uring's registered buffers, VFIO, vhost. A child of fork() does not have the
  * mapping.
  *
- * A partition has at most 1,024 mappings, 256 MiB together, that no vsm_dma_unmap() has ended.
+ * A partition has at most 1,024 mappings, 256 MiB together, that vsm_dma_unmap() has not ended.
  *
  * @host: set to the byte at @request->gpa. @map: for vsm_dma_unmap(), before the partition is
  * destroyed.
@@ -334,9 +336,9 @@ int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *d
  * that the VMM can save or load guest memory through them. The VMM must not let devices use the
  * mappings while the guard is suspended. From one thread at a time.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: the guard is in that state; -ENOTSUP:
- * this host cannot guard a mapping; -ENOMEM and other errors of the host, after which the guard is
- * suspended.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: the guard is already in that state;
+ * -ENOTSUP: this host cannot guard a mapping; -ENOMEM and other errors of the host, after which the
+ * guard is suspended.
  */
 int vsm_memory_guard(struct vsm_partition *partition, bool on);
 
@@ -358,12 +360,12 @@ int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
-	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
+	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO, with mmio.data */
 	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */
 	VSM_EXIT_SHUTDOWN,    /* triple fault, or inconsistent registers: reset the partition */
 	VSM_EXIT_RESET,	      /* reset MSR; every VP has this exit until the partition is reset */
-	VSM_EXIT_INTA,	      /* acknowledges an interrupt of the 8259: fill inta, then run again */
-	VSM_EXIT_CRASH,	      /* crash MSRs; the guest continues */
+	VSM_EXIT_INTA,	      /* VTL0 accepts an interrupt of the 8259: fill inta, then run again */
+	VSM_EXIT_CRASH,	      /* the guest wrote its crash MSRs, and continues */
 	VSM_EXIT_ERROR,	      /* the VP cannot run any more: see the log; the next run is -EIO */
 	VSM_EXIT_DEBUG,	      /* a stop set by vsm_vp_debug() of <vsm/debug.h> */
 };
@@ -390,12 +392,13 @@ struct vsm_exit {
 			uint8_t vector;
 		} eoi;
 		struct {
-			int16_t *vector; /* set to 0 to 255, from the 8259; initially -1: none */
+			/* initially -1: none; set to the 8259's vector, 0 to 255 */
+			int16_t *vector;
 		} inta;
 		struct {
 			uint64_t parameter[5]; /* HV_X64_MSR_CRASH_P0 to P4 */
 			uint64_t control;      /* HV_X64_MSR_CRASH_CTL */
-			const char *message;   /* the guest's text: untrusted, no 0 at its end */
+			const char *message;   /* the guest's text: untrusted, not terminated */
 			uint32_t message_size; /* bytes, at most a page; 0: no text */
 		} crash;
 		struct {
@@ -409,7 +412,7 @@ struct vsm_exit {
 
 /*
  * Runs the VP until an exit for the VMM. Before the next call, the VMM stores the result of an IO
- * or MMIO read where data of the exit points to. @exit is valid until the next call.
+ * or MMIO read at *io.data or *mmio.data of the exit. @exit is valid until the next call.
  *
  * Returns: 0; -EBUSY: another thread runs the VP; -EIO: the VP had VSM_EXIT_ERROR.
  */
@@ -427,12 +430,12 @@ struct vsm_counters {
 	uint64_t intercepts;   /* intercept messages to higher VTLs */
 };
 
-/* Each number is exact, but they are not read at the same moment while the VP runs. */
+/* Reads the counters. Each is exact, but while the VP runs they are not read at the same moment. */
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
 
 /*
  * Reads or writes registers by their HvRegister names: any register of HvCallGetVpRegisters, of any
- * VTL. In order; stops at the first failure, whose register is logged.
+ * VTL. Processes them in order and stops at the first failure, whose register is logged.
  *
  * All 16 bytes of a value are used: initialize it with {0} or .reg128, since a compiler may leave
  * the bytes beyond .reg64 undefined.
@@ -492,8 +495,8 @@ struct vsm_protection {
 };
 
 /*
- * Finds the range of pages from @gpa on with the same rights for @vtl (the next range may have
- * them, too); without RAM at @gpa, in the next RAM above it.
+ * Finds pages with the same rights for @vtl, from @gpa on or, without RAM at @gpa, from the next
+ * RAM above it. The following range may have the same rights, too.
  *
  * Returns: 0; -ENOENT: no RAM from @gpa on; -EINVAL: no such VTL.
  */
@@ -515,12 +518,12 @@ void vsm_nmi(struct vsm_vp *vp);
 
 /*
  * Posts an SMI to VTL0 of the VP (SDM 3C 33, "System Management Mode"), as an interrupt message
- * with that delivery mode does. It waits while VTL0 is in System Management Mode, and while a
- * higher VTL runs, which it neither interrupts nor delays. In that mode the rights of VTL0 are
- * those of each GPA as outside, hypercalls and VTL calls are #UD, and INIT, SIPI and SMI wait for
- * its end; interrupts and intercepts enter a higher VTL as usual, and VTL0 goes on in it when that
- * returns. Where VTL0 may not write to the area in which the CPU saves its state, the VP exits with
- * VSM_EXIT_SHUTDOWN. Any thread, also in a callback; never waits.
+ * with delivery mode SMI does. The SMI waits while VTL0 is in System Management Mode, and while a
+ * higher VTL runs, which it neither interrupts nor delays. In System Management Mode VTL0 has the
+ * same rights to each GPA as outside, hypercalls and VTL calls raise #UD, and INIT, SIPI and SMI
+ * wait for the end of the mode. Interrupts and intercepts enter a higher VTL as usual; when that
+ * returns, VTL0 continues in the mode. If VTL0 may not write to the state save area, the VP exits
+ * with VSM_EXIT_SHUTDOWN. Any thread, also in a callback; never waits.
  *
  * Returns: 0; -ENOTSUP: the partition was created without config.smm.
  */
@@ -557,7 +560,7 @@ struct vsm_connection {
 	uint8_t vtl;
 	uint8_t sint;
 	uint32_t vp;
-	uint16_t flag_base; /* events: first flag */
+	uint16_t flag_base; /* events to a SINT: added to the guest's flag number */
 	vsm_connection_fn *fn;
 	void *opaque;
 };
@@ -576,7 +579,7 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
  */
 int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
 
-/* The following three: any thread. */
+/* Any thread may call the following three functions. */
 
 /*
  * Raises the vector of a SINT without message or flag.
@@ -611,14 +614,15 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
  * (docs/state.md). After a failure the written data is not usable; the partition is unchanged.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or has an IO, MMIO or INTA exit that is not
- * completed: kick it and run it once more; -ENOMEM; or the error of @write.
+ * completed: kick that VP and run it once more; -ENOMEM; or the error of @write.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 
 /*
  * Restores a saved state into a partition that was created with the same configuration and has
- * memory at the same GPAs, however divided into regions; the caller restores its contents.
- * Everything is checked before anything changes; the log names the record and the field.
+ * memory at the same GPAs, also if it is divided into other regions; the caller restores the
+ * contents of memory. Everything is checked before anything changes; the log names the record and
+ * the field.
  *
  * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks; -EINVAL: does
  * not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors of the host,
@@ -626,15 +630,15 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
-/* Receives one line of text, without its end. */
+/* Receives one line of text, without a newline. */
 typedef void vsm_line_fn(void *opaque, const char *line);
 
 /*
  * Prints a saved state as text: a line for each record and each field. Any bytes may be given; @log
  * may be NULL.
  *
- * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The lines of the
- * records before are printed.
+ * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The records
+ * before the error are printed.
  */
 int vsm_state_describe(const struct vsm_log *log, const void *data, size_t size, vsm_line_fn *line,
 		       void *opaque);
@@ -659,7 +663,7 @@ struct vsm_trace_record {
  * Returns: 0; -EINVAL: an illegal number; -ENOMEM.
  */
 int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
-/* Stops tracing, with a record of each VP's counters. The rings can still be read. */
+/* Stops tracing, after writing a record of each VP's counters. The rings can still be read. */
 void vsm_trace_stop(struct vsm_partition *partition);
 /*
  * Reads up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: number of
@@ -672,7 +676,7 @@ size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t
 
 typedef void vsm_trace_fn(void *opaque, const struct vsm_trace_record *record);
 /*
- * Calls @function for each event whose bit (1 << number) is in @events when it happens, even if
+ * Calls @function for each event whose bit (1 << number) is in @events, as it occurs, even if
  * tracing is off. It runs on any thread, usually the VP's, and must not call the library. Call this
  * while no VP is inside vsm_vp_run(). NULL: stop.
  */

@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-/* Most levels that a format has (SDM 3A 4.5: 5-level paging). Level 1 holds 4 KiB pages. */
+/* Maximum number of levels (SDM 3A 4.5: 5-level paging). Level 1 maps 4 KiB pages. */
 #define VSM_WALK_MAX_LEVELS 5
 
 /*
@@ -77,7 +77,7 @@ struct vsm_walk_context {
 /* Why the caller's memory refuses an access. The walk does not interpret the values. */
 enum vsm_walk_refusal {
 	VSM_WALK_ALLOWED = 0,
-	VSM_WALK_UNMAPPED = 1,	 /* no memory there */
+	VSM_WALK_UNMAPPED = 1,	 /* no memory at the GPA */
 	VSM_WALK_NO_READ = 2,	 /* memory that may not be read (or not be executed) */
 	VSM_WALK_NO_WRITE = 3,	 /* memory that may not be written */
 	VSM_WALK_OVERLAY = 4,	 /* an overlay page on which this access is illegal */
@@ -101,7 +101,7 @@ struct vsm_walk_direct {
 
 /*
  * How page-table entries are accessed. A GPA is first looked up in direct[], in order; for other
- * GPAs the functions are called. Each may be NULL.
+ * GPAs the functions are called. Each function may be NULL.
  *
  * The functions get a GPA that is aligned to @size and lies below 2^MAXPHYADDR; @size is 8, or 4 in
  * 32-bit paging. They run on the thread that called vsm_walk() and may not change the context, the
@@ -114,8 +114,8 @@ struct vsm_walk_memory {
 	enum vsm_walk_refusal (*read)(void *opaque, uint64_t gpa, unsigned int size,
 				      uint64_t *entry);
 	/*
-	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry held something
-	 * else and was not changed. NULL: VSM_WALK_NO_WRITE.
+	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry had another value
+	 * and was not changed. NULL: VSM_WALK_NO_WRITE.
 	 */
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);
@@ -129,7 +129,7 @@ struct vsm_walk_memory {
 	void *opaque;
 };
 
-/* The accesses to check. None is legal: only the translation is checked. */
+/* The accesses to check. With 0, only the translation is checked. */
 enum vsm_walk_access {
 	VSM_WALK_READ = 1 << 0,
 	VSM_WALK_WRITE = 1 << 1,
@@ -149,22 +149,25 @@ enum vsm_walk_flag {
 	 * any CPL, and EFLAGS.AC does not override SMAP.
 	 */
 	VSM_WALK_IMPLICIT = 1 << 2,
-	/* No check of U/S, SMEP and SMAP. R/W (under CR0.WP), XD and PKRU still count. */
+	/* No check of U/S, SMEP and SMAP. R/W (under CR0.WP), XD and PKRU are still checked. */
 	VSM_WALK_EXEMPT = 1 << 3,
 	VSM_WALK_ENFORCE_SMAP = 1 << 4,	 /* as if EFLAGS.AC were 0 */
 	VSM_WALK_OVERRIDE_SMAP = 1 << 5, /* as if EFLAGS.AC were 1; ENFORCE has priority */
-	VSM_WALK_SHADOW_STACK = 1 << 6,	 /* answered with VSM_WALK_UNSUPPORTED */
+	VSM_WALK_SHADOW_STACK = 1 << 6,	 /* the walk returns VSM_WALK_UNSUPPORTED */
 };
 
 /* What happens to accessed and dirty bits (SDM 3A 4.8). */
 enum vsm_walk_ad {
 	/* No entry is written. */
 	VSM_WALK_AD_LEAVE = 0,
-	/* If all requested accesses are allowed: A in every entry used; D in the last, to write. */
+	/*
+	 * If all accesses are allowed, sets A in every entry used, and D in the last for a write.
+	 */
 	VSM_WALK_AD_SET = 1,
 	/*
-	 * Same, and when the walk fails: A in the entries above the one that stopped it (in all of
-	 * them when check_page refused), never D. For the page fault that is then injected.
+	 * As AD_SET; if the walk fails, also sets A, never D, in the entries above the one that
+	 * stopped it (in all entries if check_page refused). For a caller that then injects the
+	 * page fault.
 	 */
 	VSM_WALK_AD_SET_TO_FAILURE = 2,
 };
@@ -177,7 +180,7 @@ struct vsm_walk_request {
 	enum vsm_walk_ad ad;
 };
 
-/* Why a walk ended. Every one but VSM_WALK_OK means that the access is not allowed. */
+/* Why a walk ended. Every reason except VSM_WALK_OK means that the access is not allowed. */
 enum vsm_walk_reason {
 	VSM_WALK_OK = 0,
 	/* The linear address: general protection (or stack) fault. */
@@ -186,25 +189,31 @@ enum vsm_walk_reason {
 	VSM_WALK_NOT_PRESENT = 2,
 	VSM_WALK_RESERVED_BIT = 3,
 	/* Page faults by access rights (SDM 3A 4.6): there is a translation. */
-	VSM_WALK_USER_DENIED = 4,    /* user access to a supervisor page */
-	VSM_WALK_WRITE_DENIED = 5,   /* R/W is 0 on the way, and CR0.WP or a user access */
-	VSM_WALK_EXECUTE_DENIED = 6, /* XD is 1 on the way */
+	VSM_WALK_USER_DENIED = 4, /* user access to a supervisor page */
+	/* R/W is 0 in an entry, and CR0.WP is 1 or the access a user access */
+	VSM_WALK_WRITE_DENIED = 5,
+	VSM_WALK_EXECUTE_DENIED = 6, /* XD is 1 in an entry */
 	VSM_WALK_SMEP_DENIED = 7,    /* supervisor fetch from a user page */
 	VSM_WALK_SMAP_DENIED = 8,    /* supervisor data access to a user page */
 	VSM_WALK_KEY_DENIED = 9,     /* protection key: PKRU or IA32_PKRS */
-	/* The caller's memory, see result.refusal. No fault for the guest by itself. */
+	/*
+	 * Refused by the caller's memory, see result.refusal; by itself not a fault of the guest.
+	 */
 	VSM_WALK_TABLE_NOT_READABLE = 10,
-	/* An A or D bit could not be set. With AD_SET_TO_FAILURE, comes before a lower fault. */
+	/*
+	 * An A or D bit could not be set. With AD_SET_TO_FAILURE, has priority over a fault at a
+	 * lower level.
+	 */
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
 	VSM_WALK_PAGE_REFUSED = 12, /* refused by check_page */
-	/* Not about the guest. */
+	/* Results that do not depend on access rights. */
 	VSM_WALK_TRY_AGAIN =
 		13, /* entries kept changing; not an error: run the guest, or walk again */
 	VSM_WALK_UNSUPPORTED = 14, /* VSM_WALK_SHADOW_STACK */
 	VSM_WALK_INVALID = 15,	   /* MAXPHYADDR, access, flags or ad out of range */
 };
 
-/* What all entries together permit, without regard to CPL and control registers. */
+/* What all entries together permit, independent of CPL and control registers. */
 enum vsm_walk_right {
 	VSM_WALK_RIGHT_WRITE = 1 << 0,	 /* R/W is 1 in all */
 	VSM_WALK_RIGHT_USER = 1 << 1,	 /* U/S is 1 in all */
@@ -227,7 +236,8 @@ enum vsm_walk_cache {
  *
  * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK,
  * for the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and TABLE_NOT_WRITABLE
- * when the access would have been made. In every other case `translated` is false and they are 0.
+ * when the access would have been made. In every other case `translated` is false and these fields
+ * are 0.
  */
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */
@@ -257,10 +267,10 @@ struct vsm_walk_result {
 	uint8_t attempts;   /* 1, or more if entries changed during the walk */
 	/*
 	 * For each of read, write, execute (index = bit number): why it is not allowed by the
-	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK where it is.
-	 * All 0 without a translation. `reason`, `stop_gpa` and `error_code` are those of the first
-	 * that failed in the order write, read, execute: what the CPU reports for a
-	 * read-modify-write is the write.
+	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK if it is
+	 * allowed. All 0 without a translation. `reason`, `stop_gpa` and `error_code` are those of
+	 * the first access that failed, in the order write, read, execute: for a failed
+	 * read-modify-write, the CPU reports a write.
 	 */
 	uint8_t why[3];
 };

@@ -59,7 +59,7 @@ HV_ASSERT_OFFSET(struct hv_flush_guest_physical_address_input, flags, 8);
 #define HV_GVA_RANGE_ADDITIONAL_MASK UINT64_C(0x0000000000000fff)
 
 /*
- * An extended one: with LARGE clear 63:12 are the page number; with LARGE set 63:21 are the
+ * An extended GVA range: with LARGE clear 63:12 are the page number; with LARGE set 63:21 are the
  * number of a large page, of 1 GiB with GIANT set, of 2 MiB otherwise.
  */
 #define HV_GVA_RANGE_EX_ADDITIONAL_MASK UINT64_C(0x00000000000007ff)

@@ -13,8 +13,8 @@
 struct hv_accept_gpa_pages_input {
 	uint64_t partition_id;
 	uint32_t page_attributes;
-	uint16_t vtl_permissions[2]; /* from VTL1 on */
-	uint64_t gpa_page;	     /* the first one */
+	uint16_t vtl_permissions[2]; /* of VTL1 and VTL2 */
+	uint64_t gpa_page;	     /* the first page */
 };
 
 HV_ASSERT_SIZE(struct hv_accept_gpa_pages_input, 24);

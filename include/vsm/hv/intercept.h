@@ -56,8 +56,8 @@ HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, rflags, 32);
 #define HV_X64_EXECUTION_STATE_RESERVED_MASK		   0xc000
 
 /*
- * UNMAPPED_GPA, GPA_INTERCEPT, UNACCEPTED_GPA, GPA_ATTRIBUTE_INTERCEPT. Newer hypervisors end at
- * offset 80 (HV_X64_MEMORY_INTERCEPT_SHORT_SIZE), older ones send all of it.
+ * UNMAPPED_GPA, GPA_INTERCEPT, UNACCEPTED_GPA, GPA_ATTRIBUTE_INTERCEPT. Newer hypervisors send only
+ * the first 80 bytes (HV_X64_MEMORY_INTERCEPT_SHORT_SIZE), older ones all.
  */
 struct hv_x64_memory_intercept_message {
 	struct hv_x64_intercept_message_header header;
@@ -380,7 +380,10 @@ HV_ASSERT_SIZE(struct hv_x64_invalid_vp_register_message, 8);
 HV_ASSERT_OFFSET(struct hv_x64_invalid_vp_register_message, vp_index, 0);
 HV_ASSERT_OFFSET(struct hv_x64_invalid_vp_register_message, reserved, 4);
 
-/* UNSUPPORTED_FEATURE: no common header. UNRECOVERABLE_EXCEPTION and X64_HALT have nothing else. */
+/*
+ * UNSUPPORTED_FEATURE: no common header. UNRECOVERABLE_EXCEPTION and X64_HALT consist of only the
+ * common header.
+ */
 struct hv_x64_unsupported_feature_message {
 	uint32_t vp_index;
 	uint32_t feature_code;

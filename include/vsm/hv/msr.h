@@ -96,7 +96,7 @@
 	X(TSC_INVARIANT_CONTROL,       0x40000118) \
 	X(BELOW_1MB_PAGE,              0x40000200)
 
-/* The SynIC of the hypervisor below a nested one: the plain number plus 0x1000. */
+/* MSRs of the SynIC of the hypervisor below a nested one: the number of the MSR plus 0x1000. */
 #define HV_MSR_LIST_NESTED(X) \
 	X(NESTED_VP_INDEX, 0x40001002) \
 	X(NESTED_SCONTROL, 0x40001080) \
@@ -138,7 +138,7 @@ enum hv_msr { HV_MSR_LIST(HV_MSR_ENUM_) };
 #define HV_GUEST_OS_ID_MAJOR_SHIFT	 32 /* otherwise: 39:32 */
 #define HV_GUEST_OS_ID_MINOR_SHIFT	 24 /* otherwise: 31:24 */
 #define HV_GUEST_OS_ID_SERVICE_SHIFT	 16 /* otherwise: 23:16 */
-#define HV_GUEST_OS_ID_BUILD_MASK	 UINT64_C(0xffff) /* both */
+#define HV_GUEST_OS_ID_BUILD_MASK	 UINT64_C(0xffff) /* 15:0, in both formats */
 
 /* GUEST_OS_ID of an open source system, 62:56 */
 enum hv_guest_os_type {

@@ -60,9 +60,9 @@ const char *hv_map_gpa_flag_name(unsigned int bit);
  * "AccessVsm|AccessVpRegisters". A bit without a name is written as "bit" and its number, no bits
  * as "0".
  *
- * Like snprintf: at most @size bytes are written, the last of them a NUL where @size is not 0
- * (@text may be NULL if it is), and the length of the whole text is returned: a result >= @size
- * means that the text was truncated.
+ * Like snprintf: at most @size bytes are written, the last of them a NUL (@text may be NULL if
+ * @size is 0), and the length of the whole text is returned: a result >= @size means that the text
+ * was truncated.
  */
 size_t hv_privileges_text(char *text, size_t size, uint64_t privileges);
 size_t hv_features_text(char *text, size_t size, uint32_t features);

@@ -37,7 +37,7 @@ enum hv_map_gpa_bit { HV_MAP_GPA_LIST(HV_MAP_GPA_ENUM_) };
 
 /* clang-format on */
 
-/* A VTL's protection of a page: legal are none, R, RX, RW and RWX. */
+/* Rights in a VTL's protection of a page. Legal combinations: none, R, RX, RW, RWX. */
 #define HV_MAP_GPA_READABLE	     UINT32_C(0x00000001)
 #define HV_MAP_GPA_WRITABLE	     UINT32_C(0x00000002)
 #define HV_MAP_GPA_KERNEL_EXECUTABLE UINT32_C(0x00000004)
@@ -89,7 +89,7 @@ HV_ASSERT_OFFSET(struct hv_check_sparse_gpa_page_vtl_access_input, desired_acces
 HV_ASSERT_OFFSET(struct hv_check_sparse_gpa_page_vtl_access_input, reserved0, 10);
 HV_ASSERT_OFFSET(struct hv_check_sparse_gpa_page_vtl_access_input, reserved1, 12);
 
-/* ... and its output, one uint64_t for each rep. */
+/* Output of CheckSparseGpaPageVtlAccess: one uint64_t for each rep. */
 #define HV_CHECK_GPA_PAGE_RESULT_MASK		 UINT64_C(0x00000000000000ff)
 #define HV_CHECK_GPA_PAGE_SUCCESS		 0
 #define HV_CHECK_GPA_PAGE_MEMORY_INTERCEPT	 1

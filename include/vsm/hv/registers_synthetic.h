@@ -57,7 +57,7 @@
 	X(HV_REGISTER_PENDING_EVENT2,               0x00010008, HvRegisterPendingEvent2) \
 	X(HV_REGISTER_PENDING_EVENT3,               0x00010009, HvRegisterPendingEvent3)
 
-/* Mirrors of synthetic MSRs, and the like. */
+/* Registers that mirror synthetic MSRs, and related ones. */
 #define HV_REGISTER_LIST_SYNTHETIC(X) \
 	X(HV_REGISTER_VP_RUNTIME,                 0x00090000, HvRegisterVpRuntime) \
 	X(HV_X64_REGISTER_HYPERCALL,              0x00090001, HvX64RegisterHypercall) \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HV_INITIAL_VP_CONTEXT, and the calls that take it: HvCallEnableVpVtl (0x0f) and
- * HvCallStartVirtualProcessor (0x99). With them HvCallEnablePartitionVtl (0x0d).
+ * HvCallStartVirtualProcessor (0x99). Also HvCallEnablePartitionVtl (0x0d).
  *
  * The segments' order is not that of the register names.
  */

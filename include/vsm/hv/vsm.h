@@ -3,8 +3,8 @@
  * The VSM registers (0x000d0000...): what each bit of their 64-bit values means.
  *
  * TLFS: Virtual Secure Mode. The bits of VsmCapabilities are numbered from the least significant
- * bit, as by its users, not from the most significant bit, as in the TLFS text. Bits that the TLFS
- * lacks are named after public headers of the interface.
+ * bit, as guests use them, not from the most significant bit, as in the TLFS text. Bits that the
+ * TLFS lacks are named after public headers of the interface.
  */
 #ifndef VSM_HV_VSM_H
 #define VSM_HV_VSM_H
