@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In a separate file, as it must be linked at a fixed address. */
+/*
+ * In a separate object file, since programs without a fixed address cannot link its 32-bit absolute
+ * addresses.
+ */
 	.text
 	.code64
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The function that a program which a multiboot loader starts must define. */
+/* The main function of a program that a multiboot loader starts. */
 #ifndef KIT_KIT_H
 #define KIT_KIT_H
 

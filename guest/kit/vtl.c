@@ -191,7 +191,7 @@ static void unexpected(const struct vtl_service *service, const struct hv_messag
 		      memory->guest_physical_address);
 }
 
-/* The message in the slot of SINT0. */
+/* Handles the message in the slot of SINT0, if any. */
 static void take_message(struct cpu *cpu, struct vtl_service *service)
 {
 	volatile struct hv_message *slot = &cpu->messages->slot[HV_SYNIC_SINT_HYPERVISOR];

@@ -90,7 +90,7 @@ void vtl_run_in(uint8_t vtl, vtl_work *work, void *argument);
 /* Runs @work in VTL @vtl of another VP; call it in VTL0. */
 void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
 
-/* The bare instruction sequences (vtl_entry.S). */
+/* VTL calls and returns without a service (vtl_entry.S). */
 void vtl_call_stub(const void *stub);
 uint64_t vtl_switch(uint64_t *gpr, const void *stub, uint64_t control);
 

@@ -73,7 +73,7 @@ void *attack_vtl_return_stub(void);
 
 /*
  * Tries once to enable VTL1 on this CPU with an attacker's context, and to enter it. Returns the
- * registers that its code read there, or NULL if it did not run.
+ * registers that the attacker's code read in VTL1, or NULL if it did not run.
  */
 struct attack_captured {
 	u64 cr3, rsp, efer; /* registers of VTL1 */

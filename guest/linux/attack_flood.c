@@ -54,7 +54,7 @@ static void count_interrupt(void)
 	atomic_inc(&flood.taken);
 	if (!READ_ONCE(flood.working) || !regs || READ_ONCE(*(u64 *)(flood.buffer + DIGEST_AT)))
 		return;
-	/* Interrupted just before the VTL call: the arguments are in their registers. */
+	/* Before the VTL call, not in the work: the registers still have the call's arguments. */
 	if (flood.owned && regs->bx == SECURE_KERNEL_MEASURE && regs->r9 == SIZE)
 		return;
 	atomic_inc(&flood.inside);
@@ -82,7 +82,7 @@ static u64 send(u8 input_vtl, u32 vector, u64 processors)
 	return result;
 }
 
-/* IPIs to VTL1, if enabled, and to the kernel's function call vector, where they are spurious. */
+/* Sends IPIs to VTL1, if enabled, and to the kernel's function call vector, which ignores them. */
 static void send_both(void)
 {
 	const u64 victim = BIT_ULL(hv_cpu_number_to_vp_number(flood.victim));

@@ -23,7 +23,7 @@ static u8 stack[1024] __aligned(16);
 /* Results of the attempts. */
 static struct {
 	u64 partition, partition_vtl2, enable, start;
-	bool done, entered, other; /* another CPU was enabled or started */
+	bool done, entered, other; /* other: VTL1 of another CPU could be enabled or started */
 } tries;
 
 u64 attack_own_rsp(void)

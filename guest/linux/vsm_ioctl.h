@@ -24,7 +24,7 @@
 struct vsm_status {
 	__u64 region;	  /* address of VTL1's memory */
 	__u64 intercepts; /* attempts that VTL1 answered with #GP */
-	__u32 vps;	  /* on which VTL1 runs; 0: it was not started */
+	__u32 vps;	  /* VPs on which VTL1 runs; 0: it was not started */
 	__u32 locked_pages;
 	__u32 policy_locked;
 	__u32 enforced; /* VSM_ENFORCES_ */

@@ -20,7 +20,7 @@
 #define SINT	 5
 #define VECTOR	 0x74
 #define TYPE	 0x1234
-#define MESSAGES 0x40 /* the connection of a VP: plus its index */
+#define MESSAGES 0x40 /* connection of VP 0; plus the index for other VPs */
 #define EVENTS	 0x80
 #define UNKNOWN	 0xf0
 

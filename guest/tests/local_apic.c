@@ -58,7 +58,7 @@ static void to_x2apic(void)
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
 }
 
-/* x2APIC mode cannot be left to xAPIC mode directly (11.12.5). */
+/* 11.12.5: there is no direct transition from x2APIC to xAPIC mode. */
 static void to_xapic(void)
 {
 	const uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLED);
@@ -491,7 +491,7 @@ static void timer_keeps_its_frequency(void)
 	measure(3, &by_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	expect(by_1.ticks > 0 && by_16.ticks > 0);
-	/* The rate of each must be possible with the time bounds of the other. */
+	/* The two rates must agree within the bounds of their durations. */
 	expect(by_16.ticks * 16 * by_1.longest * 21 / 20 > by_1.ticks * by_16.shortest);
 	expect(by_16.ticks * 16 * by_1.shortest < by_1.ticks * by_16.longest * 21 / 20);
 	if (hypercall_offered() && (hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS))) {

@@ -57,7 +57,10 @@ static void mapping_is_found(void)
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_READ, &gpa_page),
 		     HV_TRANSLATE_GVA_SUCCESS);
 	expect_equal(gpa_page, (uint64_t)page >> HV_PAGE_SHIFT);
-	/* Translates by VTL0's page tables, not VTL1's: there the address maps to another page. */
+	/*
+	 * In VTL0 the address now maps to another page: VTL0's page tables must be used, not
+	 * VTL1's.
+	 */
 	*entry = ((uint64_t)page + PAGE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
 	invlpg(page);
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_WRITE, &gpa_page),

@@ -257,10 +257,7 @@ static void a_lock_takes_no_fetch_back(void)
 	expect_equal(race.faults, 0);
 }
 
-/*
- * ------------------------------------------------------------------ writes by VTL1 and the
- * hypervisor
- */
+/* ------------------------------------------------------------------ output to code pages */
 
 /* Calls and hypercalls whose output is a page that VTL0 executes. */
 static void no_deputy_writes_code(void)

@@ -360,7 +360,7 @@ static void test_task_switch(struct raw_kvm *machine)
 			check(ending == END_DONE && selector == TASK_32,
 			      "a task switch loads TR while TR is not watched");
 		else if (ending == END_DONE && exits == 1)
-			/* QEMU's emulation. A CPU with VMX or SVM always exits. */
+			/* QEMU's software CPU does not exit; a CPU with VMX or SVM always does. */
 			check_skipped("a task switch while TR or LDTR is watched",
 				      "this CPU does not exit on task switches");
 		else

@@ -548,7 +548,7 @@ static void kvm_hides_the_input_of_an_edge_that_it_delivered(struct machine *mac
 
 static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machine *machine)
 {
-	/* Pins 1 (level) and 2 (edge) share a vector; the edge's line stays up. */
+	/* Pins 1 (level) and 2 (edge) share a vector; the line of pin 2 stays high. */
 	write_register(machine, 0x12, 0x8021);
 	write_register(machine, 0x14, 0x0021);
 	run_list(machine);

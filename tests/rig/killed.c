@@ -161,7 +161,7 @@ static bool kernel_log_has_errors(void)
 	return found;
 }
 
-/* Kills the child; returns after how many milliseconds it and its virtual machines have ended. */
+/* Kills the child; returns the milliseconds until it and its virtual machines have ended. */
 static long kill_and_wait(pid_t child, int machines)
 {
 	const long begin = now_ms();

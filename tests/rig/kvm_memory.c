@@ -530,7 +530,7 @@ static void test_overlays(struct guest *guest)
 	test_overlay_refusals(guest, outside);
 }
 
-/* ------------------------------------------------------------------ much memory */
+/* ------------------------------------------------------------------ large memory */
 
 static uint64_t statistic(struct guest *guest, const char *name)
 {

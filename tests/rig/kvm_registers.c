@@ -326,8 +326,8 @@ static void test_xsave(struct guest *guest)
 }
 
 /*
- * Fills memory with HLT, so that a guest that starts at any address ends at once, and does not use arbitrary
- * memory as page tables, where an emulated CPU could loop. Eight HLT are not a present page table entry.
+ * Fills memory with HLT: a guest ends immediately at any address, and does not use arbitrary memory
+ * as page tables, where an emulated CPU could loop. Eight HLT are not a present page table entry.
  */
 static void fill_with_hlt(struct guest *guest)
 {

@@ -51,7 +51,10 @@ struct machine {
 	uint32_t commands;
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
-	/* Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: a run without any tests nothing. */
+	/*
+	 * Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: if one is 0, nothing was
+	 * tested.
+	 */
 	unsigned int taken, sent, reported_eois;
 };
 

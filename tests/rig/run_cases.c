@@ -108,7 +108,7 @@ static bool contains(const char *path, const char *text)
 	return size > 0 && strstr(data, text);
 }
 
-/* The last output of a guest is not lost, although the machine ends at once. */
+/* The last output of a guest is not lost, although the machine ends immediately after it. */
 static void check_all_output(void)
 {
 	static const struct test test = {NULL, "K --append o --testdev", 1};

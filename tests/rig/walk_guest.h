@@ -31,7 +31,7 @@ enum {
 	DATA = 0x400000, /* pages that the test maps: int3, except at the two offsets below */
 	DATA_SIZE = 0x400000,
 	RAM_SIZE = 0x800000,
-	SIGNATURE = 0x800,  /* offset in each page of DATA of a uint64_t: the page's GPA | 0x5a5 */
+	SIGNATURE = 0x800,  /* in each page of DATA: offset of the uint64_t GPA | 0x5a5 */
 	DESCRIPTOR = 0x810, /* offset of the descriptor of a flat data segment */
 };
 #define SECOND_RAM UINT64_C(0x100000000)

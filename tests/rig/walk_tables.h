@@ -22,7 +22,7 @@ struct tables {
 	bool pdpte_reserved, pdpte_low_reserved;
 };
 
-/* Returns a random number; the seed determines the whole run. */
+/* draw() returns a random number; walk_seed determines the whole run. */
 extern uint64_t walk_seed;
 uint64_t draw(void);
 bool one_in(unsigned int n);

@@ -98,14 +98,14 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	return true;
 }
 
-/* VTL0 may read the log, and execute it only if the hypervisor cannot deny that. */
+/* Permits VTL0 to read the log. Execution is denied, too, if the hypervisor can. */
 static bool open_log(uint64_t from, uint64_t to)
 {
 	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
 	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
-/* Sets the partition config. After the first call the hypervisor accepts only @more to change. */
+/* Sets the partition config. The hypervisor refuses a later change, except that of @more. */
 static bool set_config(uint64_t more)
 {
 	return register_set_u64(
@@ -216,7 +216,9 @@ void boot_others(void)
 		struct cpu *cpu;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		/* The loop ended after the last VP, or with success at CPU_MAX: more VPs exist. */
+		/*
+		 * INVALID_VP_INDEX: the last VP was done. Success at CPU_MAX: there are more VPs.
+		 */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		cpu = prepare(vp);

@@ -65,13 +65,13 @@ enum secure_kernel_service {
 	/* R8, R9, R10 as for MEASURE. HMAC-SHA-256 under a key that only VTL1 has. */
 	SECURE_KERNEL_HMAC,
 	/*
-	 * R8: a struct secure_kernel_secret, R9: address of a struct secure_kernel_sealed for the
-	 * result.
+	 * R8: address of a struct secure_kernel_secret, R9: address of a struct
+	 * secure_kernel_sealed for the result.
 	 */
 	SECURE_KERNEL_SEAL,
 	/*
-	 * R8: a struct secure_kernel_sealed, R9: address of a struct secure_kernel_secret for the
-	 * result, R10: address of the caller's 32 bytes.
+	 * R8: address of a struct secure_kernel_sealed, R9: address of a struct
+	 * secure_kernel_secret for the result, R10: address of the caller's 32-byte ID.
 	 */
 	SECURE_KERNEL_UNSEAL,
 	/*
@@ -127,7 +127,7 @@ enum secure_kernel_status {
  */
 struct secure_kernel_secret {
 	uint8_t caller[SECURE_KERNEL_DIGEST];
-	uint32_t size; /* of the data: 1 to SECURE_KERNEL_SECRET_MAX */
+	uint32_t size; /* bytes of data: 1 to SECURE_KERNEL_SECRET_MAX */
 	uint32_t reserved;
 	uint8_t data[SECURE_KERNEL_SECRET_MAX];
 };

@@ -5,7 +5,7 @@
 #include "kit/x64.h"
 
 #define NO_EXECUTE (1ull << 63)
-#define WINDOW	   (511ull << 39 | 0xffff000000000000ull) /* above any region */
+#define WINDOW	   (511ull << 39 | 0xffff000000000000ull) /* above VTL1's region */
 
 static uint64_t *region_table; /* 4 KiB pages of the region */
 static uint64_t *window_table; /* one entry for each VP */

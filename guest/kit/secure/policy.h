@@ -30,7 +30,7 @@ struct policy {
 	struct policy_range range[POLICY_RANGES];
 	uint32_t count;
 	uint32_t locked;
-	uint64_t read_only_pages; /* code and constants; not VTL1's log */
+	uint64_t read_only_pages; /* pages of code and constants; not VTL1's log */
 };
 
 _Static_assert(sizeof(struct policy) <= 4096, "the policy exceeds its page");

@@ -38,10 +38,10 @@ struct secure_call {
 /* The caller receives the answer if this returns SECURE_KERNEL_OK, else only the status. */
 typedef enum secure_kernel_status secure_call_service(struct secure_call *call);
 
-/* Only one request runs at a time, on any VP, so services need no locks. */
+/* The program. Only one request runs at a time, on all VPs, so services need no locks. */
 struct secure_program {
 	/*
-	 * Runs once, on the first VP, when VTL0 has no more access to VTL1's memory and before any
+	 * Runs once, on the first VP, after VTL0 has lost access to VTL1's memory and before any
 	 * request. @seed: random bytes from the loader. May be NULL.
 	 */
 	void (*start)(const uint8_t seed[SECURE_KERNEL_DIGEST]);
@@ -68,9 +68,9 @@ struct secure_program {
 extern const struct secure_program secure_program;
 
 /*
- * Access to VTL0's memory with the rights that VTL0 has now, also to a page that guest_lock(),
- * guest_protect() or vtl_protect() has closed: @size bytes, 1 to 4096, within one page of RAM.
- * Returns: SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range, DENIED where VTL0 has no access.
+ * Read and write VTL0's memory with VTL0's current rights, which guest_lock(), guest_protect() or
+ * vtl_protect() may have reduced: @size bytes, 1 to 4096, within one page of RAM. Return:
+ * SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range, DENIED where VTL0 has no access.
  */
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);

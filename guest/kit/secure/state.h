@@ -54,7 +54,7 @@ void boot_others(void);
 /* paging.c: identity map of VTL1's region, code read-only and data not executable. */
 void paging_make(void);
 void paging_set(const volatile void *page, bool writable, bool executable);
-/* VTL1's mapping of a page of VTL0: one per VP. */
+/* paging.c: maps a page of VTL0 in VTL1. Each VP has one such mapping, which a call replaces. */
 void *paging_window(uint64_t gpa);
 
 /*

@@ -241,7 +241,7 @@ saved() {
 	[ $failed = 0 ] || show before.log serial.log monitor.log errors
 }
 
-# The same attacks succeed without the guard.
+# The attacks by DMA succeed without the guard.
 dma_unguarded() {
 	guarded=$accel
 	accel="-accel vsm,device-guard=off"

@@ -40,7 +40,7 @@ wait_for() { # PATTERN COUNT SECONDS: waits for lines in the serial log
 	done
 }
 
-# The last result of VTL1's key that the guest printed, and the second in which it did.
+# Print the last result of VTL1's key in the guest's output, and the guest's time of that line in seconds.
 key() { sed -n 's/\r$//; s/^FACT key \([^ ]*\) .*/\1/p' $log | tail -n 1; }
 second() { sed -n 's/\r$//; s/^FACT key [^ ]* //p' $log | tail -n 1; }
 runs_for() { # SECONDS of the guest

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: migrates a guest whose VPs write and compare pages without a pause (writer.c), while VTL0 attacks VTL1's pages.
+# Migrates a guest in the rig whose VPs write and compare pages without a pause (writer.c), while VTL0 attacks VTL1's
+# pages.
 # Prints TAP. Usage: migrate.sh CASE...
 # P37: devices write to pages of VTL1 before, during and after migration.
 . ./common.sh
