@@ -183,7 +183,7 @@ enum backend_exit {
 	BACKEND_EXIT_MSR_WRITE,
 	BACKEND_EXIT_MEMORY, /* denied by protection or overlay; RIP at the instruction */
 	BACKEND_EXIT_IO,
-	BACKEND_EXIT_MMIO,     /* a GPA without memory for the VTL in its present mode */
+	BACKEND_EXIT_MMIO,     /* a GPA at which the VTL has no memory in its present mode */
 	BACKEND_EXIT_HALT,     /* RIP after the HLT */
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
@@ -200,8 +200,8 @@ struct backend_run {
 	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
 	bool interrupt_window; /* exit as soon as an interrupt can be injected */
 	/*
-	 * GPA_USER_EXECUTE governs fetches from user pages while this VTL has CR4.SMEP on (or no
-	 * SMEP); GPA_KERNEL_EXECUTE governs all others. Only with features.mbec.
+	 * GPA_USER_EXECUTE governs fetches from user pages while this VTL has CR4.SMEP on, or the
+	 * CPU has no SMEP; GPA_KERNEL_EXECUTE governs all others. Only with features.mbec.
 	 */
 	bool mbec;
 	int16_t inject;	   /* vector to inject, or -1; only while vp_can_inject() is true */
@@ -287,10 +287,11 @@ struct backend_features {
 	 * copy it, and a change of VCPU_FPU in one file changes all.
 	 */
 	bool fpu_shared;
-	bool long_mode_only;	  /* no 32-bit VTL */
-	bool msr_address_by_la57; /* addresses in MSRs are canonical by CR4.LA57, not by CPUID */
-	uint64_t cr_intercepts;	  /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
-	uint8_t hypercall[3];	  /* the instruction in the hypercall page: causes EXIT_HYPERCALL */
+	bool long_mode_only; /* no 32-bit VTL */
+	/* CR4.LA57, not CPUID, decides if an MSR's address is canonical */
+	bool msr_address_by_la57;
+	uint64_t cr_intercepts; /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
+	uint8_t hypercall[3];	/* the instruction in the hypercall page: causes EXIT_HYPERCALL */
 	uint8_t hypercall_length;
 	uint8_t gpa_bits; /* physical address bits of the guest */
 	uint64_t tsc_hz;
@@ -357,8 +358,8 @@ struct backend_ops {
 			  const struct gpa_range *gone, size_t gone_count);
 	/*
 	 * Sets in @bitmap, of @run->pages bits, the pages of @run that VTLs have written to since
-	 * the last call or since `log` was set. Bits of other pages may be set, too. @run is one of
-	 * the map, with `log`. Not concurrent with memory_set(); VPs may run.
+	 * the last call or since `log` was set. Bits of other pages may be set, too. @run is a run
+	 * of the map with `log` set. Not concurrent with memory_set(); VPs may run.
 	 */
 	int (*memory_dirty)(void *backend, const struct backend_memory *run, uint64_t *bitmap);
 	/*
@@ -438,9 +439,9 @@ struct backend_ops {
 	 */
 	int (*vp_tsc_offset)(void *vp, uint8_t vtl, uint64_t offset);
 	/*
-	 * Whether CPUID 0x80000007 has the invariant TSC, on every VP, where leaf 0x40000003 has
-	 * AccessTscInvariantControls; hidden at first. Owner, or no VP runs. NULL: nothing hides
-	 * it.
+	 * Shows or hides the invariant TSC in CPUID 0x80000007 on every VP. It is hidden at first
+	 * if leaf 0x40000003 has AccessTscInvariantControls. Owner, or no VP runs. NULL: never
+	 * hidden.
 	 */
 	int (*vp_show_invariant_tsc)(void *vp, bool shown);
 
@@ -453,10 +454,10 @@ struct backend_ops {
 			 struct vcpu_state **state);
 	void (*vp_destroy)(void *vp);
 	/*
-	 * CPUID that the VMM sets in place of that of vp_create(), before any VP runs.
-	 * vp_check_cpuid() refuses (-EINVAL) features that the host does not offer, and clears in
-	 * @features those that @entry lacks; vp_set_cpuid() sets @entry together with the core's
-	 * leaves. Both are NULL if not supported.
+	 * Replace the CPUID of vp_create() by the VMM's, before any VP runs. vp_check_cpuid()
+	 * refuses (-EINVAL) features that the host does not offer, and clears in @features those
+	 * that @entry lacks; vp_set_cpuid() sets @entry together with the core's leaves. Both are
+	 * NULL if not supported.
 	 */
 	int (*vp_check_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
 			      struct backend_features *features);

@@ -132,9 +132,9 @@ struct memory {
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 	uint8_t turn_waiter;	  /* T r: VTL for which the next turn is reserved */
-	uint64_t turn_kept_until; /* T r: TSC until which lower VTLs than turn_waiter wait */
+	uint64_t turn_kept_until; /* T r: TSC until which VTLs below it are refused */
 	pthread_mutex_t dma_lock;
-	struct vsm_dma_map *dma_map; /* D: list, of the VMM's mappings (memory/dma_map.c) */
+	struct vsm_dma_map *dma_map; /* D: list of the VMM's mappings (memory/dma_map.c) */
 	uint32_t dma_count;	     /* D */
 	uint64_t dma_pages;	     /* D: pages of all mappings in the list */
 };
@@ -211,7 +211,7 @@ struct vp_vtl {
 	bool triple_fault;    /* o r s: a shutdown (triple fault) is due */
 	int16_t exception;    /* o r: vector of the last exception delivered to it, or -1 */
 	uint32_t debug;	      /* o: conditions that stop it, enum vsm_debug_flags */
-	uint32_t debug_due;   /* o r: those of them to be reported before it runs again */
+	uint32_t debug_due;   /* o r: conditions to report before it runs again */
 	/* o: set of VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left) */
 	uint64_t kicks[CORE_VP_MAX / 64];
 };
@@ -315,7 +315,7 @@ struct vsm_vp {
 	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
 	bool broken;		  /* o: the backend failed; the VP does not run again */
 	bool error_reported;	  /* o: VSM_EXIT_ERROR was returned */
-	bool crash_exit_due;	  /* o: the crash MSRs were used: exit to the VMM */
+	bool crash_exit_due;	  /* o: the guest wrote the crash MSRs: exit to the VMM */
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
 	uint32_t crash_message_size;		  /* o */
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
@@ -331,7 +331,7 @@ struct vsm_vp {
 
 	struct backend_run run;		 /* o: request to and result of the backend */
 	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
-	uint64_t runtime_since;		 /* o: TSC at the start of ticks not added yet */
+	uint64_t runtime_since;		 /* o: with runtime_runs: TSC up to which it counts */
 	bool runtime_runs;		 /* o */
 	struct mtrr mtrr;		 /* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */

@@ -49,7 +49,7 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
 			   uint8_t size, bool write);
 /*
- * Reports every rule that @vtl has installed, in the form of intercept_install(). The partition is
+ * Reports every rule that @vtl has installed, as arguments of intercept_install(). The partition is
  * stopped.
  */
 typedef void intercept_rule_fn(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter);

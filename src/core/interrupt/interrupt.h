@@ -41,7 +41,7 @@ uint8_t interrupt_take_eoi(struct vsm_vp *vp);
 
 /*
  * The highest VTL above the active one that has an interrupt or NMI to take, and so is entered
- * next; -1: none. Expires its timers. Owner.
+ * next; -1: none. First expires timers of all VTLs. Owner.
  */
 int interrupt_due(struct vsm_vp *vp);
 /* TSC of the next expiry of a timer of any VTL of the VP, UINT64_MAX: none. Owner. */

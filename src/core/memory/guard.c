@@ -37,7 +37,7 @@ static struct backend_guard cut(struct backend_guard *mapping, uint64_t pages)
 	return first;
 }
 
-/* ------------------------------------------------------------------ lists */
+/* ------------------------------------------------------------------ lists of mappings */
 
 static void collect(struct mappings *all, const struct region_list *list)
 {
@@ -90,7 +90,7 @@ static bool mappings_of(const struct guard_set *set, struct mappings *all)
 	return true;
 }
 
-/* ------------------------------------------------------------------ differences */
+/* ------------------------------------------------------------------ differences of two lists */
 
 typedef int mapping_fn(struct vsm_partition *partition, const struct backend_guard *mapping);
 

@@ -493,9 +493,9 @@ static uint16_t status_of(int error)
 	}
 }
 
-/* ------------------------------------------------------------------ pages */
+/* ------------------------------------------------------------------ changes of single pages */
 
-/* A change of some pages for a range of VTLs. */
+/* A change of the rights of some pages for a range of VTLs. */
 struct change {
 	struct vsm_partition *partition;
 	uint8_t owner;

@@ -27,7 +27,7 @@ uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, ui
  */
 uint64_t protect_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		     uint64_t limit);
-/* Whether an owner restricts any VTL at any page of the range, also without RAM there. */
+/* Whether an owner restricts any VTL at any page of the range, even if there is no RAM. */
 bool protect_is_restricted(const struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* The VTL that gets the intercept of @access: the lowest owner that denies it; 0: none. */
 uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,

@@ -13,9 +13,9 @@
  * meanwhile (P40).
  *
  * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of
- * VTLs below its active one CORE_REQUESTS_HZ times a second, and none while it waits itself (P32).
- * If two VPs wait for each other, the one whose request has the lower VTL serves the other; with
- * equal VTLs either does.
+ * VTLs below its active one CORE_REQUESTS_HZ times a second, and none of these while it waits for
+ * its own request (P32). If two VPs wait for each other, the one whose request has the lower VTL
+ * serves the other; with equal VTLs either does.
  */
 #include <errno.h>
 #include <sched.h>

@@ -21,7 +21,7 @@ static inline bool trace_is_on(const struct vsm_partition *partition)
 				0);
 }
 
-/* Records an event of the VP, by its own thread. */
+/* Records an event of the VP. Owner. */
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d);
 /* Records an event about @vtl of a VP, by any thread: the active VTL is not read. */

@@ -184,7 +184,10 @@ static bool tables(const struct state *state)
 	       regs_fits_cpu(state->features, state->cpu->idtr.base);
 }
 
-/* ------------------------------------------------------------------ the rest */
+/*
+ * ------------------------------------------------------------------ debug registers, XSAVE, MSRs,
+ * events
+ */
 
 static bool debug(const struct state *state)
 {

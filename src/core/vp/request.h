@@ -8,8 +8,8 @@
 #include "core/core.h"
 
 /*
- * Makes the calling thread the owner of @vp. If another thread acts for the VP, waits for the end
- * of one request. -EBUSY: another thread runs the VP.
+ * Makes the calling thread the owner of @vp. If another thread acts for the VP, waits until its
+ * current request has ended. -EBUSY: another thread runs the VP.
  */
 int vp_own(struct vsm_vp *vp);
 /*

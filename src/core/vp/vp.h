@@ -71,8 +71,8 @@ bool vp_must_leave_call(struct vsm_vp *self);
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
 /*
- * Raises an exception at the VTL's current instruction. It is merged with an exception that the CPU
- * is delivering already (SDM 3A 6.15): a double fault, or a shutdown. Owner.
+ * Raises an exception at the VTL's current instruction. It is merged with an exception that is
+ * already pending (SDM 3A 6.15): a double fault, or a shutdown. Owner.
  */
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 			 uint32_t error_code, uint64_t parameter);
