@@ -79,7 +79,8 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 
 /*
  * A task switch loads TR, LDTR and other registers in one step that cannot be
- * deferred.  While exits on TR or LDTR are on, it is #GP, as in long mode.
+ * deferred.  While exits on TR or LDTR are on, it raises #GP instead, as in
+ * long mode.
  */
 bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 {

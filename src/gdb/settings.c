@@ -9,7 +9,7 @@
 /* The bits R/W and LEN of a watch. */
 static uint64_t fields_of(const struct gdb_watch *watch)
 {
-	/* x86 has no breakpoint for reads only: GDB_WATCH_READ stops writes, too. */
+	/* x86 has no breakpoint for reads only: GDB_WATCH_READ stops at writes, too. */
 	static const uint8_t access[] = {
 		[GDB_WATCH_EXECUTE] = 0, [GDB_WATCH_WRITE] = 1,	   [GDB_WATCH_READ] = 3,
 		[GDB_WATCH_ACCESS] = 3,	 [GDB_WATCH_SOFTWARE] = 0,

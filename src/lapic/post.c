@@ -30,7 +30,7 @@ bool vsm_lapic_has_posted(const struct vsm_lapic *apic)
 	return LAPIC_SYNC_LOAD(&apic->attention);
 }
 
-/* For a legal vector and an APIC that accepts messages. */
+/* Posts a request. The vector is legal, and the APIC accepts messages. */
 static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 				     enum vsm_lapic_trigger trigger)
 {

@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 
-/* t * numerator / denominator without a 128-bit product; both factors are below 2^32. */
+/* t * numerator / denominator without a 128-bit product */
 static uint64_t scale(uint64_t t, uint32_t numerator, uint32_t denominator)
 {
 	return t / denominator * numerator + t % denominator * numerator / denominator;

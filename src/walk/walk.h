@@ -30,7 +30,7 @@ struct walk {
 	unsigned int facts; /* enum walk_fact, of the request */
 	/* Of the current attempt. */
 	unsigned int steps;	    /* taken so far */
-	unsigned int stopped;	    /* the step that stopped the walk; equal to steps: the page */
+	unsigned int stopped;	    /* the step that stopped the walk, or `steps` if the page did */
 	unsigned int facts_of_page; /* facts of request and page; valid with a translation */
 	uint64_t common;	    /* AND of all entries, XD inverted */
 	struct step step[VSM_WALK_MAX_LEVELS];

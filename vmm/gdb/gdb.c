@@ -24,8 +24,8 @@ struct vmm_gdb {
 	const struct vsm_log *log;
 	struct vmm_guest *guest;
 	const char *where;	  /* for messages */
-	struct vmm_socket socket; /* with a path */
-	int listening;		  /* its descriptor, or that of the TCP socket */
+	struct vmm_socket socket; /* used if @where is a path */
+	int listening;		  /* descriptor of @socket or of the TCP socket */
 	int table;		  /* /proc/net/tcp if the socket is a TCP socket; else -1 */
 	int stop;		  /* eventfd: readable at the end */
 	struct vsm_gdb *stub;

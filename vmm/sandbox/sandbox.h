@@ -21,7 +21,7 @@ struct sock_filter;
 
 /* Roles of threads. The main thread has the calls of all roles, as its filter is inherited. */
 enum vmm_role {
-	VMM_ROLE_MAIN,	  /* and the threads of the library */
+	VMM_ROLE_MAIN,	  /* the main thread and the threads of the library */
 	VMM_ROLE_VP,	  /* vsm_vp_run() and the devices */
 	VMM_ROLE_CONSOLE, /* console input */
 	VMM_ROLE_TRACE,	  /* the trace file */

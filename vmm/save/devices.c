@@ -24,7 +24,7 @@ struct place {
 	size_t in_machine;
 	size_t in_file;
 	size_t size;
-	size_t devices, fields; /* index of the next one */
+	size_t devices, fields; /* indices of the next device and of its next field */
 };
 
 static bool next_field(struct place *at)

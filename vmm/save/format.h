@@ -34,7 +34,7 @@ struct vmm_saved_header {
 	uint64_t file_size;
 	struct vmm_saved_part part[VMM_SAVED_SECTIONS];
 	uint32_t reserved;
-	uint32_t crc; /* of the bytes before it */
+	uint32_t crc; /* of the bytes of the header before it */
 };
 
 /* A register of a CPUID leaf. */

@@ -18,10 +18,10 @@
 #include "save/save.h"
 
 #define CHUNK (1u << 20)
-/* Upper bounds: the state of a VTL of a VP with full message queues, a run of pages, the rest. */
-#define STATE_PER_VTL (256ull << 10)
-#define STATE_PER_RUN 32ull
-#define STATE_MORE    (1ull << 20)
+/* Upper bounds of the sizes of parts of the state */
+#define STATE_PER_VTL (256ull << 10) /* a VTL of one VP, with full message queues */
+#define STATE_PER_RUN 32ull	     /* a run of pages with equal rights */
+#define STATE_MORE    (1ull << 20)   /* the rest */
 
 static const char *const names[VMM_SAVED_SECTIONS] = {
 	[VMM_SAVED_HOST] = "host",  [VMM_SAVED_DEVICES] = "devices",   [VMM_SAVED_STATE] = "state",

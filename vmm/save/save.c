@@ -26,7 +26,7 @@ struct output {
 	int fd;
 	int error;		     /* the first error, -errno */
 	char *message;		     /* for the user, on error; 256 bytes */
-	uint64_t offset;	     /* of the next byte */
+	uint64_t offset;	     /* in the file, of the next byte to write */
 	struct vmm_saved_part *part; /* current section */
 	struct vmm_saved_header header;
 	uint8_t *chunk;		   /* CHUNK bytes */

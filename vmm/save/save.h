@@ -81,8 +81,8 @@ int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lin
 /* Reads @size bytes at @offset. Returns 0, or -errno with a line in the log. */
 int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset);
 /*
- * A section in memory from malloc(), its checksum verified. NULL: -errno in *@error, and a line in
- * the log.
+ * Reads a section into memory from malloc() and verifies its checksum. Returns NULL on error, with
+ * -errno in *@error and a line in the log.
  */
 void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section section, int *error);
 /* One line of a description. */

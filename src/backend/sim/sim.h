@@ -94,7 +94,7 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
 struct sim_calls {
 	_Atomic uint32_t protect;
 	_Atomic uint32_t protect_ranges;
-	_Atomic uint32_t overlay; /* placed or removed */
+	_Atomic uint32_t overlay; /* overlay pages placed or removed */
 };
 const struct sim_calls *sim_calls(const struct vsm_partition *partition);
 enum sim_call {

@@ -82,7 +82,7 @@ struct sim_vp {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool kicked; /* guarded by lock */
+	bool kicked; /* guarded by @lock */
 };
 
 /* sim.c: 0, or the error with which this call fails. */
@@ -99,7 +99,10 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
-/* Records a write of a VTL to RAM at @gpa. Lock held for reading since before the write. */
+/*
+ * Records a write of a VTL to RAM at @gpa. The caller has held the lock for reading since before
+ * the write.
+ */
 void sim_note_written(struct sim_backend *sim, uint64_t gpa);
 void sim_memory_destroy(struct sim_backend *sim);
 

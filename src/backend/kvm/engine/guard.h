@@ -25,9 +25,11 @@ struct guard {
 	int stop; /* eventfd that ends the thread */
 	bool started;
 	pthread_t thread;
-	pthread_mutex_t lock;	   /* only system calls are made while it is held */
-	struct guard_range *range; /* lock: list */
-	uint32_t stand_ins;	   /* lock: replaced pages */
+	/* Its holder accesses no guarded page: that could wait for the thread. */
+	pthread_mutex_t lock;
+	/* Guarded by @lock: the list with its elements, and the number of replaced pages. */
+	struct guard_range *range;
+	uint32_t stand_ins;
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *opaque;
 };

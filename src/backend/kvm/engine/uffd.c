@@ -99,7 +99,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	uint64_t begin;
 	uint64_t next;
 
-	/* The boundaries within the mapping are removed with it. */
+	/* The caller unmaps the window, which also removes the boundaries in it. */
 	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
 		engine_block(region, page, &begin, &next);
 		if (next < region->pages)

@@ -207,8 +207,9 @@ int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint
 }
 
 /*
- * A page table remains split even after all of its small pages are dropped. A new mapping replaces
- * it atomically, and can map the large page of the file.
+ * The page table of a split block remains even after all small pages in it are dropped, and
+ * prevents a large page. A new mapping replaces it atomically, and can map the large page of the
+ * file.
  */
 static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		       uint64_t page)

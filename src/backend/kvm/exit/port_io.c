@@ -19,8 +19,9 @@
 #define MAX_INSTRUCTION 15u
 #define RFLAGS_DF	(UINT64_C(1) << 10)
 #define DATA_MAX	8u
-#define OPCODE_OUT	0x02u /* bits of every opcode of port I/O */
-#define OPCODE_WIDE	0x01u
+/* Bits with the same meaning in all opcodes of port I/O */
+#define OPCODE_OUT  0x02u
+#define OPCODE_WIDE 0x01u /* 16 or 32 bits of data */
 
 struct port_instruction {
 	uint8_t length;

@@ -378,7 +378,10 @@ int registers_store(struct vcpu *vcpu)
 	}
 	if (dirty & VCPU_SYSTEM) {
 		store_system(vcpu);
-		/* CR0.EM or CR4 may change: the count says nothing about the XSAVE area. */
+		/*
+		 * CR0.EM or CR4 may change, so an unchanged count no longer means an unchanged
+		 * XSAVE area.
+		 */
 		vcpu->fpu_known = false;
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
