@@ -12,7 +12,7 @@
 #define SERIAL_READY	   0x20
 #define DEBUG_CONSOLE	   0xe9
 #define DEBUG_EXIT	   0xf4
-#define SLEEP_CONTROL	   0x610 /* hardware-reduced ACPI, at the port of `vsm run` */
+#define SLEEP_CONTROL	   0x610 /* port of `vsm run` (hardware-reduced ACPI) */
 #define SLEEP_S5	   0x34	 /* SLP_EN, SLP_TYP 5 */
 #define SERIAL_POLLS_MAX   100000
 

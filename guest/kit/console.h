@@ -24,7 +24,7 @@ uint32_t print_into(char *text, uint32_t size, const char *format, va_list argum
 /* Selects the debug console for later output. */
 void console_use_debug_port(void);
 
-/* Ends the machine by the debug exit port 0xf4; if absent, by ACPI's sleep register, else halts. */
+/* Ends the machine by the debug exit port 0xf4 or ACPI's sleep register; halts without both. */
 _Noreturn void machine_exit(uint8_t status);
 
 /*

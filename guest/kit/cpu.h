@@ -43,7 +43,7 @@ typedef void interrupt_handler(struct interrupt_frame *frame);
 
 struct cpu {
 	struct cpu *self;
-	uint64_t catch_rsp; /* 0: no catch_fault() is active */
+	uint64_t catch_rsp; /* 0 outside of catch_fault() */
 	struct fault fault;
 	uint32_t vp;
 	uint8_t vtl;
@@ -55,7 +55,8 @@ struct cpu {
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
 	volatile uint32_t interrupts[256]; /* number received, by vector */
-	interrupt_handler *handler[256];   /* called in place of counting and EOI; NULL: none */
+	/* By vector: called instead of counting the interrupt and sending EOI; NULL: none. */
+	interrupt_handler *handler[256];
 };
 
 _Static_assert(offsetof(struct cpu, catch_rsp) == CPU_CATCH_RSP, "entry.S");

@@ -211,7 +211,7 @@ static void take_message(struct cpu *cpu, struct vtl_service *service)
 		unexpected(service, message);
 }
 
-/* Fills in RAX and RCX of the assist page, which not all hypervisors save there. */
+/* Stores the lower VTL's RAX and RCX in the assist page, since some hypervisors do not. */
 static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 {
 	struct hv_vp_vtl_control *control = &cpu->assist->vtl_control;

@@ -67,7 +67,7 @@ static const struct lock locks[] = {
 	{"_sdata", "_edata", SECURE_KERNEL_DATA},
 	{}};
 
-/* If the hypervisor cannot deny execution without denying reads. */
+/* Used if the hypervisor cannot deny execution without denying reads. */
 static const struct lock locks_against_writes[] = {
 	{"_text", "_etext", SECURE_KERNEL_CODE},
 	{"__start_rodata", "__end_rodata", SECURE_KERNEL_CODE},

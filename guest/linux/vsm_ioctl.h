@@ -69,7 +69,7 @@ struct vsm_measure {
 struct vsm_time {
 	__u32 calls; /* 1 to VSM_CALLS_MAX */
 	__u32 reserved;
-	__u64 nanoseconds; /* of all calls */
+	__u64 nanoseconds; /* time of all calls */
 };
 
 /*

@@ -186,7 +186,7 @@ static void dr7_is_private(void)
 
 struct private_msr {
 	uint32_t msr;
-	uint64_t value[2]; /* of VTL0 and VTL1; legal on every CPU */
+	uint64_t value[2]; /* values of VTL0 and VTL1, legal on every CPU */
 };
 
 static struct private_msr private_msrs[] = {

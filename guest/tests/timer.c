@@ -204,7 +204,10 @@ static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
 	wrmsr(count, 1);
 }
 
-/* P34: both are pending while interrupts are off; the second needs an interrupt-window exit. */
+/*
+ * P34: two interrupts are pending while interrupts are off; the second needs an interrupt-window
+ * exit.
+ */
 static void auto_eoi_does_not_strand_the_next(void)
 {
 	struct cpu *cpu = cpu_current();

@@ -220,7 +220,7 @@ static void a_race_gains_nothing(void)
 	expect(race.changes <= now.writes - before.writes);
 }
 
-/* For locking pages as code while another VP executes each of them for the first time. */
+/* One VP locks pages as code while another VP executes each of them for the first time. */
 struct lock_race {
 	uint8_t *pages;
 	volatile uint32_t turn;

@@ -255,7 +255,7 @@ static void test_page_walk(struct guest *guest)
 	protect(guest, PAGE_TABLE_4M, 1, NO_EXECUTE);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "page tables need not be executed");
+	check(guest_is_done(&run), "a page walk needs no execute right");
 	protect(guest, PAGE_TABLE_4M, 1, 0);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -343,8 +343,10 @@ static void test_race(struct guest *guest)
 
 /* ------------------------------------------------------------------ overlays and large pages */
 
-/* Whether each kind of access to the overlay at @at succeeds if @access has its right, and else is denied
- * without effect. */
+/*
+ * Whether each kind of access to the overlay at @at succeeds if @access permits it, and otherwise
+ * is denied without effect.
+ */
 static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_t *memory)
 {
 	struct backend_run run;
@@ -410,8 +412,10 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 		for (unsigned int i = 0; i < 2000 && *place == before; i++)
 			usleep(1000);
 		stuck += *place == before;
-		/* A lock has two effects: the overlay loses a right, or is hidden and the denied RAM is
-		 * accessed. */
+		/*
+		 * VTL1 can take a right in two forms: the overlay loses it, or the overlay is
+		 * hidden and the RAM is denied.
+		 */
 		if (round & 1) {
 			guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_ONLY);
 		} else {

@@ -47,7 +47,10 @@ __asm__(".pushsection .rodata\n"
 	"g_system: mov %cr2, %rax; mov %cr3, %rbx; mov %cr4, %rcx; str %dx; sldt %si; mov %fs, "
 	"%di\n"
 	"mov %fs:0, %r8; out %al, $0x10\n"
-	/* Uses a translation, changes it and uses it again; then again after an exit. */
+	/*
+	 * Loads through a page table entry, changes the entry and loads again; then again after an
+	 * exit.
+	 */
 	"g_stale: mov (%rdi), %rax; mov %rcx, (%rsi); mov (%rdi), %rbx; out %al, $0x10\n"
 	"mov (%rdi), %rdx; out %al, $0x10\n"
 	"guest_code_end:\n"
@@ -103,7 +106,7 @@ static void test_system_registers(struct guest *guest)
 	before = *state;
 	run = guest_run_on(guest, 0, 0);
 	after = guest_get(guest, 0, 0, VCPU_GPR | VCPU_SYSTEM);
-	/* On AMD CPUs CR4.MCE is that of the host. */
+	/* On AMD CPUs the guest runs with the host's CR4.MCE. */
 	check(guest_is_done(&run) && after->gpr[GPR_RAX] == 0x123456789abc &&
 		      after->gpr[GPR_RBX] == PAGE_TABLES &&
 		      (after->gpr[GPR_RCX] & ~(uint64_t)X64_CR4_MCE) == before.cr4 &&
@@ -699,7 +702,10 @@ static void test_deadline(struct guest *guest)
 	uint64_t now, slice = guest->features.tsc_hz / 50;
 
 	guest_start(guest, 0, 0, GUEST(g_spin));
-	/* On a busy host a deadline can pass before the guest has executed anything: a longer one follows. */
+	/*
+	 * On a busy host a deadline can pass before the guest has executed anything: retry with a
+	 * longer one.
+	 */
 	do {
 		run.deadline = guest->ops->tsc(guest->backend) + slice;
 		do {

@@ -64,7 +64,7 @@ enum {
 };
 
 #define GIB	    (UINT64_C(1) << 30)
-#define LOW_PAGE    0x30000u  /* of g_init */
+#define LOW_PAGE    0x30000u  /* page that g_init accesses */
 #define WINDOW	    (2 * GIB) /* GVA that is mapped to hidden memory */
 #define PDPT	    (PAGE_TABLES + 0x1000)
 #define RESERVED    (2 * GIB)

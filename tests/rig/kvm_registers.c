@@ -181,8 +181,9 @@ static bool host_is_emulated(void)
 }
 
 /*
- * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's, and ignores a
- * CR0 with PG if EFER.LME is set and CR4.PAE is not: the host then continues without paging and crashes.
+ * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's. If
+ * EFER.LME is set and CR4.PAE is not, it ignores CR0.PG: the host continues without paging and
+ * crashes.
  */
 static bool loses_the_host(const struct vcpu_state *state)
 {

@@ -87,9 +87,9 @@ static void random_ipi(struct machine *m, unsigned int vcpu, bool mixed)
 }
 
 /*
- * Whether an APIC may be disabled by its SVR. On VMX in x2APIC mode, KVM then leaves the TPR threshold as it
- * is, and the next entry fails when the guest has lowered its TPR below it (SDM 3C 27.2.1.1): the vCPU is
- * lost.
+ * Whether the test may disable an APIC by its SVR. On VMX in x2APIC mode, KVM does not update the
+ * TPR threshold afterwards: if the guest has lowered its TPR below it, the next entry fails and the
+ * vCPU is lost (SDM 3C 27.2.1.1).
  */
 static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 {

@@ -22,12 +22,13 @@ _Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE,
 	       "a list has space for all commands");
 
 /*
- * The guest, 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current command.
- * TAKE sets IF for one interrupt: the handler does not return, but continues with the next command and IF
- * clear. A fault of a command is recorded in it.
+ * The guest, 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current
+ * command. TAKE sets IF for one interrupt: the handler does not return, but continues with the next
+ * command and IF clear. A command that faults records its vector.
  *
- * WBINVD causes an exit. QEMU's software SVM rarely (once in 90,000 rounds) delivers a vector a second time
- * at the first exit after its delivery; after the WBINVD this only records the same vector again.
+ * WBINVD causes an exit. QEMU's software SVM rarely (once in 90,000 rounds) delivers a vector a
+ * second time at the first exit after its delivery; after the WBINVD this only records the same
+ * vector again.
  */
 extern const uint8_t lapic_guest_begin[], lapic_guest_stubs[], lapic_guest_end[];
 __asm__(".pushsection .rodata\n"

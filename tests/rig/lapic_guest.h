@@ -30,9 +30,9 @@ enum operation {
 
 struct command {
 	uint32_t operation;
-	uint32_t address; /* guest-physical, or the MSR */
+	uint32_t address; /* GPA or MSR number */
 	uint32_t low, high;
-	uint32_t result_low, result_high; /* of a read; of TAKE: the vector, or 0 */
+	uint32_t result_low, result_high; /* value read; for TAKE: the vector, or 0 */
 	uint32_t fault;			  /* vector of the fault that the command had, or 0 */
 	uint32_t unused;
 };

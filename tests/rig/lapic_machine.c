@@ -209,7 +209,7 @@ bool machine_run_and_compare(struct machine *m, unsigned int vcpu)
 	return same;
 }
 
-/* Every register but the current count: time is not the same on both sides. */
+/* Excludes the current count, since time differs between both sides. */
 static bool is_compared(uint32_t reg)
 {
 	return reg != REG_CURRENT_COUNT && vsm_lapic_register_name(reg);

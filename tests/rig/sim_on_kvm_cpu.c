@@ -19,8 +19,10 @@ static uint64_t mask_of(uint8_t size)
 	return size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
 }
 
-/* Encodes opcode @one for a byte, else @many, with prefixes for the size and for a length of
- * SIM_INSTRUCTION_LENGTH. */
+/*
+ * Encodes opcode @one for size 1, @many for other sizes, with prefixes for the size and for a
+ * length of SIM_INSTRUCTION_LENGTH.
+ */
 static void encode_sized(uint8_t *code, uint8_t size, uint8_t one, uint8_t many)
 {
 	code[0] = size == 8 ? 0x48 : size == 2 ? 0x66 : 0x3e;

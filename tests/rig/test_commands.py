@@ -271,7 +271,7 @@ class Trouble(RigTest):
 
 
 class Places(RigTest):
-    """Working folders, users, and several rigs at once."""
+    """Working folders, users, and several rigs at the same time."""
 
     def test_two_guests_run_at_once(self):
         with contextlib.ExitStack() as stack:
@@ -347,7 +347,7 @@ class Places(RigTest):
         said = b''
         until = time.monotonic() + TIMEOUT
         # Each step: the output to wait for, then the input to send. Ctrl-C must reach the guest and
-# end `cat` there; otherwise its shell does not prompt for the next command.
+        # end `cat`; otherwise its shell does not prompt for the next command.
         steps = [(b'/work #', b'echo be""gin; cat\n'), (b'begin', b'mark\n'), (b'mark', b''),
                  (b'mark', b'\x03'), (b'/work #', b'echo $((6 * 7)) $(uname -r); exit\n')]
         at = 0

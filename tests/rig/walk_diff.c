@@ -370,8 +370,8 @@ static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 }
 
 /*
- * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none when one has a reserved bit (SDM
- * 3A 4.4.1). In the latter case it keeps older ones, so the results cannot be compared.
+ * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none if one has a reserved bit (SDM 3A
+ * 4.4.1). If it loads none, it uses older ones, so the results cannot be compared.
  */
 static bool kvm_has_pdptes(const struct list *list)
 {
@@ -483,7 +483,7 @@ static void report_mode(enum paging paging, const struct count *c)
 	check(c->translated && !c->wrong_translations, "%s: KVM_TRANSLATE", name);
 }
 
-/* Of 16 lists: 32-bit 3, PAE 3, 4-level 7, 5-level 3. */
+/* Of 16 lists, 3 have 32-bit paging, 3 PAE, 7 4-level and 3 5-level paging. */
 static enum paging paging_of(uint64_t n, const struct guest *guest)
 {
 	static const enum paging order[16] = {2, 0, 1, 3, 2, 2, 0, 1, 3, 2, 2, 0, 1, 3, 2, 2};

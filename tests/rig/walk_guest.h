@@ -57,7 +57,7 @@ struct item {
 	uint64_t error_code, cr2;
 	uint64_t at; /* RIP of the exception */
 	uint64_t data;
-	/* Not accessed by the guest. */
+	/* Used by the test only. */
 	uint32_t kind;
 	uint32_t user;
 };

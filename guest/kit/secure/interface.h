@@ -22,7 +22,7 @@
 #endif
 
 #define SECURE_KERNEL_VERSION	  3u
-#define SECURE_KERNEL_PAGES_MAX	  256u	 /* of one SECURE_KERNEL_LOCK_RANGE */
+#define SECURE_KERNEL_PAGES_MAX	  256u	 /* pages of one SECURE_KERNEL_LOCK_RANGE */
 #define SECURE_KERNEL_MEASURE_MAX 16384u /* bytes of one SECURE_KERNEL_MEASURE */
 #define SECURE_KERNEL_HMAC_MAX	  4096u	 /* bytes of one SECURE_KERNEL_HMAC */
 #define SECURE_KERNEL_SECRET_MAX  1024u	 /* bytes of one SECURE_KERNEL_SEAL */
@@ -181,7 +181,7 @@ struct secure_kernel_log {
 	uint64_t count; /* entries written since boot */
 	uint64_t reserved[7];
 	struct secure_kernel_log_entry
-		entry[SECURE_KERNEL_LOG_ENTRIES]; /* n is in (n - 1) % ENTRIES */
+		entry[SECURE_KERNEL_LOG_ENTRIES]; /* sequence n is at (n - 1) % ENTRIES */
 };
 
 /* ------------------------------------------------------------------ the image, for its loader */
@@ -198,7 +198,7 @@ struct secure_kernel_header {
 	uint32_t file_size;   /* bytes of the image */
 	uint32_t memory_size; /* file_size and the zeroed data that follows */
 	uint32_t entry;	      /* offset of the first instruction */
-	uint32_t stack_end;   /* offset */
+	uint32_t stack_end;   /* offset of the end of the stack */
 	uint32_t reserved;
 	/* The loader fills in: */
 	uint64_t base; /* address of the region */

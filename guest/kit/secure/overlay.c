@@ -8,8 +8,8 @@
 #include "kit/hypercall.h"
 
 /*
- * The registers that place overlay pages, of VTL0 on each VP; the first two are the same on every
- * VP.
+ * Registers of VTL0 that place overlay pages. Each VP has its own, except of the first two, which
+ * all VPs share.
  */
 static const uint32_t names[] = {
 	HV_X64_REGISTER_HYPERCALL, HV_REGISTER_REFERENCE_TSC, HV_REGISTER_VP_ASSIST_PAGE,

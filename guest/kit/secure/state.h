@@ -15,7 +15,7 @@
 #include "kit/secure/secure.h"
 #include "kit/vtl.h"
 
-/* State of one VP, beside the kit's struct cpu. */
+/* State of one VP, in addition to the kit's struct cpu. */
 struct processor {
 	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded when VTL1 returns */
 	uint8_t *in, *out;	/* a page each: copies of VTL0's arguments and results */
@@ -37,7 +37,7 @@ struct secure_state {
 	uint64_t intercepts;
 	uint64_t log_sequence;
 	struct secure_kernel_log *log;
-	struct policy *policy; /* one page, mapped read-only in VTL1 once locked */
+	struct policy *policy; /* one page; read-only for VTL1 after the policy is locked */
 	struct processor processor[CPU_MAX];
 };
 

@@ -23,7 +23,7 @@ static const char *prepare(void)
 	return reason;
 }
 
-/* FIPS 180-4's example "abc", and a page of zeros; both across pages. */
+/* The example "abc" of FIPS 180-4, and a page of zeros; both cross the end of a page. */
 static void digests_are_right(void)
 {
 	static const uint8_t letters[] = {'a', 'b', 'c'};

@@ -172,7 +172,7 @@ static const struct chipset {
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc
 #define PAM_REGISTERS  7u
-#define PAM_RAM	       0x33u /* reads and writes, both halves */
+#define PAM_RAM	       0x33u /* both halves of the range: reads and writes go to RAM */
 #define SMRAM_OPEN     0x4au /* D_OPEN, G_SMRAME, segment A */
 #define SMRAM_CLOSED   0x0au
 #define G_SMRAME       0x08u

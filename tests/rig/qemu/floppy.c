@@ -21,7 +21,7 @@ enum {
 
 #define CHANNEL		 2u
 #define MASKED		 4u
-#define TO_MEMORY	 0x44u /* single transfers, upwards */
+#define TO_MEMORY	 0x44u /* single transfers, ascending addresses */
 #define FROM_MEMORY	 0x48u
 #define MOTOR_DMA_ON	 0x1cu
 #define STATUS_REQUEST	 0x80u
@@ -33,7 +33,7 @@ enum {
 #define SENSE_INTERRUPT	 0x08u
 #define SECTORS_PER_PAGE 8u
 #define RESULTS		 7u
-#define ERROR_BITS	 0xc0u /* of the first result */
+#define ERROR_BITS	 0xc0u /* error bits of the first result byte */
 
 static bool put(uint8_t byte)
 {

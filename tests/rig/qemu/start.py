@@ -164,7 +164,7 @@ SCRIPTS = {
 
 
 def run(prepare, words):
-    """Replaces this process by the command that prepare(words) returns. Returns the exit status if there is none."""
+    """Executes the command that prepare(words) returns in place of this process. Returns a status if prepare() fails."""
     try:
         command = prepare(words)
     except Unavailable as error:
