@@ -55,8 +55,8 @@ enum vsm_engine {
 	VSM_ENGINE_ATTR = 2,
 	/*
 	 * KVM's nested virtualization on a stock kernel of an AMD host: read, write, execute,
-	 * writes of registers. No RAM, overlay or device may be in the 2 GiB below half of the
-	 * guest's physical address space.
+	 * writes of registers. No RAM, overlay or device may be in the 2 GiB that end at the middle
+	 * of the guest's physical address space.
 	 */
 	VSM_ENGINE_NESTED = 3,
 };
@@ -129,8 +129,8 @@ void vsm_partition_destroy(struct vsm_partition *partition);
 /*
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
  * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. RAM
- * reads as zero afterwards if a VTL above 0 was enabled that had not cleared ZeroMemoryOnReset.
- * Connections are kept.
+ * reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. Connections are
+ * kept.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
  * run until a reset succeeds.
@@ -337,8 +337,8 @@ int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *d
  * mappings while the guard is suspended. From one thread at a time.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: the guard is already in that state;
- * -ENOTSUP: this host cannot guard a mapping; -ENOMEM and other errors of the host, after which the
- * guard is suspended.
+ * -ENOTSUP: this host cannot guard a mapping; -ENOMEM and other errors of the host. After an error
+ * the guard is in its previous state.
  */
 int vsm_memory_guard(struct vsm_partition *partition, bool on);
 
@@ -356,7 +356,7 @@ int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64
 
 /* ------------------------------------------------------------------ running a VP */
 
-/* The VP may be run again after each of them. */
+/* vsm_vp_run() may be called again after each of them. */
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
@@ -412,7 +412,7 @@ struct vsm_exit {
 
 /*
  * Runs the VP until an exit for the VMM. Before the next call, the VMM stores the result of an IO
- * or MMIO read at *io.data or *mmio.data of the exit. @exit is valid until the next call.
+ * or MMIO read where io.data or mmio.data points to. @exit is valid until the next call.
  *
  * Returns: 0; -EBUSY: another thread runs the VP; -EIO: the VP had VSM_EXIT_ERROR.
  */
@@ -667,7 +667,7 @@ int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
 void vsm_trace_stop(struct vsm_partition *partition);
 /*
  * Reads up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: number of
- * records that were overwritten unread.
+ * records that were overwritten unread or dropped.
  *
  * Returns: the number read, 0 also if there was never a trace.
  */

@@ -140,7 +140,7 @@ int vsm_vp_get_x86(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_state *state, 
 /*
  * Sets @groups in the order CONTROL, SEGMENTS, GENERAL, DEBUG, MSRS, XSAVE, EVENTS, ACTIVITY; stops
  * at the first value that is refused, which is logged. Values are checked one by one; a combination
- * that no CPU can run is VSM_EXIT_SHUTDOWN at the next run. xsave_size must be that of
+ * that no CPU can run causes VSM_EXIT_SHUTDOWN at the next run. xsave_size must be that of
  * vsm_vp_get_x86(). Any thread; waits as vsm_vp_set_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown group, a value that this CPU or the

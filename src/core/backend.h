@@ -176,7 +176,7 @@ struct backend_guard {
 /* ------------------------------------------------------------------ running */
 
 enum backend_exit {
-	BACKEND_EXIT_INTERRUPTED, /* kicked, interrupted by a signal, or handled by the backend */
+	BACKEND_EXIT_INTERRUPTED, /* kicked, a signal, or an exit that the backend has handled */
 	BACKEND_EXIT_DEADLINE,	  /* run.deadline has passed */
 	BACKEND_EXIT_HYPERCALL,	  /* RIP at the instruction, `length` long; not executed */
 	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not emulate */

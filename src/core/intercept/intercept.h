@@ -3,12 +3,13 @@
  * Secure intercepts (TLFS "Secure Intercepts"): accesses of a lower VTL that are reported to a
  * higher one.
  *
- * Each function builds the message, posts it to SINT0 of the intercepting VTL on the same VP, and
- * returns true: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the
- * instruction, which had no effect. False: no VTL intercepts it.
+ * Each function builds the message and posts it to SINT0 of the intercepting VTL on the same VP:
+ * the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the instruction, which
+ * had no effect.
  *
  * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers
- * take the exit back (vp_take_back) when they return true: it needs no answer.
+ * return false if no VTL intercepts the access; otherwise they take the exit back (vp_take_back()),
+ * so that it needs no answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H

@@ -41,16 +41,17 @@ uint8_t interrupt_take_eoi(struct vsm_vp *vp);
 
 /*
  * The highest VTL above the active one that has an interrupt or NMI to take, and so is entered
- * next; -1: none. First expires timers of all VTLs. Owner.
+ * next; -1: none. First expires timers of all VTLs and takes events of the higher ones. Owner.
  */
 int interrupt_due(struct vsm_vp *vp);
 /* TSC of the next expiry of a timer of any VTL of the VP, UINT64_MAX: none. Owner. */
 uint64_t interrupt_deadline(struct vsm_vp *vp);
 
 /*
- * Before each entry: takes events and expired timers of every VTL, raises VINA, enters a higher VTL
- * whose interrupt preempts the active one, and fills run->inject, interrupt_window, cr8, deadline.
- * Returns false if the active VTL cannot run now (halted, waiting). Owner.
+ * Before each entry: expires timers of every VTL, takes events of the active and higher VTLs,
+ * raises VINA, enters a higher VTL whose interrupt preempts the active one, and fills run->inject,
+ * interrupt_window, cr8, deadline. Returns false if the active VTL cannot run now (halted,
+ * waiting). Owner.
  */
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
 /* After each exit: CR8, EOI assist. Owner. */

@@ -86,8 +86,8 @@ struct gva_walk {
 };
 
 /*
- * Translates a GVA of @vtl of @vp. @access, @flags, @ad as in vsm/walk.h. @check_page: also check
- * the VTL's right to this access to the page found. Only the owner of @vp.
+ * Translates a GVA of @vtl of @vp. @access, @flags, @ad as in vsm/walk.h. @check_page: also checks
+ * whether the VTL may make this access to the page found. Only the owner of @vp.
  */
 enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,

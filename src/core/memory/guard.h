@@ -23,8 +23,8 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 
 /*
  * Suspends the guard of all mappings, or resumes it with the present rights. VPs are stopped,
- * memory lock held for writing. -EALREADY: nothing to change; after another -errno the guard is
- * suspended. Logged.
+ * memory lock held for writing. -EALREADY: nothing to change. After another -errno the guard is in
+ * its previous state. Logged.
  */
 int guard_turn(struct vsm_partition *partition, bool on);
 

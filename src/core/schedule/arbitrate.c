@@ -4,10 +4,10 @@
  * Management").
  *
  * Every VTL has its own APIC, and interrupts are posted to all of them; only that of the active VTL
- * is connected to the VP. Before each entry the VTLs above the active one are checked from the
- * highest down: one with a vector above its own processor priority is entered immediately, whatever
- * RFLAGS.IF is in either VTL. The decision depends only on IRR, ISR and TPR, so a vector that the
- * TPR masks never causes an entry (P12).
+ * is connected to the VP. Before each entry the VTLs above the active one are checked: the highest
+ * one that has an NMI, or a vector above its own processor priority, is entered, whatever RFLAGS.IF
+ * is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the TPR masks never
+ * causes an entry (P12).
  */
 #include <string.h>
 

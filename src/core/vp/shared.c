@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * State that the VTLs of a VP share (TLFS "Shared State"): general registers except RSP, CR2, DR0
- * to DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. Everything else is
- * private: each VTL has its own register file.
+ * to DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. The other registers of a
+ * register file are private to its VTL.
  *
  * In the register file of an inactive VTL, shared registers are stale. Only vtl_move_shared()
  * copies them, at each change of the active VTL.
