@@ -4,12 +4,12 @@
  * give the same result. Both are measured alternately in the same run, so that a slow or busy
  * machine slows both.
  *
- * static void post(void *arg, uint64_t n)  { ... does it n times ... } static void store(void *arg,
- * uint64_t n) { ... the least it could cost, n times ... }
+ *	static void post(void *arg, uint64_t n) { ... does it n times ... }
+ *	static void store(void *arg, uint64_t n) { ... the floor, n times ... }
  *
- * struct bench bench = bench_begin(argc, argv);
- *
- * bench_against(&bench, "lapic.post", post, store, &state, 3.0); return bench_end(&bench);
+ *	struct bench bench = bench_begin(argc, argv);
+ *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
+ *	return bench_end(&bench);
  *
  * Prints a line per figure: name, value, unit, floor, ratio, limit of the ratio; or name, value,
  * unit, maximum. With --json one object per line. bench_end() returns 1 if a limit or maximum was

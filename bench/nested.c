@@ -156,7 +156,10 @@ static void *touch_all(void *opaque)
 	return NULL;
 }
 
-/* Removes KVM's mappings of the area, by removing rights and granting them again. */
+/*
+ * Removes KVM's mappings of the area, by removing rights and granting them again. Restricts a page in each
+ * 2 MiB, so that new mappings are of single pages.
+ */
 static void unmap(struct guest *guest)
 {
 	protect(guest, AREA, AREA_PAGES, GPA_READ);

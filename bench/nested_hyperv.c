@@ -4,7 +4,7 @@
  * the VTL's hypercall is an exit of L2 that KVM reflects to L1, and L1 enters the other VTL by
  * VMRUN. L1 copies no registers besides those of VMRUN and #VMEXIT, so the figure is a lower bound.
  *
- * The floor is a bare exit of KVM, as in bench/vtl, which measures this library.
+ * The floor is two bare exits of KVM, as in bench/vtl, which measures this library.
  */
 #include <sys/ioctl.h>
 

@@ -329,7 +329,7 @@ static void check_violation(const struct machine *machine)
 			"L2's violation");
 }
 
-/* As violations(), but L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
+/* Violations for which L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
 static void violations_by_ioctl(void *opaque, uint64_t n)
 {
 	const struct machine *machine = opaque;

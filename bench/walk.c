@@ -129,7 +129,7 @@ static void walk_by_function(void *arg, uint64_t n)
 	walks(&other, n, VSM_WALK_READ, VSM_WALK_AD_LEAVE);
 }
 
-/* Each page once with A and D clear, then again: both figures include clearing them. */
+/* Clears A and D of all pages and then walks each page once. The floor clears them, too. */
 static void clearing(void *arg, uint64_t n, enum vsm_walk_ad ad)
 {
 	for (uint64_t i = 0; i < n; i++) {

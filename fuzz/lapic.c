@@ -375,7 +375,7 @@ static void make(struct machine *m, uint8_t choice)
 	for (uint32_t i = 0; i < APICS; i++) {
 		struct vsm_lapic_config config = {
 			.id = i,
-			/* Features from the input; x2APIC always. */
+			/* Features from the input. */
 			.flags = (uint32_t)choice >> 2 & 0x3f,
 			.tsc_khz = rates[choice & 3].tsc_khz,
 			.timer_khz = rates[choice & 3].timer_khz,

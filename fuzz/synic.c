@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest that writes random bytes to its SynIC pages and turns its SINTs and timers on and off
- * while messages and events arrive. Queues stay within their bound, and nothing is written outside
- * of the slot.
+ * while messages and events arrive. Queues stay within their bound, and nothing is written beyond
+ * the pages.
  *
  * An input is an array of `struct step`.
  */
@@ -27,7 +27,7 @@ struct step {
 	uint64_t value;
 };
 
-/* Payload bytes beyond a message's size are zero, not data of the host or of another message. */
+/* Posts a message of any type and size, with payload bytes 0xa5. */
 static void post(struct vsm_partition *partition, const struct step *step)
 {
 	struct hv_message message = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm inspect SOCKET [PATH
- *  COMMAND]`: the client of `vsm run --control`.
+ * `vsm inspect SOCKET [PATH | COMMAND]`: the client of `vsm run --control`.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -5,12 +5,12 @@ A mark is a comment directly above a test function:
 
     /* shows: hypercall HvCallVtlCall; register HvRegisterSint0 to HvRegisterSint15; refuses: hypercall HvCallReadGpa */
 
-"shows:" begins items that work, "refuses:" items of which the test shows the refusal. An item is a kind and a name
-(subjects.py), and one of
+"shows:" begins items that work, "refuses:" items of which the test shows the refusal. Items are written as a kind and
+names (subjects.py), in one of these forms:
 
     KIND NAME[, NAME...]    each of these
     KIND NAME to NAME       both items and all between them
-    KIND of TABLE     those in the rows of the array TABLE, which the test uses
+    KIND of TABLE           those in the rows of the array TABLE, which the test uses
 
 A mark counts if the test is a registered case that does not always skip, and if it, a function that it calls, or an
 array or macro that it uses names each item (except rules, features, recommendations and entry reasons).

@@ -111,7 +111,7 @@ def msrs():
 
 
 def bits(word, macro, prefix, implemented):
-    """Bits of CPUID leaves 3 and 4; the macro of cpuid.c names those that are implemented."""
+    """Bits of CPUID leaves 0x40000003 and 0x40000004; a macro of cpuid.c names those that are implemented."""
     items = listed(header("cpuid_features.h"), macro, prefix=prefix)
     text = re.search(r"#define " + implemented + r"((?:.*\\\n)*.*)", source("#define " + implemented)).group(1)
     named = set(re.findall(r"\w+\((\w+)\)", text))

@@ -23,7 +23,7 @@ del sys.argv[1:]
 OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '2')
 # Threads with a filter of their role.
 ROLES = ('vp0', 'vp1', 'control')
-# Status of a process that SIGSYS (31) ended.
+# Exit status after a refused system call: 128 + SIGSYS.
 REFUSED = 128 + 31
 
 

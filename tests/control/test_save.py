@@ -309,7 +309,7 @@ class File(unittest.TestCase):
                 for command, name in (('save', 'saved'), ('core', 'core')):
                     subprocess.run([VSM, 'inspect', machine.path, command, name], cwd=folder, timeout=TIMEOUT, check=True)
                 assert sorted(os.listdir(other)) == ['core', 'saved']
-            # As the unit does: the saved machine is in the current folder.
+            # As the systemd unit does: the saved machine is in the current folder.
             with Machine('--restore', 'saved', folder=folder, name='c', cwd=other) as machine:
                 assert machine.state() == 'running'
                 assert machine.ask('nmi', vp=0)['ok']

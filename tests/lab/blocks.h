@@ -42,7 +42,7 @@ enum ending {
  * in the kernel. */
 void machine_create(struct raw_kvm *machine, uint64_t ram_size, bool irqchip);
 
-/* Sets RIP and all other registers: RSP below STACK, RAX 0x5555, RDX 0x60. */
+/* Sets all general registers: RSP to STACK, RAX to 0x5555, RDX to 0x60, others without a parameter to 0. */
 void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
 /* As cpu_start(), in 32-bit mode without paging, with flat segments, @cr3 and @cr4. */
 void cpu_start_32(struct raw_kvm *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);

@@ -2,8 +2,8 @@
 /*
  * Shared by the tests of src/backend/kvm: a backend without the core, and tiny 64-bit guests on it. The page
  * tables map GVA = GPA for the first gigabyte and the one below 4 GiB, with large pages except in [4 MiB, 6
- * MiB). Every exception and interrupt ends in an OUT to PORT_TRAP; the vector is on top of the stack, above
- * the CPU's frame.
+ * MiB). Every exception and interrupt ends in an OUT to PORT_TRAP; RSP points to the vector, which the CPU's
+ * frame follows.
  */
 #ifndef KVM_GUEST_H
 #define KVM_GUEST_H
@@ -43,7 +43,7 @@ void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_
  */
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size);
-/* As guest_create(), with System Management Mode (and engine uffd). */
+/* As guest_create_with(), with engine uffd and System Management Mode. */
 int guest_create_smm(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
 void guest_destroy(struct guest *guest);
 /* Appends memory from a new file to the map. Returns 0 or -errno. */
@@ -74,7 +74,7 @@ struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend
 				enum backend_answer answer);
 /*
  * Returns the vector of the exception or interrupt that ended in this exit, or -1. @frame gets the
- * CPU's frame above the vector.
+ * CPU's frame, which follows the vector.
  */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
 

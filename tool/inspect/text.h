@@ -6,7 +6,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Replaces control characters in strings of the JSON text @json, also escaped ones, by question marks. */
+/*
+ * Replaces control characters in strings of the JSON text @json, also escaped ones, by question marks, and
+ * short escapes, such as that of a line feed, by a slash.
+ */
 void inspect_make_printable(char *json);
 /* Prints the value of an answer, one line per member. */
 void inspect_print_value(FILE *out, const json_t *value);

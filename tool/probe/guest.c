@@ -66,7 +66,7 @@ bool guest_is_late(const struct probe_guest *guest)
 	return atomic_load(&guest->watchdog->late);
 }
 
-/* Kicks the vCPU permanently when the time limit expires. */
+/* Kicks the vCPU repeatedly when the time limit has expired. */
 static void *watchdog(void *opaque)
 {
 	struct probe_watchdog *own = opaque;

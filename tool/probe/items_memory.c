@@ -4,7 +4,7 @@
 
 #include "probe.h"
 
-/* Required by the engine uffd: vsm_partition_create() fails without any of these. */
+/* The cost of an item that engine uffd requires: without it vsm_partition_create() fails. */
 #define NO_PROTECTION "without the kernel part nothing runs, as no page could be protected"
 
 static const struct probe_item items[] = {

@@ -94,8 +94,8 @@ static bool is_of_uffd(const struct probe_item *item)
 }
 
 /*
- * Whether the engine attr works without the items of is_of_uffd(); without self-tests, according to
- * the kernel.
+ * Whether the engine attr works, which needs no items of is_of_uffd(). Without a result of the
+ * self-tests: whether KVM has its capability.
  */
 static bool has_attr(const struct probe *probe)
 {
@@ -124,7 +124,7 @@ static bool is_open(const struct probe_finding *finding)
 	       finding->item->need != PROBE_OPTIONAL;
 }
 
-/* Missing items precede unknown ones; within both, required ones come first. */
+/* Required items decide before wanted ones; of each, missing ones before unknown ones. */
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;

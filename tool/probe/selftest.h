@@ -31,7 +31,7 @@ struct selftest_result {
 
 struct selftest {
 	struct probe_env *env;
-	unsigned int timeout_ms; /* slightly less than the parent's limit */
+	unsigned int timeout_ms; /* three quarters of the parent's limit */
 	struct selftest_result result;
 };
 

@@ -7,7 +7,7 @@ const CELL = 13;      // CSS pixels
 const CELLS_MAX = 4096;
 const RUNS_MAX = 300; // rows of the table of ranges
 
-// Names of rights, strictest first; k and u mark execute rights that differ (MBEC).
+// The name of rights; with MBEC, k or u marks a right to execute in one of kernel and user mode.
 function rightsName(access) {
   if (!access) return 'none';
   const execute = access & 12;
@@ -49,7 +49,7 @@ function drawGlyph(context, kind, x, y, size) {
 }
 
 function drawCell(context, parts, x, y, size) {
-  // Stacks the parts by size, each with a visible minimum.
+  // Stacks the parts, with heights in proportion to their sizes but a visible minimum.
   const total = parts.reduce((sum, part) => sum + part[1], 0);
   let top = y;
   parts.forEach(([kind, part], i) => {
@@ -93,7 +93,7 @@ class MemoryMap {
     redraws.push(() => this.draw());
   }
 
-  // Selects the grains from the first to the last that are ever restricted.
+  // Finds the grains from the first to the last that are ever restricted.
   choosePart() {
     let low = Infinity, high = 0;
     for (const change of this.changes) {

@@ -36,7 +36,7 @@ struct timeline {
 	struct timeline_lane *lane; /* [vps] */
 	struct trace_track track;
 	uint32_t labels;
-	uint64_t label[TIMELINE_LABELS]; /* kind and number */
+	uint64_t label[TIMELINE_LABELS]; /* event and number: label_key() */
 };
 
 /* Returns the kind of mark for a record, or -1. */
