@@ -41,8 +41,7 @@ int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *c
  * A feature MSR of the host (KVM_GET_MSR_FEATURE_INDEX_LIST), such as IA32_ARCH_CAPABILITIES. Any
  * thread; needs no partition.
  *
- * Returns: 0; -ENOENT: KVM has no such feature MSR; -ENODEV, -EACCES: no access to /dev/kvm;
- * -ENOMEM; other errors of the host.
+ * Returns: 0; -ENOENT: KVM has no such feature MSR; -ENODEV, -EACCES: no access to /dev/kvm.
  */
 int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
 

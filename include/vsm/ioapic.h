@@ -156,8 +156,9 @@ enum vsm_ioapic_outcome vsm_ioapic_set_line(struct vsm_ioapic *ioapic, uint32_t 
 
 /*
  * The EOI of a level-triggered interrupt, from the broadcast of a local APIC or the EOI register:
- * clears remote IRR of every pin with that vector, and sends again for each whose input is still
- * asserted [DS 3.2.4, bit 14]. Returns: the number of pins with that vector.
+ * clears remote IRR of every pin with that vector, and sends a message again for each of these
+ * whose input is still asserted [DS 3.2.4, bit 14]. Returns: the number of pins whose remote IRR
+ * was cleared.
  */
 uint32_t vsm_ioapic_eoi(struct vsm_ioapic *ioapic, uint8_t vector);
 
@@ -214,8 +215,8 @@ int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format fo
  * changed and *@refusal (may be NULL) filled in when the blob is not legal for this I/O APIC: its
  * pins, version and kind of input must be those of the configuration.
  *
- * Reserved bits of entries, and remote IRR for delivery modes without an EOI, are dropped: a state
- * from KVM may have them set.
+ * KVM's format may have reserved bits of entries set, and remote IRR for delivery modes without an
+ * EOI: these are dropped. In VSM_IOAPIC_FORMAT_1 they are refused.
  */
 int vsm_ioapic_import(struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, const void *blob,
 		      size_t size, struct vsm_ioapic_refusal *refusal);

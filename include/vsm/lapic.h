@@ -230,7 +230,8 @@ struct vsm_lapic {
 /*
  * Makes @apic a local APIC in its power-up state, enabled (xAPIC mode) at VSM_LAPIC_DEFAULT_BASE.
  * Returns 0, or -EINVAL (with @apic unchanged) for a frequency of 0, max_phys_bits out of 32..52,
- * an unknown flag, or an ID that needs x2APIC (above 255) without VSM_LAPIC_HAS_X2APIC. [owner]
+ * an unknown flag, an ID of 0xffffffff, or one of 255 and more without VSM_LAPIC_HAS_X2APIC.
+ * [owner]
  */
 int vsm_lapic_init(struct vsm_lapic *apic, const struct vsm_lapic_config *config);
 
@@ -239,8 +240,8 @@ void vsm_lapic_reset(struct vsm_lapic *apic);
 
 /*
  * Sets the state after INIT: as after RESET, but ID, IA32_APIC_BASE and thereby the mode and the
- * x2APIC LDR are kept (SDM 11.4.7.3, 11.12.5.1). Pending events are dropped, except a SIPI that was
- * posted after that INIT. Call vsm_lapic_router_update() afterwards. [owner]
+ * x2APIC LDR are kept (SDM 11.4.7.3, 11.12.5.1). Pending events are dropped, except an INIT or a
+ * SIPI that was posted after this INIT. Call vsm_lapic_router_update() afterwards. [owner]
  */
 void vsm_lapic_init_reset(struct vsm_lapic *apic);
 
@@ -277,7 +278,8 @@ bool vsm_lapic_mmio_read(struct vsm_lapic *apic, uint64_t now, uint32_t offset, 
 
 /*
  * A guest's write to the register page, with the arguments and results of vsm_lapic_mmio_read().
- * Ignored unless it is an aligned 32-bit write to a register; reserved bits are ignored. [owner]
+ * Ignored unless it is an aligned 32-bit write to a register; reserved bits are ignored, and a
+ * reserved address sets ESR bit 7. [owner]
  */
 bool vsm_lapic_mmio_write(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			  uint64_t value, struct vsm_lapic_effect *effect);
