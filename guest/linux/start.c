@@ -149,7 +149,7 @@ static int __init vsm_init(void)
 	int error;
 
 	if (!hv_is_hyperv_initialized() || (ms_hyperv.priv_high & privileges) != privileges) {
-		pr_err("vsm: no VSM offered here: CPUID 0x40000003 does not say so\n");
+		pr_err("vsm: no VSM offered here: CPUID 0x40000003 does not report it\n");
 		return -ENODEV;
 	}
 	vsm_region = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, REGION_ORDER);

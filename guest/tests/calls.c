@@ -151,7 +151,7 @@ static const struct tap_case cases[] = {
 	 overlay_is_not_its_ram},
 	{"a protection hides the overlay at its page, and stays when the overlay is removed (P05)",
 	 protection_survives_overlay},
-	{"VTL0 finds RAM where VTL1 has its hypercall page, and cannot change that page (P06)",
+	{"VTL0 reads RAM at the GPA of VTL1's hypercall page, and cannot change that page (P06)",
 	 look_at_vtl1_page},
 	{"VTL0 cannot protect memory", vtl0_cannot_protect},
 	{"VTL0 can neither read nor write registers of VTL1", vtl0_cannot_look_up},

@@ -193,8 +193,7 @@ static const struct tap_case cases[] = {
 	{"a VTL call starts VTL1 at its context, with registers at reset and an enabled APIC (P23)",
 	 vtl1_starts_at_its_context},
 	{"VTL1 enables itself on exactly the VP that it names (P01)", others_are_enabled_from_vtl1},
-	{"protections need EnableVtlProtection, and flags that make sense",
-	 protection_is_off_at_first},
+	{"protections need EnableVtlProtection and valid flags", protection_is_off_at_first},
 };
 
 TAP_TOPIC(topic_enable, fresh, cases);

@@ -140,12 +140,12 @@ static void code_is_not_written(void)
 
 static const struct tap_case cases[] = {
 	{"a page without access stops the fetch at its first instruction", without_access},
-	{"an instruction that spans into such a page is stopped", across_pages},
+	{"an instruction that crosses into a page without access is stopped", across_pages},
 	{"a page that may be read and written but not executed stops the fetch", no_execute},
 	{"without MBEC user and kernel execution cannot differ", one_execute_right},
-	{"MBEC is enabled for no VTL, and cannot be where it is not offered",
+	{"MBEC is not enabled for any VTL, and cannot be if it is not offered",
 	 mbec_where_it_is_offered},
-	{"code that may not be written runs, and is not changed", code_is_not_written},
+	{"code in a page without write access runs, and cannot be changed", code_is_not_written},
 };
 
 TAP_TOPIC(topic_fetch, needs_vtl1, cases);

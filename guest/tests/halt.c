@@ -183,9 +183,11 @@ static void idle_msr_sleeps(void)
 static const struct tap_case cases[] = {
 	{"a VP that halts in VTL0 is woken by its timer", own_timer_wakes},
 	{"VTL1's timer enters VTL1 of a VP that halts in VTL0 (P13)", vtl1_timer_enters_halted_vp},
-	{"VTL1's timers enter VTL1 on all VPs that halt in VTL0 at once (P13)", on_all_vps},
+	{"VTL1's timers enter VTL1 on all VPs that halt in VTL0, also at the same time (P13)",
+	 on_all_vps},
 	{"a VP that halts in VTL1 is woken by VTL1's timer (P13)", vtl1_sleeps_too},
-	{"an IPI wakes a VP that halts in its target VTL, not one that halts above (P13)",
+	{"an IPI wakes a VP that halts in its target VTL, but not one that halts in a higher VTL "
+	 "(P13)",
 	 ipi_wakes_other_vp},
 	{"a VP that idles by GUEST_IDLE is woken with interrupts off", idle_msr_sleeps},
 };

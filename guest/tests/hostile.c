@@ -374,9 +374,9 @@ static void no_write_lands(void)
 static const struct tap_case cases[] = {
 	{"VTL0 can neither read nor write a page of VTL1", secret_is_out_of_reach},
 	{"any write of a synthetic MSR succeeds or faults, and VTL1 is intact", every_msr},
-	{"every MSR of the CPU takes any value or faults, and VTL1's are VTL1's",
+	{"every MSR of the CPU accepts any value or faults, and VTL1's values are unchanged",
 	 every_msr_of_the_cpu},
-	{"garbage hypercalls from all VPs at once leave VTL1 intact", every_call},
+	{"random hypercalls from all VPs at the same time leave VTL1 intact", every_call},
 	{"no write of another VP succeeds after a protection has returned", no_write_lands},
 };
 

@@ -420,7 +420,7 @@ static void x2apic_in_vtl0(void)
 
 static const struct tap_case cases[] = {
 	{"an IPI through the ICR stays in its VTL (P02)", icr_stays_in_its_vtl},
-	{"VTL0 with interrupts off does not keep VTL1's from being entered",
+	{"an interrupt of VTL1 enters VTL1 even if VTL0 has interrupts off",
 	 vtl0_cannot_hold_it_off},
 	{"a synthetic cluster IPI goes to the VTL that it names, in every form (P18)",
 	 cluster_ipi_names_its_vtl},
@@ -433,7 +433,7 @@ static const struct tap_case cases[] = {
 	 interrupted_vtl0_notices_nothing},
 	{"an NMI enters the VTL whose APIC sent it", nmi_enters_its_vtl},
 	{"an NMI that VTL1 asserts for VTL0 waits until VTL0 runs", nmi_waits_for_its_vtl},
-	{"an NMI and an interrupt that are there at once come both, one after the other",
+	{"an NMI and an interrupt that are pending at the same time are both delivered",
 	 nmi_and_interrupt_at_once},
 	{"x2APIC mode works, as does the way back to xAPIC mode", x2apic_in_vtl0},
 };

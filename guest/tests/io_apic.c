@@ -120,7 +120,7 @@ static void registers_are_there(void)
 static void edge_fires_once(void)
 {
 	if (cpuid(0x40000000, 0).ebx == 0x54474354) { /* "TCGT" */
-		tap_skip("QEMU's software CPU takes it twice");
+		tap_skip("QEMU's software CPU delivers it twice");
 		return;
 	}
 	served = 0;
@@ -343,14 +343,14 @@ static void x2apic_ends_level(void)
 static const struct tap_case cases[] = {
 	{"24 entries read as they were written", registers_are_there},
 	{"an edge fires once", edge_fires_once},
-	{"edges are collected while one waits", edges_are_collected},
+	{"edges merge while one is pending", edges_are_collected},
 	{"a level fires until the line is low, and EOI clears remote IRR",
 	 level_fires_until_it_is_low},
 	{"a masked level is delivered when unmasked, if the line is still high", masked_line_waits},
 	{"two lines at once are served by class, and both end", two_lines_at_once},
 	{"an EOI ends only the level of its own vector", eoi_is_for_its_vector},
 	{"edge and level reach every processor", every_processor_is_reached},
-	{"a line may be an NMI", a_line_can_be_an_nmi},
+	{"a line can deliver an NMI", a_line_can_be_an_nmi},
 	{"an EOI in x2APIC mode ends a level, too", x2apic_ends_level},
 };
 

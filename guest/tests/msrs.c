@@ -44,7 +44,7 @@ static const struct kept kept[] = {
 static const char *prepare(void)
 {
 	return cpuid(0x40000000, 0).ebx == 0x54474354 /* "TCGT" */
-		       ? "QEMU's software CPU takes everything"
+		       ? "QEMU's software CPU accepts every value"
 		       : NULL;
 }
 
@@ -119,7 +119,7 @@ static void tsc_is_the_msr(void)
 }
 
 static const struct tap_case cases[] = {
-	{"what is written is kept, what is reserved faults, on every processor", values_are_kept},
+	{"legal values are kept and reserved bits fault, on every processor", values_are_kept},
 	{"EFER refuses reserved bits, and a change of LME while paging is on", efer_has_its_rules},
 	{"IA32_MTRRCAP cannot be written", mtrrcap_is_read_only},
 	{"an unknown MSR faults", unknown_msrs_fault},

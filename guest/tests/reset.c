@@ -69,7 +69,7 @@ static const char *first_start(void)
 		return "the reset MSR is not offered";
 	cmos_write(MARK);
 	if (cmos_read() != MARK)
-		return "no CMOS RAM, in which a reset could be noted";
+		return "no CMOS RAM to mark the start";
 	vtl_run(fill_and_protect, memory_pages(PAGES));
 	wrmsr(HV_X64_MSR_SIMP, (uint64_t)memory_pages(1) | HV_PAGE_MSR_ENABLE);
 	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);
@@ -87,7 +87,7 @@ static const char *prepare(void)
 	const char *reason;
 
 	if (!option_has("test", "reset"))
-		return "starts the machine again: only by name, test=reset";
+		return "restarts the machine: runs only if named, test=reset";
 	reason = needs_vsm();
 	if (reason)
 		return reason;

@@ -308,7 +308,7 @@ static const char *prepare(void)
 	const char *reason;
 
 	if (!option_has("test", "soak"))
-		return "takes its time: only by name, test=soak";
+		return "takes long: runs only if named, test=soak";
 	reason = needs_vtl1();
 	if (!reason && !(hypercall_features() & HV_FEATURE(DIRECT_SYNTHETIC_TIMERS)))
 		reason = "direct synthetic timers are not offered";

@@ -154,7 +154,7 @@ static void vtl1_cannot_reach_vtl2(void)
 static const struct tap_case cases[] = {
 	{"a VTL call goes to the next higher VTL, on every VP", calls_climb},
 	{"VTL2 restricts VTL1", vtl1_is_stopped},
-	{"where VTL1 and VTL2 deny, both receive the intercept, the lower one first", both_deny},
+	{"if VTL1 and VTL2 deny an access, both receive an intercept, VTL1 first", both_deny},
 	{"an interrupt for each VTL is delivered while any other VTL runs",
 	 interrupts_find_their_vtl},
 	{"VTL1 cannot write registers of VTL2", vtl1_cannot_reach_vtl2},

@@ -331,7 +331,7 @@ static void lower_timer_waits(void)
 
 static const struct tap_case cases[] = {
 	{"the reference time never decreases, and agrees with the TSC", reference_time_goes_on},
-	{"the reference TSC page says the same as the MSR, and may not be written",
+	{"the reference TSC page agrees with the MSR, and cannot be written",
 	 reference_page_agrees},
 	{"both VTLs read the same reference time", time_is_one},
 	{"a one-shot timer expires once, not before its time", one_shot_fires_once},

@@ -376,7 +376,7 @@ static const struct tap_case cases[] = {
 	{"two VPs have one right to a page", a_race_gains_nothing},
 	{"a page that is locked as code while a VP begins to execute it is executed",
 	 a_lock_takes_no_fetch_back},
-	{"neither VTL1 nor the hypervisor writes what VTL0 executes", no_deputy_writes_code},
+	{"VTL1 and the hypervisor write to no page that VTL0 executes", no_deputy_writes_code},
 	{"no SynIC page is executable, and none covers executable memory", an_overlay_is_no_code},
 	{"locked pages and VTL1's own keep their rights", locked_pages_are_no_others},
 	{"VTL0 changes no right itself", vtl0_changes_no_right},

@@ -284,19 +284,18 @@ static void floods_do_not_stop_it(void)
 }
 
 static const struct tap_case cases[] = {
-	{"no VP writes to a locked page: each try ends in #GP", locked_pages_stay},
-	{"each try is in the log, with its instruction and address", attempts_are_logged},
-	{"VTL0 reads and writes nothing of VTL1's memory, and only reads the log",
-	 region_is_closed},
-	{"hypercalls of VTL0 put nothing into VTL1's memory and locked pages, nor take it",
+	{"no VP writes to a locked page: each attempt raises #GP", locked_pages_stay},
+	{"each attempt is in the log, with its instruction and address", attempts_are_logged},
+	{"VTL0 cannot access VTL1's memory, except reading the log", region_is_closed},
+	{"hypercalls of VTL0 neither write to VTL1's memory and locked pages nor read it",
 	 hypercalls_write_nothing},
 	{"VTL1's registers are neither read nor written", registers_are_out_of_reach},
-	{"VTL0 unlocks no page", protections_stay},
-	{"a range with an overlay of VTL0 in it is not locked", overlays_are_found},
-	{"no overlay comes over a locked page", overlays_stay_away},
-	{"no VP is started or enabled in VTL1 by VTL0", vtl1_starts_once},
-	{"no VP is started again in VTL0, with other control registers", vtl0_is_not_started_again},
-	{"a flood of IPIs stops neither VTL1 nor VTL0", floods_do_not_stop_it},
+	{"VTL0 cannot unlock a page", protections_stay},
+	{"a range with an overlay page of VTL0 is not locked", overlays_are_found},
+	{"no overlay is placed over a locked page", overlays_stay_away},
+	{"VTL0 cannot enable or start VTL1 on a VP", vtl1_starts_once},
+	{"VTL0 cannot start a VP again with other control registers", vtl0_is_not_started_again},
+	{"VTL0 and VTL1 continue to work during a flood of IPIs", floods_do_not_stop_it},
 };
 
 TAP_TOPIC(topic_attacks, needs_secure_kernel, cases);

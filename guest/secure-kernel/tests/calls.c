@@ -285,12 +285,12 @@ static const struct tap_case cases[] = {
 	{"an answer that is too large is withheld", large_answers_are_withheld},
 	{"a call that fails answers nothing", failed_calls_answer_nothing},
 	{"a call receives and returns nothing of an earlier one", nothing_remains},
-	{"VTL0 neither reads nor writes the memory of such a kernel", the_region_is_closed},
-	{"a locked page takes no answer", locked_pages_take_no_answer},
+	{"VTL0 can neither read nor write the memory of this secure kernel", the_region_is_closed},
+	{"no answer is written to a locked page", locked_pages_take_no_answer},
 	{"a service has VTL0's rights to a page that VTL1 has protected",
 	 a_service_has_the_rights_of_vtl0},
 	{"a service locks pages of VTL0, except overlay pages", a_service_locks_pages},
-	{"a lock gives VTL0 no right that VTL1 has taken", a_lock_gives_no_right},
+	{"a lock gives VTL0 no right that VTL1 denies", a_lock_gives_no_right},
 };
 
 static TAP_TOPIC(topic_calls, NULL, cases);

@@ -201,7 +201,7 @@ static void weaken(void *argument)
 static void registers_are_kept(void)
 {
 	if (!has(SECURE_KERNEL_WATCHES_REGISTERS)) {
-		tap_skip("this host does not report writes of control registers: said in the "
+		tap_skip("this host does not report writes of control registers, as stated in the "
 			 "status");
 		return;
 	}
@@ -212,11 +212,10 @@ static void registers_are_kept(void)
 }
 
 static const struct tap_case cases[] = {
-	{"constants are only read and data not executed, on every VP, or the lock is refused",
+	{"VTL0 can only read constants and not execute data, on every VP, or the lock is refused",
 	 rights_are_kept},
 	{"a lock with unknown rights is refused", other_rights_are_refused},
-	{"CR0.WP and CR4.SMEP stay set once they are, where the status says so",
-	 registers_are_kept},
+	{"VTL0 cannot clear CR0.WP and CR4.SMEP, if the status has this bit", registers_are_kept},
 };
 
 TAP_TOPIC(topic_rights, needs_secure_kernel, cases);

@@ -332,12 +332,12 @@ static void interrupts_come_behind(void)
 
 static const struct tap_case cases[] = {
 	{"SHA-256 of a range across pages has the value of the standard", digests_are_right},
-	{"SHA-256 in pieces is that of the whole, and there is one measurement at a time",
+	{"SHA-256 in pieces is that of the whole range; only one measurement is valid",
 	 pieces_make_the_whole},
 	{"HMAC depends on every bit and on the length", hmac_depends_on_all},
 	{"a sealed secret is returned to its caller only", secrets_come_back},
 	{"requests out of range are refused, each with its status", nothing_is_believed},
-	{"VTL1 neither reads nor writes for VTL0 what VTL0 may not", no_deputy_for_vtl0},
+	{"VTL1 does not access memory for VTL0 that VTL0 may not access", no_deputy_for_vtl0},
 	{"VTL1 works after random requests from all VPs", garbage_is_harmless},
 	{"an interrupt for VTL0 is delivered after at most one request", interrupts_come_behind},
 };

@@ -238,7 +238,7 @@ static void rewrite_pam(void)
 }
 
 static const struct tap_case pam[] = {
-	{"what VTL1 has locked is the same while VTL0 rewrites the PAM registers", rewrite_pam},
+	{"locked memory is unchanged while VTL0 rewrites the PAM registers", rewrite_pam},
 };
 static TAP_TOPIC(topic_pam, NULL, pam);
 
@@ -354,12 +354,12 @@ static void open_high_smram(void)
 }
 
 static const struct tap_case smram[] = {
-	{"what VTL1 denies behind SMRAM stays denied when VTL0 opens it", open_smram},
+	{"memory that VTL1 denies behind SMRAM stays denied when VTL0 opens SMRAM", open_smram},
 };
 static TAP_TOPIC(topic_smram, NULL, smram);
 
 static const struct tap_case tseg[] = {
-	{"what VTL1 has locked is the same when VTL0 moves TSEG over it", move_tseg},
+	{"locked memory is unchanged when VTL0 moves TSEG over it", move_tseg},
 	{"high SMRAM is closed when VTL0 clears D_OPEN or G_SMRAME", open_high_smram},
 };
 static TAP_TOPIC(topic_tseg, NULL, tseg);
