@@ -335,7 +335,7 @@ static int make_change(struct kvm *kvm, const struct change *change)
 		apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
 		cond_resched();
 	}
-	/* Not after each apply(): a list may have several pages of a block. */
+	/* Only after the last apply(), as a list may have several pages of a block. */
 	at = 0;
 	while (at < done && next_piece(change, &at, &piece)) {
 		tidy(kvm, piece.gfn, r ? &dummy : &zap);

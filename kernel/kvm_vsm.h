@@ -144,8 +144,8 @@ struct kvm_access_exit {
  * bit of the mask. EINVAL: a bit that the capability lacks, CR0.TS without
  * CR0_TS, a mask of a register that is not named, reserved not 0. EBUSY: a
  * nested guest runs. While TR or LDTR is in registers, a hardware task switch
- * is #GP. A reset of the vCPU keeps the setting.  Writes in SMM and by a nested
- * guest do not exit.
+ * raises #GP. A reset of the vCPU keeps the setting.  Writes in SMM and by a
+ * nested guest do not exit.
  */
 struct kvm_write_exits {
 	__u32 registers; /* KVM_WRITE_EXIT_CR0 to _TR */

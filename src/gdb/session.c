@@ -228,7 +228,7 @@ static int packet_attach(struct vsm_gdb *gdb, struct gdb_text *text)
 	return 0;
 }
 
-/* "D;PROCESS", or all. The session ends with the last one. */
+/* "D;PROCESS" detaches from a VTL, "D" from all. With the last one, the session ends. */
 static int packet_detach(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	uint64_t process = 0;

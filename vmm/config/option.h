@@ -17,9 +17,9 @@ struct vmm_option {
 	 */
 	const char *(*set)(struct vmm_config *config, const char *value);
 	bool repeats;
-	bool saved;	   /* part of a saved machine */
-	bool text;	   /* any text: '#' in it is no comment */
-	bool command_line; /* not in a file */
+	bool saved;	   /* a saved machine has the value: illegal with --restore */
+	bool text;	   /* the value is any text: '#' in it is no comment */
+	bool command_line; /* illegal in a file */
 };
 
 extern const struct vmm_option vmm_options[];

@@ -14,7 +14,7 @@
 
 #define VMM_PORT_RANGES_MAX 48u
 
-/* An access of @size bytes (1, 2 or 4) at @port; bits of @value above it are 0. */
+/* An access of @size bytes (1, 2 or 4) at @port. The higher bits of a value are 0. */
 typedef uint32_t vmm_port_read_fn(void *opaque, uint16_t port, unsigned int size);
 typedef void vmm_port_write_fn(void *opaque, uint16_t port, unsigned int size, uint32_t value);
 
@@ -36,7 +36,10 @@ struct vmm_ports {
 void vmm_ports_init(struct vmm_ports *ports);
 void vmm_ports_destroy(struct vmm_ports *ports);
 
-/* -EINVAL: not a range, or a width that is not 1, 2 or 4. -EEXIST: overlaps one. -ENOSPC. */
+/*
+ * Returns 0, -EINVAL (an empty range, or a width that is not 1, 2 or 4), -EEXIST (it overlaps
+ * another range) or -ENOSPC.
+ */
 int vmm_ports_add(struct vmm_ports *ports, const struct vmm_port_range *range);
 
 /* A guest's access. */

@@ -25,7 +25,7 @@ bool vmm_is_journal(int fd)
 static int send_header(int fd, const char *identifier)
 {
 	char header[128];
-	/* Unit (journald finds it), priority; no prefixes, no forwarding. */
+	/* Identifier, unit (empty: journald finds it), priority; no prefixes, no forwarding. */
 	const int size = snprintf(header, sizeof(header), "%s\n\n%d\n0\n0\n0\n0\n", identifier, 6);
 
 	return send(fd, header, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -EIO;

@@ -16,7 +16,7 @@ enum vmm_event {
 	VMM_EVENT_COUNT,
 };
 
-/* Any thread; must not wait. */
+/* Called by any thread; must not wait. */
 typedef void vmm_event_fn(void *opaque, enum vmm_event event, uint32_t vp, uint64_t detail);
 
 #endif

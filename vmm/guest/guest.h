@@ -37,7 +37,7 @@ struct vmm_route {
 /* Connections of the Hyper-V test device; a saved machine contains them in this layout. */
 struct vmm_connections {
 	uint64_t made[VMM_KINDS][VMM_CONNECTIONS / 64];
-	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS]; /* of connections in made */
+	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS]; /* of the connections in @made */
 };
 
 struct vmm_control;
@@ -74,11 +74,11 @@ struct vmm_guest {
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
 	const struct vmm_sandbox *sandbox; /* each thread restricts itself by it */
-	struct vmm_processor
-		*processor;	  /* [config->cpus]; accessed only by its thread while that runs */
-	_Atomic uint32_t running; /* VP threads that have not ended */
-	_Atomic bool paused;	  /* paused by the user; written by the main thread */
-	struct vmm_orders orders; /* has its own lock */
+	/* [config->cpus]: each is accessed only by its thread while the thread runs */
+	struct vmm_processor *processor;
+	_Atomic uint32_t running;      /* VP threads that have not ended */
+	_Atomic bool paused;	       /* paused by the user; written by the main thread */
+	struct vmm_orders orders;      /* has its own lock */
 	const struct vmm_saved *saved; /* saved machine to restore; NULL: boot */
 	struct vmm_control *control;   /* NULL: no control socket */
 	vmm_event_fn *event;	       /* NULL: events are dropped */

@@ -6,7 +6,7 @@
 #include "sim/sim.h"
 
 #define SIM_XSAVE_SIZE	   832u
-#define SIM_MSR_INTERCEPTS 512u /* for each VTL, from all higher ones */
+#define SIM_MSR_INTERCEPTS 512u /* limit of MSRs that VTLs above a VTL intercept */
 #define SIM_RUN_TICKS	   100u /* duration of one entry */
 
 /* A range of RAM with the rights that each VTL is denied, one byte for each page. */
@@ -17,8 +17,8 @@ struct sim_region {
 	bool readonly;
 	bool smm;		   /* VTL0: only in System Management Mode */
 	_Atomic uint64_t *written; /* one bit for each page, if writes are logged */
-	uint8_t *
-		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
+	/* [pages], XOR denied_default: so the memory is zero at first, and costs nothing */
+	uint8_t *denied[CORE_VTL_MAX];
 	uint8_t denied_default[CORE_VTL_MAX];
 };
 

@@ -125,7 +125,10 @@ struct engine_ops {
 	 * logged. NULL: nothing to do.
 	 */
 	int (*before_run)(struct vcpu *vcpu);
-	/* Whether the vCPU must not enter KVM, not even to finish an instruction. NULL: never. */
+	/*
+	 * Whether the vCPU must not enter KVM; @complete: only to complete an instruction. NULL:
+	 * never.
+	 */
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
 	/* Completes the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);

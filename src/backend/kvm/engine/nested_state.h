@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The page directory of 1 GiB and the tables of its 2 MiB blocks; allocated once for an address */
+/*
+ * The page directory of 1 GiB and the tables of its 2 MiB blocks. They are kept until the VTL's
+ * hidden memory is destroyed.
+ */
 struct nested_directory {
 	uint32_t page;	     /* of hidden memory */
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
@@ -54,8 +57,8 @@ struct nested_vcpu {
 	uint32_t watched;   /* o: KVM_WRITE_EXIT_* */
 	uint32_t step;	    /* o: the one of `watched` that the instruction at step_rip may write */
 	uint64_t step_rip;  /* o */
-	uint64_t step_value;	    /* o: value of CR0 or CR4, in the bits of the mask ... */
-	bool step_checked;	    /* o: ... if known */
+	uint64_t step_value;	    /* o: CR0 or CR4 after the step, in the bits of the mask */
+	bool step_checked;	    /* o: step_value is valid */
 	struct nested_state *state; /* c: argument of KVM_SET_NESTED_STATE to enter guest mode */
 	int other_fd;		    /* o: the other vCPU, or -1 */
 	int other_count_fd;	    /* o: its count of exits, or -1 */

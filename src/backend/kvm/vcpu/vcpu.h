@@ -61,7 +61,7 @@ struct vcpu {
 	int count_fd;	     /* c: file with KVM's count of exits, or -1 */
 	bool count_known;    /* o: `state` has debug registers and XCR0 as of `count` */
 	bool fpu_known;	     /* o: `state` has the XSAVE area as of `count` */
-	uint64_t count;	     /* o: KVM's count of exits when these were loaded */
+	uint64_t count;	     /* o: KVM's count of exits when debug registers and XCR0 were loaded */
 	/* o: returns of KVM_RUN since `count` was read that belong to one exit of the CPU each */
 	uint64_t returns;
 	bool completion;	  /* KVM completes the instruction of the exit at the next entry */
@@ -174,7 +174,7 @@ int vkvm_vp_wait(void *opaque, uint64_t deadline);
 
 /* Reads the count. False: it is not available. */
 bool exit_count_now(const struct vcpu *vcpu, uint64_t *value);
-/* Sets can.count_exits: whether each exit is one instruction. */
+/* Sets can.count_exits. */
 void exit_count_find(struct vkvm_backend *backend);
 void exit_count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 have not changed since exit_count_start(). */
