@@ -12,7 +12,8 @@
 struct spinner {
 	const struct hv_vp_assist_page *page; /* or NULL */
 	uint8_t vector[VECTOR_MAX];
-	uint32_t offered[VECTOR_MAX]; /* "no EOI required" of the assist page at that time */
+	uint32_t offered
+		[VECTOR_MAX]; /* APIC assist of the assist page when the vector was injected */
 	unsigned int count;
 };
 

@@ -133,7 +133,7 @@ static void pages_of_a_writable_device_mapping_are_recorded_when_it_ends(void **
 	end(&world);
 }
 
-/* By the walk for HvCallTranslateVirtualAddress: page tables in recorded memory. */
+/* Page tables in recorded memory, in which the walk of HvCallTranslateVirtualAddress sets bits. */
 static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **state)
 {
 	const uint64_t tables[4] = {(PLACE + 0x1000) | 3, (PLACE + 0x2000) | 3,

@@ -100,7 +100,7 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 		HV_STATUS_INVALID_PARTITION_ID);
 	assert_int_equal(install(vp, TYPE_PORT, EXECUTE, 0x80), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_PORT, 8 | READ, 0x80), HV_STATUS_INVALID_PARAMETER);
-	/* OpenHCL requests all MSRs with parameter 0; it is not MSR 0. */
+	/* OpenHCL requests all MSRs by the parameter 0, which does not mean MSR 0. */
 	assert_int_equal(install(vp, TYPE_MSR, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_CPUID, EXECUTE, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, 0x12, READ, 0), HV_STATUS_INVALID_PARAMETER);

@@ -359,7 +359,7 @@ static void test_checking_returns_what_is_denied_and_by_which_vtl(void **state)
 	modify_one(partition, 0x1, CALLER, PAGE + 1);
 	protect_set(partition, 1, -1, &gpn, 1, RX, &done);
 	assert_int_equal(check(partition, &input, result), UINT64_C(3) << 32);
-	/* 7:0 1 intercept, 15:8 denied, 19:16 by which VTL */
+	/* Bits 7:0: 1 is an intercept; 15:8: the denied rights; 19:16: the VTL that denies them. */
 	assert_int_equal(result[0], 1 | 0x2 << 8 | 2 << 16);
 	assert_int_equal(result[1], 1 | 0xe << 8 | 1 << 16);
 	assert_int_equal(result[2], 0);

@@ -166,10 +166,9 @@ static void a_number_without_a_name_prints_a_question_mark(void **state)
 }
 
 /*
- * Makes a constant from the TLFS's name: a '_' before each word, and
- * capitals. A word begins at a capital before a small letter ("VpIndex"), and at one between a
- * small letter and a digit ("GuestCrashP0"), unless that letter is the k of a size
- * ("Fix4kC0000").
+ * Makes a constant from the TLFS's name: a '_' before each word, and capitals. A word begins at a capital
+ * before a small letter ("VpIndex"), and at one between a small letter and a digit ("GuestCrashP0"), unless
+ * that letter is the k of a size ("Fix4kC0000").
  */
 static void to_constant(const char *tlfs, char *text)
 {

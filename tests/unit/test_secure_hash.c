@@ -105,7 +105,7 @@ static void hmac_gives_the_tags_of_rfc_4231(void **state)
 		    "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
 }
 
-/* Line n: SHA-256 of the first n bytes of the data, then HMAC of them with the first n as the key. */
+/* Line n of Python's output: SHA-256 of the first n bytes, and their HMAC with these bytes as the key. */
 static void every_length_agrees_with_python(void **state)
 {
 	FILE *python = popen("python3 -c '"

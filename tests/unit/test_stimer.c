@@ -35,7 +35,7 @@ static void free_slot(struct vsm_vp *vp)
 
 /* ------------------------------------------------------------------ reference time */
 
-/* TLFS "Partition Reference Counter": 100 ns since creation. */
+/* TLFS "Partition Reference Counter": units of 100 ns since creation. */
 /* shows: msr HV_X64_MSR_TIME_REF_COUNT */
 static void the_reference_counter_counts_units_of_100_ns(void **state)
 {
@@ -174,7 +174,7 @@ static void a_time_in_the_past_expires_at_once(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* COUNT 0 stops the timer, AutoEnable or not; another value starts it with AutoEnable. */
+/* COUNT 0 stops the timer in spite of AutoEnable; with AutoEnable another value starts it. */
 static void count_zero_stops_and_auto_enable_starts(void **state)
 {
 	struct vsm_partition *partition;
