@@ -90,7 +90,7 @@ static void test_no_write(struct raw_kvm *machine)
 	      "the page without write access can be read");
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
-	      "a write after a read, when it is mapped, exits");
+	      "a write exits after a read has mapped the page");
 	ending = cpu_go(machine, GUEST(g_xchg), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_xchg)) &&
 		      cpu_regs(cpu).rax == 0x5555,
@@ -139,7 +139,7 @@ static void test_no_execute(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_call), P + 0x100);
 	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100) &&
 		      cpu_regs(cpu).rsp == STACK - 8,
-	      "a call to it exits there, too, with the return address pushed");
+	      "a call to the page exits there, too, with the return address pushed");
 	cpu_go(machine, GUEST(g_load), DATA);
 	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
 		      cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE,

@@ -304,7 +304,7 @@ static void test_both_at_once(void)
 	printf("# %u and %u turns, %u and %u times busy\n", runner[0].done, runner[1].done,
 	       runner[0].busy, runner[1].busy);
 	check(runner[0].busy + runner[1].busy > 0 && runner[0].done + runner[1].done > 0,
-	      "two threads get EBUSY");
+	      "of two threads that run the vCPUs, the second gets EBUSY");
 	check(!runner[0].wrong && !runner[1].wrong,
 	      "no thread reads registers of the other (%u, %u)", runner[0].wrong, runner[1].wrong);
 	raw_kvm_destroy(&machine[0]);

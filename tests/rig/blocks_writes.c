@@ -381,7 +381,7 @@ static void test_reset(struct raw_kvm *machine)
 	watch(cpu, KVM_WRITE_EXIT_CR0, CR0_MP, 0);
 	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP) == END_DONE &&
 		      cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_MP) == END_WRITE,
-	      "writes of other bits do not end it");
+	      "CR0.MP is still watched after a write of another bit");
 	watch(cpu, 0, 0, 0);
 }
 

@@ -346,7 +346,7 @@ static void test_stuck(void)
 	check(waits, "a VP waits in a page fault that is not resolved");
 	took = kill_and_wait(child, machines);
 	check(took < GONE_MS && virtual_machines() == machines,
-	      "killed then, it ends and its virtual machines are destroyed within 20 seconds");
+	      "a VMM that is killed then ends, with its virtual machines, within 20 seconds");
 	printf("# it took %ld ms\n", took);
 }
 

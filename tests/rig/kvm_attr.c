@@ -115,7 +115,7 @@ static void test_no_execute(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at + 0x10, count_code, sizeof(count_code));
-	check(!protect(guest, at, 1, NO_EXECUTE), "execution alone can be denied");
+	check(!protect(guest, at, 1, NO_EXECUTE), "execution can be denied without denying reads");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
@@ -225,7 +225,7 @@ static void test_user(struct guest *guest)
 	/* With MBEC, the kernel-execute right applies until the core enables MBEC (backend_run.mbec). */
 	check(is_denied(guest, &run, at,
 			guest->features.mbec ? GPA_KERNEL_EXECUTE : GPA_USER_EXECUTE, at),
-	      "a fetch at CPL 3 is checked with the right that applies");
+	      "a fetch at CPL 3 is checked with the execute right in force");
 	if (!guest->features.mbec) {
 		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "denying only user execution is refused on this CPU");
@@ -649,7 +649,7 @@ static void test_xcr0(struct guest *guest)
 	struct backend_run run;
 
 	if (!(guest->features.xcr0_supported & X64_XFEATURE_SSE)) {
-		check_skipped("XSETBV", "this CPU has none");
+		check_skipped("XSETBV", "this CPU has no XSAVE");
 		return;
 	}
 	watch(guest, HV_CR_INTERCEPT(XCR0_WRITE), 0, 0);
