@@ -27,8 +27,8 @@ struct input {
 	uint8_t direct; /* 0: no direct memory; 1: all of it; 2: read-only; 3: its first half */
 	uint8_t no_functions; /* functions that are NULL: bit 0 read, 1 compare_exchange, 2 check_page */
 	uint8_t races;	      /* how many compare-exchanges are lost */
-	uint8_t refuse_read, refuse_write,
-		refuse_page; /* enum vsm_walk_refusal of pages from refuse_from on; 0: none */
+	/* enum vsm_walk_refusal for pages from refuse_from on; 0: none */
+	uint8_t refuse_read, refuse_write, refuse_page;
 	uint8_t refuse_from;
 	uint8_t repeat;
 };

@@ -32,8 +32,8 @@ struct gdb_client {
 	struct vsm_gdb *gdb;
 	uint32_t vps;
 	_Atomic bool quit;
-	uint64_t
-		nop_at; /* GPA or 0: when a byte other than INT3 is written there, VTL0 of VP 0 executes a NOP */
+	/* GPA or 0: when a byte other than INT3 is written there, VTL0 of VP 0 executes a NOP. */
+	uint64_t nop_at;
 	struct client_vp vp[CLIENT_VPS];
 	char out[3 * GDB_FRAME_MAX]; /* output of the stub that the test has not read */
 	size_t size;

@@ -12,8 +12,7 @@
 struct spinner {
 	const struct hv_vp_assist_page *page; /* or NULL */
 	uint8_t vector[VECTOR_MAX];
-	uint32_t offered
-		[VECTOR_MAX]; /* APIC assist of the assist page when the vector was injected */
+	uint32_t offered[VECTOR_MAX]; /* the page's APIC assist at each injection */
 	unsigned int count;
 };
 

@@ -54,8 +54,7 @@ static const struct table {
 	const char *title;
 	const struct entry *entry;
 	size_t count;
-	const char
-		*prefix; /* prefix that the printer prints before a constant without a TLFS name */
+	const char *prefix; /* printed before a constant without a TLFS name */
 	const char *(*name_of)(uint32_t number);
 	uint64_t limit; /* exclusive upper limit of numbers */
 } tables[] = {

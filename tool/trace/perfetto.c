@@ -16,8 +16,8 @@
 
 struct writer {
 	FILE *out;
-	uint16_t *
-		named; /* [vps]: set of VTLs whose track has a name; 0: the process has no name either */
+	/* [vps]: set of VTLs whose track has a name; 0: the process has no name either. */
+	uint16_t *named;
 	bool more;
 };
 

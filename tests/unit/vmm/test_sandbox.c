@@ -445,8 +445,8 @@ static void enter_and_open(struct inside *inside)
 
 	enter(inside);
 	expect_open(inside, kernel, O_RDONLY, 0);
-	expect_open(inside, kernel, O_WRONLY,
-		    0); /* in the folder of the control socket, which may be written */
+	/* The file is in the folder of the control socket, which may be written. */
+	expect_open(inside, kernel, O_WRONLY, 0);
 	snprintf(path, sizeof(path), "%s/new", folder);
 	expect_open(inside, path, O_WRONLY | O_CREAT | O_EXCL, 0);
 	expect_open(inside, path, O_RDONLY, EACCES);
