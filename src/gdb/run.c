@@ -164,7 +164,7 @@ static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, ui
 	return passing && pass_end(gdb, self, vtl, &wanted);
 }
 
-/* INT3. GDB_STOP_NONE: no breakpoint of this VTL; the VP continues. */
+/* An INT3 was executed. GDB_STOP_NONE: it is no breakpoint of this VTL, and the VP continues. */
 static enum gdb_stop_kind software_stop(struct vsm_gdb *gdb, uint32_t vp,
 					const struct vsm_exit *exit)
 {

@@ -41,7 +41,7 @@ enum {
 #define MSR_DSR		0x20u
 #define MSR_RI		0x40u
 #define MSR_DCD		0x80u
-#define DELTA_RI	0x04u /* trailing edge of RI; the others are the bit shifted by 4 */
+#define DELTA_RI	0x04u /* trailing edge of RI; the bits for other lines are their MSR_ bits >> 4 */
 
 static unsigned int depth(const struct vmm_serial *serial)
 {

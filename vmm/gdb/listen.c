@@ -42,7 +42,7 @@ int vmm_listen_local(uint16_t port)
 
 bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, uid_t *user)
 {
-	/* In the byte order of the host. */
+	/* The table has addresses as numbers of the host whose bytes are in network order. */
 	const uint32_t loopback = htonl(INADDR_LOOPBACK);
 
 	for (const char *line = table; line; line = strchr(line, '\n')) {
@@ -55,7 +55,7 @@ bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, u
 			   " %*x:%*x %*x:%*x %*x %" SCNu32,
 			   &own_address, &from, &peer_address, &to, &state, &id) != 6)
 			continue;
-		/* A socket that its process has closed has no user. */
+		/* A socket that its process has closed is listed with user 0, that of root. */
 		if (own_address != loopback || peer_address != loopback || from != peer_port ||
 		    to != own_port || state != TCP_ESTABLISHED)
 			continue;

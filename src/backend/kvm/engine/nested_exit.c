@@ -437,8 +437,8 @@ int nested_enter(struct vcpu *vcpu)
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
 	/*
-	 * L1 executes only its OUT. Any other exit means that the vCPU left guest mode, where no
-	 * right is denied.
+	 * L1 executes only its OUT. Any other exit means that the vCPU has left guest mode; outside
+	 * of it no right is denied.
 	 */
 	if (error == -EINTR)
 		return reflected(vcpu);

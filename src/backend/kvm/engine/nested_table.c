@@ -33,7 +33,7 @@
 #define ENTRIES 512u
 /* pages of hidden memory for tables: 512 GiB of scattered restrictions */
 #define TABLE_PAGES (1u << 18)
-/* 1 GiB of hidden memory, and 1 GiB without memory to which L2's entry for it leads */
+/* 1 GiB of hidden memory, and 1 GiB without memory, to which NPT12 maps its addresses */
 #define RESERVED (2 * GIB)
 
 /* OUT 0x7e, AL; JMP back. KVM exits from this port's OUT with the same RIP on every CPU. */
@@ -278,7 +278,8 @@ static bool is_uniform(const uint64_t *table)
 /* ------------------------------------------------------------------ KVM's shadow entries */
 
 /*
- * Drops the VMM's mappings of the pages, and with them KVM's shadow entries; also of locked memory.
+ * Drops the VMM's mappings of the pages, and with them KVM's shadow entries. Also works for locked
+ * memory.
  */
 static int drop(void *address, uint64_t pages)
 {

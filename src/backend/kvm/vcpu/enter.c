@@ -18,7 +18,10 @@
 /* Limit of accesses of one instruction that is dropped */
 #define COMPLETIONS_MAX 512u
 
-/* Used by the signal handler. Initial-exec, as the first access must not allocate memory there. */
+/*
+ * Used by the signal handler. TLS model initial-exec, as the first access must not allocate memory
+ * there.
+ */
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
