@@ -222,7 +222,7 @@ struct vsm_memory_change {
  * Protections, also default ones, and overlays belong to the GPA, not to the memory there, and stay
  * when memory is removed. If a page of a file is mapped at several GPAs, a VTL has at each of them
  * only the rights that it has at all of them. A change does not affect a GPA that keeps the same
- * page of the same file. @fd may be closed afterwards.
+ * page of the same file, @host and flags. @fd may be closed afterwards.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
  * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page,
@@ -261,9 +261,9 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
  * thread take effect in their order, as needed for ring indexes: data written before an index is
  * visible with it, and data read after an index is at least as new.
  *
- * Returns: 0; -EFAULT: a byte is not RAM; -EACCES: denied to VTL0 by a higher VTL, or by an overlay
- * page that it cannot write. Pages before the failing one were transferred; that page and later
- * ones were not.
+ * Returns: 0; -EFAULT: a byte is not RAM, or a write to readonly memory; -EACCES: denied to VTL0 by
+ * a higher VTL, or by an overlay page that it cannot write. Pages before the failing one were
+ * transferred; that page and later ones were not.
  */
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
@@ -307,8 +307,8 @@ struct vsm_dma_request {
  * @host: set to the byte at @request->gpa. @map: for vsm_dma_unmap(), before the partition is
  * destroyed.
  *
- * Returns: 0; -EFAULT: a byte is not RAM, or writing to readonly memory; -EACCES: a higher VTL
- * denies the access; -EBUSY: an overlay page is in the range: use vsm_dma_read() and
+ * Returns: 0; -EFAULT: a byte is not RAM, or is readonly and the request is to write; -EACCES: a
+ * higher VTL denies the access; -EBUSY: an overlay page is in the range: use vsm_dma_read() and
  * vsm_dma_write(); -ENOSPC: too many mappings; -EINVAL: size, VTL, or a reserved field is not 0;
  * -ENOMEM and other errors of the host.
  */
@@ -372,7 +372,7 @@ enum vsm_exit_reason {
 
 struct vsm_exit {
 	enum vsm_exit_reason reason;
-	uint8_t vtl; /* active VTL, which caused it */
+	uint8_t vtl; /* the active VTL */
 	bool smm;    /* VTL0 is in System Management Mode */
 	union {
 		struct {

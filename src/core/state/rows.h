@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fields of a saved state, one row each, in the order of the file. The structure of a record
- * (state.h), its layout, and its copy from and to the partition (fields.c) are made from the rows.
+ * The fields of a saved state, one row each, in the order of the file. The rows define the
+ * structure of a record (state.h), its layout, and the copy between it and the live structure,
+ * which is the partition's own (fields.c). The live member of a field is:
  *
- *	ONE(type, name, max, live)	 of the member `live` of the live structure
+ *	ONE(type, name, max, live)	the member `live`
  *	MANY(type, name, count, max, array, member)
- *					 of `member` of each element of `array`, or of the element
- *	OWN(type, name, max) without a live member: save.c and apply.c have code for it
+ *					`member` of each element of `array`; if empty, the element
+ *	OWN(type, name, max)		none: save.c and apply.c have code for the field
  *
- * `max` is the largest legal value in a file. Another row, order or type is another format
- * (STATE_VERSION).
+ * `max` is the largest legal value in a file. A change of the rows, their order or a type changes
+ * the format (STATE_VERSION).
  */
 #ifndef CORE_STATE_ROWS_H
 #define CORE_STATE_ROWS_H
@@ -125,7 +126,7 @@
 	OWN(uint64_t, pages, UINT64_MAX >> 12)                                 \
 	OWN(uint64_t, access, GPA_ALL)
 
-/* A rule of HvCallInstallIntercept ("intercept"). */
+/* A rule of HvCallInstallIntercept ("intercepts"). */
 #define STATE_INTERCEPT_ROWS(ONE, MANY, OWN)                                   \
 	OWN(uint32_t, type, UINT32_MAX)                                        \
 	OWN(uint32_t, mask, 3)                                                 \

@@ -87,13 +87,13 @@ extern const size_t state_layout_count;
 /* Bytes of one structure in the file. */
 size_t state_packed_size(const struct state_layout *layout);
 void state_pack(const struct state_layout *layout, const void *structure, uint8_t *bytes);
-/* Fills @structure. The field that is out of bounds, or NULL. */
+/* Fills @structure. Returns the first field that is out of bounds, or NULL. */
 const struct state_field *state_unpack(const struct state_layout *layout, const uint8_t *bytes,
 				       void *structure);
 
 /*
- * Copies the fields that have a live member, from the live structure and to it. The partition is
- * stopped.
+ * state_take() copies the fields that have a live member from @live, state_put() copies them to it.
+ * The partition is stopped.
  */
 void state_take(const struct state_layout *layout, const void *live, void *structure);
 void state_put(const struct state_layout *layout, const void *structure, void *live);
