@@ -15,7 +15,7 @@
 #define MOVERS	  6u
 #define CHANGE_NS 3000000
 #define WATCH_NS  UINT64_C(1500000000)
-/* Far above the bound, one change of CHANGE_NS and its queue, as the host may be busy. */
+/* Far above one change, the bound: the threads may wait for a CPU of the host. */
 #define LONGEST_NS UINT64_C(400000000)
 #define PAGES	   0x200000u
 #define INPUT	   0x300000u
@@ -163,7 +163,7 @@ static void p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most
 	print_message("# %u calls of VTL1, the longest %llu us; %u moves\n", calls,
 		      (unsigned long long)longest / 1000, atomic_load(&world.moves));
 	assert_true(longest < LONGEST_NS);
-	/* VTL0 makes progress, too, but has the lock for half of the time at most. */
+	/* VTL0 makes progress, too, but changes overlays for about half of the time at most. */
 	assert_true(atomic_load(&world.moves) > 20);
 	assert_true(atomic_load(&world.moves) < WATCH_NS / CHANGE_NS * 2 / 3);
 	destroy();
