@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-/* The version of this header. Within one major number the ABI is only extended. */
+/* The version of this header. Versions with the same major number only extend the ABI. */
 #define VSM_VERSION_MAJOR 0
 #define VSM_VERSION_MINOR 1
 #define VSM_VERSION_PATCH 0

@@ -18,7 +18,8 @@
  *   S  guarded by the synic's lock
  *   T  guarded by partition->memory.turn_lock
  *   D  guarded by partition->memory.dma_lock, or by memory.lock held for writing
- * The order of locks is in docs/locking.md.
+ * The order of locks is in docs/locking.md. "Owner." at a function: it is called only by the thread
+ * that owns the VP.
  */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
@@ -182,7 +183,7 @@ enum vp_activity {
 
 /* State of one VTL of one VP. */
 struct vp_vtl {
-	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
+	struct vsm_lapic lapic; /* r s; posts are a, all other accesses o */
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */

@@ -226,7 +226,7 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 	return index < partition->vp_count ? partition->vp[index] : NULL;
 }
 
-/* ------------------------------------------------------------------ all VPs at once */
+/* ------------------------------------------------------------------ stop of all VPs, reset */
 
 int partition_stop(struct vsm_partition *partition)
 {

@@ -4,7 +4,7 @@
  * 0x14), and those of a hypervisor for its guests, HvCallFlushGuestPhysicalAddressSpace (0xaf)
  * and ...List (0xb0).
  *
- * TLFS: Virtual MMU. Bits 8 and 9 of the flags from public headers of the interface.
+ * TLFS: Virtual MMU. Bits 8 and 9 of the flags are from public headers of the interface.
  */
 #ifndef VSM_HV_FLUSH_H
 #define VSM_HV_FLUSH_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The register page: a copy of a lower VTL's registers for a VTL that takes its intercepts
- * through the VP assist page (VsmPartitionConfig.InterceptPage). Placed by VP register
- * 0x0009001c (layout HV_PAGE_MSR_... of base.h). From public headers of the interface.
+ * The register page: a copy of a lower VTL's registers for a VTL that takes its intercepts through
+ * the VP assist page (VsmPartitionConfig.InterceptPage). Placed by VP register 0x0009001c (layout
+ * HV_PAGE_MSR_... of base.h). The layout of the page is from public headers of the interface.
  */
 #ifndef VSM_HV_REGISTER_PAGE_H
 #define VSM_HV_REGISTER_PAGE_H

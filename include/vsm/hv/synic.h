@@ -4,7 +4,7 @@
  *
  * SIMP, SIEFP and the VP assist page's MSR have the layout HV_PAGE_MSR_... of base.h.
  *
- * TLFS: Inter-Partition Communication, Timers. SINT bits 19 and 20 from public headers of the
+ * TLFS: Inter-Partition Communication, Timers. SINT bits 19 and 20 are from public headers of the
  * interface.
  */
 #ifndef VSM_HV_SYNIC_H

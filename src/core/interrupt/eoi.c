@@ -15,8 +15,8 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
 }
 
 /*
- * Ends a "no EOI required" period: a guest that has cleared the bit has sent an EOI by it. The APIC
- * must process that EOI before anything else.
+ * Ends a "no EOI required" period: if the guest has cleared the bit, it has sent an EOI, which the
+ * APIC must process first.
  */
 static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {

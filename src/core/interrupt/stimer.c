@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They expire whichever
- * VTL is active.
+ * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They expire independent
+ * of the active VTL.
  */
 #include <errno.h>
 #include <string.h>

@@ -40,7 +40,7 @@ void dirty_note(const struct vsm_partition *partition, uint64_t gpa)
 		ram_file_note_dirty(region->file, region->page + (gpn - region->gpn), 1);
 }
 
-/* Adds the backend's record of writes to @region to that of its file. Memory lock held. */
+/* Adds the backend's record of writes to @region to the record of its file. Memory lock held. */
 static int collect(struct vsm_partition *partition, const struct ram_region *region)
 {
 	const struct backend_memory run = region_list_run(region);

@@ -36,7 +36,7 @@ static size_t first_part(uint64_t gpa, size_t size)
 	return size < left ? size : left;
 }
 
-/* Reads into @out, or writes from @in; the other one is NULL. */
+/* Reads into @out or writes from @in, of which one is NULL. */
 static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
 			  const uint8_t *in, size_t size)
 {

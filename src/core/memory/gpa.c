@@ -127,7 +127,7 @@ static enum gpa_result check_all(struct vsm_partition *partition, uint8_t vtl, u
 		}                                                                       \
 	} while (0)
 
-/* Copies from @in, or into @out; the other one is NULL. */
+/* Copies from @in or into @out, of which one is NULL. */
 static void transfer(uint8_t *host, uint8_t *out, const uint8_t *in, size_t size)
 {
 	if (size == 8 && (uintptr_t)host % 8 == 0)

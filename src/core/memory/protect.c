@@ -31,7 +31,9 @@ static bool page_of(const struct vsm_partition *partition, uint64_t gpn, uint64_
 	return true;
 }
 
-/* The rights that VTLs @first to @last give @vtl at the GPA itself, whichever page is there. */
+/*
+ * The rights that VTLs @first to @last give @vtl at the GPA itself, independent of the page there.
+ */
 static uint8_t given(const struct vsm_partition *partition, unsigned int first, unsigned int last,
 		     uint8_t vtl, uint64_t gpn)
 {

@@ -379,7 +379,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	return exit_table[run->exit](vp, run);
 }
 
-/* Sleeps until run.deadline or a kick, unless a request of another VP can be served at once. */
+/* Sleeps until run.deadline or a kick, unless a request of another VP can be served immediately. */
 static int sleep_or_serve(struct vsm_vp *vp)
 {
 	int error = 0;

@@ -66,8 +66,9 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 }
 
 /*
- * Groups whose registers are independent, so that they are always valid. The other groups may be
- * inconsistent between two hypercalls that set them: they are checked when the VTL runs.
+ * Groups whose registers do not depend on other groups, so that a correct state always passes. The
+ * other groups may be inconsistent between two hypercalls that set them: they are checked when the
+ * VTL runs.
  */
 #define CHECKED_GROUPS (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
 

@@ -6,7 +6,7 @@
  *
  *	ONE(type, name, max, live)	the member `live`
  *	MANY(type, name, count, max, array, member)
- *					`member` of each element of `array`; if empty, the element
+ *					`member` of each element of `array`, or the element
  *	OWN(type, name, max)		none: save.c and apply.c have code for the field
  *
  * `max` is the largest legal value in a file. A change of the rows, their order or a type changes
