@@ -76,6 +76,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	vsm_apic_init();
 	vsm_memory_init(vsm);
 	vsm_info_init();
+	vsm_debug_init(vsm);
 	vsm_reset_init(vsm);
 	return vsm_guard_init(vsm) ? 0 : -EPERM;
 }
@@ -154,6 +155,7 @@ void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA)
 	accel->name = "VSM";
 	accel->init_machine = vsm_init_machine;
 	accel->allowed = &vsm_allowed;
+	accel->gdbstub_supported_sstep_flags = vsm_debug_step_flags;
 	accel->compat_props = g_ptr_array_new();
 	g_ptr_array_add(accel->compat_props, &shared);
 	g_ptr_array_add(accel->compat_props, &converge);

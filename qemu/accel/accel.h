@@ -75,6 +75,7 @@ struct VsmState {
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool scan_wanted;    /* atomic: a scan for denied pages has been scheduled */
 	GArray *dumped;	     /* dump.c: unguarded mappings of the last dump */
+	GArray *breakpoints; /* debug.c: struct breakpoint, of QEMU's GDB stub */
 	/* save.c */
 	NotifierWithReturn postcopy;
 	bool suspended; /* the guard of memory is suspended while memory is loaded; no CPU runs */
@@ -87,6 +88,7 @@ struct AccelCPUState {
 	struct vsm_vp *vp;
 	uint8_t vtl; /* the VTL of the registers in `read` */
 	union hv_register_value *read;
+	CPUWatchpoint watchpoint; /* the one that was hit, for QEMU's GDB stub */
 };
 
 /* Returns the state of the accelerator; only if the accelerator is vsm. Any thread. */
@@ -211,6 +213,7 @@ bool vsm_block_init(void);
 /* state.c: registers of the active VTL; on the CPU's own thread or while the CPU is stopped */
 void vsm_registers_get(CPUState *cpu);
 void vsm_registers_put(CPUState *cpu);
+uint8_t vsm_active_vtl(CPUState *cpu);
 
 /* save.c: called after all devices have been created */
 void vsm_save_init(VsmState *vsm);
@@ -218,6 +221,14 @@ void vsm_save_init(VsmState *vsm);
 /* dump.c */
 void vsm_dump_class_init(CPUClass *class);
 void vsm_dump_init(VsmState *vsm);
+
+/* debug.c */
+void vsm_debug_init(VsmState *vsm);
+void vsm_debug_class_init(CPUClass *class);
+void vsm_debug_ops_init(AccelOpsClass *ops);
+int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS);
+/* Whether GDB stops the machine at VSM_EXIT_DEBUG. Thread of the CPU, without the BQL. */
+bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit);
 
 /* info.c */
 void vsm_info_init(void);

@@ -21,6 +21,7 @@
 
 #define VSM_CLASS_DATA	      const void *data
 #define VSM_INIT_MACHINE_ARGS AccelState *as, MachineState *ms
+#define VSM_STEP_FLAGS_ARGS   AccelState *as
 
 /* Whether the CPU has all available features: -cpu host and max. */
 static inline bool vsm_cpu_is_max(X86CPU *cpu)
@@ -44,6 +45,7 @@ static inline void vsm_host_cpu_init(X86CPU *cpu)
 
 #define VSM_CLASS_DATA	      void *data
 #define VSM_INIT_MACHINE_ARGS MachineState *ms
+#define VSM_STEP_FLAGS_ARGS   void
 
 #define physical_memory_set_dirty_lebitmap cpu_physical_memory_set_dirty_lebitmap
 #define qemu_process_cpu_events		   qemu_wait_io_event

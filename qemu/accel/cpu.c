@@ -14,6 +14,7 @@
 enum verdict {
 	RUN_AGAIN,
 	LEAVE,	/* handle requests to the thread */
+	STOP,	/* GDB stops the machine */
 	BROKEN, /* the machine stops */
 };
 
@@ -90,6 +91,11 @@ static enum verdict on_crash(CPUState *cpu, const struct vsm_exit *exit)
 	return LEAVE;
 }
 
+static enum verdict on_debug(CPUState *cpu, const struct vsm_exit *exit)
+{
+	return vsm_debug_stops(cpu, exit) ? STOP : RUN_AGAIN;
+}
+
 static enum verdict on_error(CPUState *cpu, const struct vsm_exit *exit)
 {
 	return BROKEN;
@@ -104,6 +110,7 @@ static enum verdict (*const handler[])(CPUState *cpu, const struct vsm_exit *exi
 	[VSM_EXIT_SHUTDOWN] = on_reset,
 	[VSM_EXIT_RESET] = on_reset,
 	[VSM_EXIT_CRASH] = on_crash,
+	[VSM_EXIT_DEBUG] = on_debug,
 	[VSM_EXIT_ERROR] = on_error,
 };
 
@@ -143,6 +150,8 @@ static void run(CPUState *cpu)
 	cpu_exec_end(cpu);
 	bql_lock();
 	qatomic_set(&cpu->exit_request, 0);
+	if (verdict == STOP)
+		cpu_handle_guest_debug(cpu);
 	if (verdict == BROKEN) {
 		cpu_dump_state(cpu, stderr, 0);
 		vm_stop(RUN_STATE_INTERNAL_ERROR);
@@ -242,6 +251,7 @@ void vsm_cpu_class_init(ObjectClass *class, VSM_CLASS_DATA)
 	ops->kick_vcpu_thread = kick_thread;
 	ops->cpu_thread_is_idle = thread_is_idle;
 	ops->handle_interrupt = handle_interrupt;
+	vsm_debug_ops_init(ops);
 	ops->synchronize_state = synchronize_state;
 	ops->synchronize_post_reset = discard_registers;
 	ops->synchronize_post_init = discard_registers;

@@ -170,8 +170,8 @@ static bool is_description(uint32_t leaf)
 {
 	static const uint32_t description[] = {
 		0,	    1,		2,	    4,		0xb,	    0x15,
-		0x16,	    0x1f,	0x80000000, 0x80000002, 0x80000003, 0x80000004,
-		0x80000005, 0x80000006, 0x80000008, 0x8000001d, 0x8000001e, 0x80000026,
+		0x16,	    0x1f,	0x80000002, 0x80000003, 0x80000004, 0x80000005,
+		0x80000006, 0x80000008, 0x8000001d, 0x8000001e, 0x80000026,
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(description); i++)
@@ -207,8 +207,10 @@ static struct vsm_cpuid leaf_of(const struct host_cpuid *host, CPUX86State *env,
 	} else {
 		cpu_x86_cpuid(env, leaf, subleaf, &entry.eax, &entry.ebx, &entry.ecx, &entry.edx);
 		if (!is_description(leaf)) {
-			entry.eax &= leaf == 7 && !subleaf ? UINT32_MAX
-							   : host_reg(host, leaf, subleaf, EAX);
+			/* Highest subleaf or leaf. The vendor is not in leaf 0x80000000 of Intel's CPUs. */
+			entry.eax &= (leaf == 7 && !subleaf) || leaf == 0x80000000
+					     ? UINT32_MAX
+					     : host_reg(host, leaf, subleaf, EAX);
 			entry.ebx &= leaf == 0xd ? UINT32_MAX : host_reg(host, leaf, subleaf, EBX);
 			entry.ecx &= leaf == 0xd && !subleaf ? UINT32_MAX
 							     : host_reg(host, leaf, subleaf, ECX);
@@ -310,6 +312,7 @@ static void class_init(CPUClass *class)
 	/* host_cpuid_required permits -cpu host only for accelerators that QEMU lists by name. */
 	X86_CPU_CLASS(class)->host_cpuid_required = false;
 	vsm_dump_class_init(class);
+	vsm_debug_class_init(class);
 }
 
 void vsm_cpuid_class_init(ObjectClass *class, VSM_CLASS_DATA)

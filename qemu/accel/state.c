@@ -11,6 +11,10 @@ enum kind {
 	PLAIN,	 /* 64 bits */
 	SEGMENT, /* SegmentCache */
 	TABLE,	 /* SegmentCache of IDTR, GDTR */
+	XMM,
+	X87,
+	X87_CONTROL, /* all of its fields; no offset */
+	SSE_CONTROL, /* likewise */
 };
 
 /* A register and its field in QEMU. */
@@ -63,6 +67,32 @@ static const struct entry entries[] = {
 	{HV_X64_REGISTER_TR, SEGMENT, offsetof(CPUX86State, tr)},
 	{HV_X64_REGISTER_IDTR, TABLE, offsetof(CPUX86State, idt)},
 	{HV_X64_REGISTER_GDTR, TABLE, offsetof(CPUX86State, gdt)},
+	{HV_X64_REGISTER_XMM0, XMM, offsetof(CPUX86State, xmm_regs[0])},
+	{HV_X64_REGISTER_XMM1, XMM, offsetof(CPUX86State, xmm_regs[1])},
+	{HV_X64_REGISTER_XMM2, XMM, offsetof(CPUX86State, xmm_regs[2])},
+	{HV_X64_REGISTER_XMM3, XMM, offsetof(CPUX86State, xmm_regs[3])},
+	{HV_X64_REGISTER_XMM4, XMM, offsetof(CPUX86State, xmm_regs[4])},
+	{HV_X64_REGISTER_XMM5, XMM, offsetof(CPUX86State, xmm_regs[5])},
+	{HV_X64_REGISTER_XMM6, XMM, offsetof(CPUX86State, xmm_regs[6])},
+	{HV_X64_REGISTER_XMM7, XMM, offsetof(CPUX86State, xmm_regs[7])},
+	{HV_X64_REGISTER_XMM8, XMM, offsetof(CPUX86State, xmm_regs[8])},
+	{HV_X64_REGISTER_XMM9, XMM, offsetof(CPUX86State, xmm_regs[9])},
+	{HV_X64_REGISTER_XMM10, XMM, offsetof(CPUX86State, xmm_regs[10])},
+	{HV_X64_REGISTER_XMM11, XMM, offsetof(CPUX86State, xmm_regs[11])},
+	{HV_X64_REGISTER_XMM12, XMM, offsetof(CPUX86State, xmm_regs[12])},
+	{HV_X64_REGISTER_XMM13, XMM, offsetof(CPUX86State, xmm_regs[13])},
+	{HV_X64_REGISTER_XMM14, XMM, offsetof(CPUX86State, xmm_regs[14])},
+	{HV_X64_REGISTER_XMM15, XMM, offsetof(CPUX86State, xmm_regs[15])},
+	{HV_X64_REGISTER_FP_MMX0, X87, offsetof(CPUX86State, fpregs[0])},
+	{HV_X64_REGISTER_FP_MMX1, X87, offsetof(CPUX86State, fpregs[1])},
+	{HV_X64_REGISTER_FP_MMX2, X87, offsetof(CPUX86State, fpregs[2])},
+	{HV_X64_REGISTER_FP_MMX3, X87, offsetof(CPUX86State, fpregs[3])},
+	{HV_X64_REGISTER_FP_MMX4, X87, offsetof(CPUX86State, fpregs[4])},
+	{HV_X64_REGISTER_FP_MMX5, X87, offsetof(CPUX86State, fpregs[5])},
+	{HV_X64_REGISTER_FP_MMX6, X87, offsetof(CPUX86State, fpregs[6])},
+	{HV_X64_REGISTER_FP_MMX7, X87, offsetof(CPUX86State, fpregs[7])},
+	{HV_X64_REGISTER_FP_CONTROL_STATUS, X87_CONTROL, 0},
+	{HV_X64_REGISTER_XMM_CONTROL_STATUS, SSE_CONTROL, 0},
 };
 
 enum {
@@ -72,6 +102,35 @@ enum {
 static void *place(CPUX86State *env, const struct entry *entry)
 {
 	return (uint8_t *)env + entry->offset;
+}
+
+enum {
+	X87_TOP_SHIFT = 11, /* of the field TOP in the x87 status word */
+	X87_TOP_MASK = 7,
+	X87_BYTES = 10, /* of a register */
+};
+
+static void x87_control_to_qemu(CPUX86State *env,
+				const struct hv_x64_fp_control_status_register *x87)
+{
+	env->fpuc = x87->control;
+	env->fpus = x87->status;
+	env->fpstt = x87->status >> X87_TOP_SHIFT & X87_TOP_MASK;
+	for (unsigned i = 0; i < G_N_ELEMENTS(env->fptags); i++)
+		env->fptags[i] = !(x87->tag & 1u << i);
+	env->fpop = x87->last_opcode;
+	env->fpip = x87->last_rip;
+}
+
+static void x87_control_from_qemu(const CPUX86State *env,
+				  struct hv_x64_fp_control_status_register *x87)
+{
+	x87->control = env->fpuc;
+	x87->status = (env->fpus & ~(X87_TOP_MASK << X87_TOP_SHIFT)) | env->fpstt << X87_TOP_SHIFT;
+	for (unsigned i = 0; i < G_N_ELEMENTS(env->fptags); i++)
+		x87->tag |= !env->fptags[i] << i;
+	x87->last_opcode = env->fpop;
+	x87->last_rip = env->fpip;
 }
 
 static void to_qemu(CPUX86State *env, const struct entry *entry,
@@ -93,6 +152,19 @@ static void to_qemu(CPUX86State *env, const struct entry *entry,
 	case TABLE:
 		cache->base = value->table.base;
 		cache->limit = value->table.limit;
+		break;
+	case XMM:
+		memcpy(place(env, entry), value->bytes, sizeof(value->bytes));
+		break;
+	case X87:
+		memcpy(place(env, entry), value->bytes, X87_BYTES);
+		break;
+	case X87_CONTROL:
+		x87_control_to_qemu(env, &value->fp_control_status);
+		break;
+	case SSE_CONTROL:
+		env->mxcsr = value->xmm_control_status.mxcsr;
+		env->fpdp = value->xmm_control_status.last_rdp;
 		break;
 	}
 }
@@ -117,11 +189,24 @@ static union hv_register_value from_qemu(CPUX86State *env, const struct entry *e
 		value.table.base = cache->base;
 		value.table.limit = cache->limit;
 		break;
+	case XMM:
+		memcpy(value.bytes, place(env, entry), sizeof(value.bytes));
+		break;
+	case X87:
+		memcpy(value.bytes, place(env, entry), X87_BYTES);
+		break;
+	case X87_CONTROL:
+		x87_control_from_qemu(env, &value.fp_control_status);
+		break;
+	case SSE_CONTROL:
+		value.xmm_control_status.mxcsr = env->mxcsr;
+		value.xmm_control_status.last_rdp = env->fpdp;
+		break;
 	}
 	return value;
 }
 
-static uint8_t active_vtl(CPUState *cpu)
+uint8_t vsm_active_vtl(CPUState *cpu)
 {
 	const uint32_t name = HV_REGISTER_VSM_VP_STATUS;
 	union hv_register_value status = {.reg128 = {0}};
@@ -140,7 +225,7 @@ void vsm_registers_get(CPUState *cpu)
 		own->read = g_new0(union hv_register_value, COUNT);
 	for (size_t i = 0; i < COUNT; i++)
 		name[i] = entries[i].name;
-	own->vtl = active_vtl(cpu);
+	own->vtl = vsm_active_vtl(cpu);
 	if (vsm_vp_get_registers(own->vp, own->vtl, name, own->read, COUNT) != COUNT) {
 		error_report("vsm: the registers of CPU %d cannot be read", cpu->cpu_index);
 		return;

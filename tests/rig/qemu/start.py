@@ -5,6 +5,7 @@
 Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 CASE...
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
        start.py LIBVSM LOGS SECONDS devices.sh CASE...
+       start.py LIBVSM LOGS SECONDS gdb.sh WRITER.elf32 WRITER.elf CASE...
 """
 import os
 import pathlib
@@ -146,6 +147,15 @@ def devices_files(logs):
             'devices.cpio': build_devices_initrd(logs / 'devices.cpio')}
 
 
+def gdb_files(logs, guest, symbols):
+    """Files for gdb.sh, by their place in the rig."""
+    del logs
+    fetch.ensure(['gdb'])
+    gdb = cache.directory() / 'gdb'
+    return {'writer.elf32': guest, 'writer.elf': symbols} | {
+        f'gdb/{path.relative_to(gdb)}': path for path in gdb.rglob('*') if path.is_file()}
+
+
 def fetched():
     """Pairs of a file and its path in the rig: UEFI and the TPM emulator, if the rig's cache has them."""
     folder = cache.directory() / 'ovmf/usr/share/OVMF'
@@ -159,6 +169,7 @@ def fetched():
 SCRIPTS = {
     'cases.sh': (4, linux_files),
     'devices.sh': (0, devices_files),
+    'gdb.sh': (2, gdb_files),
     'migrate.sh': (1, lambda logs, writer: {'writer.elf32': writer}),
 }
 

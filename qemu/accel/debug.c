@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's GDB stub. It has no notion of a VTL: registers and virtual addresses are those of the VTL that is
+ * active on a CPU, and breakpoints stop every VTL.
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include <vsm/debug.h>
+#include <vsm/walk.h>
+#include "exec/breakpoint.h"
+#include "gdbstub/enums.h"
+#include "qemu/main-loop.h"
+
+enum {
+	INT3 = 0xcc,
+	DEBUG_REGISTERS = 4,
+};
+
+struct breakpoint {
+	int type; /* GDB_BREAKPOINT_SW ... */
+	vaddr addr;
+	vaddr len;
+	bool int3; /* an INT3 at `gpa` replaces `original`; false: a debug register */
+	uint8_t original;
+	uint64_t gpa;
+};
+
+static struct breakpoint *breakpoint(const VsmState *vsm, unsigned i)
+{
+	return &g_array_index(vsm->breakpoints, struct breakpoint, i);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+struct translation {
+	vaddr addr;
+	uint64_t gpa;
+	int error;
+};
+
+static void translate_on_cpu(CPUState *cpu, run_on_cpu_data data)
+{
+	struct translation *translation = data.host_ptr;
+	struct vsm_walk_result result;
+
+	translation->error =
+		vsm_vp_translate(vsm_vp(cpu), vsm_active_vtl(cpu), translation->addr, &result);
+	if (!translation->error)
+		translation->gpa = result.gpa;
+}
+
+/* Returns 0, or -errno without a translation. */
+static int translate(CPUState *cpu, vaddr addr, uint64_t *gpa)
+{
+	struct translation translation = {.addr = addr};
+
+	run_on_cpu(cpu, translate_on_cpu, RUN_ON_CPU_HOST_PTR(&translation));
+	*gpa = translation.gpa;
+	return translation.error;
+}
+
+/* Accesses the memory of the active VTL with all rights; VTL0's mapping, which devices use, lacks VTL1's. */
+static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bool is_write)
+{
+	while (len) {
+		const size_t part = MIN(len, VSM_PAGE - addr % VSM_PAGE);
+		uint64_t gpa;
+
+		if (translate(cpu, addr, &gpa) ||
+		    (is_write ? vsm_memory_poke(vsm_partition(), gpa, buf, part)
+			      : vsm_memory_peek(vsm_partition(), gpa, buf, part)))
+			return -1;
+		addr += part;
+		buf += part;
+		len -= part;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ settings of the library */
+
+/* DR7: the enable bits and the fields of breakpoint @i (SDM volume 3B, "Debug Control Register (DR7)"). */
+static uint64_t dr7_of(const struct breakpoint *bp, unsigned i)
+{
+	static const uint8_t length[] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};
+	const uint64_t type = bp->type == GDB_WATCHPOINT_WRITE	  ? 1
+			      : bp->type == GDB_WATCHPOINT_ACCESS ? 3
+								  : 0;
+	const uint64_t field = type ? type | length[bp->len] << 2 : 0;
+
+	return UINT64_C(2) << 2 * i | field << (16 + 4 * i);
+}
+
+static struct vsm_debug settings(const VsmState *vsm, bool step)
+{
+	struct vsm_debug debug = {.size = sizeof(debug), .flags = step ? VSM_DEBUG_STEP : 0};
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++) {
+		const struct breakpoint *bp = breakpoint(vsm, i);
+
+		if (bp->int3) {
+			debug.flags |= VSM_DEBUG_SOFTWARE;
+			continue;
+		}
+		debug.flags |= VSM_DEBUG_HARDWARE;
+		debug.dr[used] = bp->addr;
+		debug.dr7 |= dr7_of(bp, used);
+		used++;
+	}
+	return debug;
+}
+
+/* A step belongs to the active VTL: a step over a VTL call ends when the call has returned. */
+static void apply(CPUState *cpu, run_on_cpu_data data)
+{
+	const VsmState *vsm = vsm_state();
+	const uint8_t active = vsm_active_vtl(cpu);
+	int *error = data.host_ptr;
+
+	for (unsigned vtl = 0; vtl <= vsm->max_vtl && !*error; vtl++) {
+		const struct vsm_debug debug =
+			settings(vsm, cpu->singlestep_enabled && vtl == active);
+
+		*error = vsm_vp_debug(vsm_vp(cpu), vtl, &debug);
+	}
+}
+
+static int update(CPUState *cpu)
+{
+	int error = 0;
+
+	run_on_cpu(cpu, apply, RUN_ON_CPU_HOST_PTR(&error));
+	return error;
+}
+
+static int update_all(void)
+{
+	CPUState *cpu;
+	int error = 0;
+
+	CPU_FOREACH(cpu)
+	{
+		const int result = update(cpu);
+
+		error = error ? error : result;
+	}
+	return error;
+}
+
+/* ------------------------------------------------------------------ breakpoints */
+
+static unsigned debug_registers_used(const VsmState *vsm)
+{
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
+		used += !breakpoint(vsm, i)->int3;
+	return used;
+}
+
+/* Adds a row and passes it to the library. Returns 0, or -errno without the row. */
+static int add(VsmState *vsm, const struct breakpoint *bp)
+{
+	int error;
+
+	if (!bp->int3 && debug_registers_used(vsm) == DEBUG_REGISTERS)
+		return -ENOBUFS;
+	g_array_append_val(vsm->breakpoints, *bp);
+	error = update_all();
+	if (error) {
+		g_array_remove_index(vsm->breakpoints, vsm->breakpoints->len - 1);
+		update_all();
+	}
+	return error;
+}
+
+static int add_int3(VsmState *vsm, CPUState *cpu, struct breakpoint *bp)
+{
+	const uint8_t int3 = INT3;
+	int error = translate(cpu, bp->addr, &bp->gpa);
+
+	if (!error)
+		error = vsm_memory_peek(vsm->partition, bp->gpa, &bp->original, 1);
+	if (!error)
+		error = add(vsm, bp);
+	return error ? error : vsm_memory_poke(vsm->partition, bp->gpa, &int3, 1);
+}
+
+static bool is_length(const struct breakpoint *bp)
+{
+	return bp->type <= GDB_BREAKPOINT_HW || bp->len == 1 || bp->len == 2 || bp->len == 4 ||
+	       bp->len == 8;
+}
+
+static int insert(CPUState *cpu, int type, vaddr addr, vaddr len)
+{
+	struct breakpoint bp = {.type = type, .addr = addr, .len = len};
+	int error = -ENOTSUP;
+
+	/* A debug register cannot stop at reads only. */
+	if (type == GDB_WATCHPOINT_READ)
+		return -ENOSYS;
+	if (!is_length(&bp))
+		return -EINVAL;
+	bp.int3 = type == GDB_BREAKPOINT_SW;
+	if (bp.int3)
+		error = add_int3(vsm_state(), cpu, &bp);
+	if (error != -ENOTSUP)
+		return error;
+	/* The CPU cannot report INT3, or none is needed. */
+	bp.int3 = false;
+	return add(vsm_state(), &bp);
+}
+
+/* Restores the byte below an INT3, unless the guest has replaced the instruction. */
+static void restore(const VsmState *vsm, const struct breakpoint *bp)
+{
+	uint8_t present;
+
+	if (bp->int3 && !vsm_memory_peek(vsm->partition, bp->gpa, &present, 1) && present == INT3)
+		vsm_memory_poke(vsm->partition, bp->gpa, &bp->original, 1);
+}
+
+static int remove_breakpoint(CPUState *cpu, int type, vaddr addr, vaddr len)
+{
+	VsmState *vsm = vsm_state();
+
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++) {
+		const struct breakpoint *bp = breakpoint(vsm, i);
+
+		if (bp->type != type || bp->addr != addr || bp->len != len)
+			continue;
+		restore(vsm, bp);
+		g_array_remove_index(vsm->breakpoints, i);
+		return update_all();
+	}
+	return -ENOENT;
+}
+
+static void remove_all(CPUState *cpu)
+{
+	VsmState *vsm = vsm_state();
+
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
+		restore(vsm, breakpoint(vsm, i));
+	g_array_set_size(vsm->breakpoints, 0);
+	update_all();
+}
+
+static bool is_supported(void)
+{
+	return true;
+}
+
+/* ------------------------------------------------------------------ stops */
+
+/* Finds the breakpoint of debug register @i in the order of settings(). */
+static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
+{
+	for (unsigned row = 0; row < vsm->breakpoints->len; row++)
+		if (!breakpoint(vsm, row)->int3 && !i--)
+			return breakpoint(vsm, row);
+	return NULL;
+}
+
+/* Whether a breakpoint or watchpoint was hit, which QEMU's stub then reports. */
+static bool hit_register(VsmState *vsm, CPUState *cpu, uint64_t dr6)
+{
+	bool hit = false;
+
+	for (unsigned i = 0; i < DEBUG_REGISTERS; i++) {
+		const struct breakpoint *bp = dr6 & 1u << i ? find_register(vsm, i) : NULL;
+
+		if (!bp)
+			continue;
+		hit = true;
+		if (bp->type <= GDB_BREAKPOINT_HW)
+			continue;
+		cpu->accel->watchpoint = (CPUWatchpoint){
+			.vaddr = bp->addr,
+			.len = bp->len,
+			.flags = bp->type == GDB_WATCHPOINT_WRITE ? BP_MEM_WRITE : BP_MEM_ACCESS,
+		};
+		cpu->watchpoint_hit = &cpu->accel->watchpoint;
+	}
+	return hit;
+}
+
+/*
+ * Whether an INT3 of a breakpoint was hit. If not, the guest gets its #BP, unless the INT3 has been removed
+ * meanwhile.
+ */
+static bool hit_int3(const VsmState *vsm, CPUState *cpu, bool *deliver)
+{
+	const uint32_t name = HV_X64_REGISTER_RIP;
+	const uint8_t vtl = vsm_active_vtl(cpu);
+	union hv_register_value rip = {.reg128 = {0}};
+	struct vsm_walk_result result;
+	uint8_t present;
+
+	vsm_vp_get_registers(vsm_vp(cpu), vtl, &name, &rip, 1);
+	if (vsm_vp_translate(vsm_vp(cpu), vtl, rip.reg64, &result))
+		return false;
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
+		if (breakpoint(vsm, i)->int3 && breakpoint(vsm, i)->gpa == result.gpa)
+			return true;
+	*deliver = !vsm_memory_peek(vsm->partition, result.gpa, &present, 1) && present == INT3;
+	return false;
+}
+
+bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit)
+{
+	VsmState *vsm = vsm_state();
+	bool stops = false;
+
+	bql_lock();
+	if (exit->debug.cause & VSM_DEBUG_STEP)
+		stops |= cpu->singlestep_enabled != 0;
+	if (exit->debug.cause & VSM_DEBUG_HARDWARE)
+		stops |= hit_register(vsm, cpu, exit->debug.dr6);
+	if (exit->debug.cause & VSM_DEBUG_SOFTWARE)
+		stops |= hit_int3(vsm, cpu, exit->debug.deliver);
+	bql_unlock();
+	return stops;
+}
+
+/* ------------------------------------------------------------------ classes */
+
+/* The stepped VTL gets no interrupts. */
+int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS)
+{
+	return SSTEP_ENABLE | SSTEP_NOIRQ;
+}
+
+void vsm_debug_ops_init(AccelOpsClass *ops)
+{
+	ops->supports_guest_debug = is_supported;
+	ops->update_guest_debug = update;
+	ops->insert_breakpoint = insert;
+	ops->remove_breakpoint = remove_breakpoint;
+	ops->remove_all_breakpoints = remove_all;
+}
+
+void vsm_debug_class_init(CPUClass *class)
+{
+	class->memory_rw_debug = access_memory;
+}
+
+void vsm_debug_init(VsmState *vsm)
+{
+	vsm->breakpoints = g_array_new(false, false, sizeof(struct breakpoint));
+}
