@@ -179,7 +179,7 @@ static void test_ioctls(void)
 		      xsave(&machine[0].vcpu[0], &a) &&
 		      (memcpy(&word, (uint8_t *)&a + 160 + 3 * 16, sizeof(word)),
 		       (word & 0xff) == 0x77),
-	      "KVM_SET_FPU on one is seen by KVM_GET_FPU on the other");
+	      "KVM_SET_FPU on one is seen by KVM_GET_XSAVE on the other");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -473,8 +473,8 @@ static void test_killed(void)
 /* ------------------------------------------------------------------ refused requests */
 
 /*
- * Tries in a child process to share a vCPU of that process with an inherited one. Returns whether
- * it was refused.
+ * Tries in a child process to share one of its vCPUs with an inherited one, in both directions.
+ * Returns whether both were refused.
  */
 static bool another_process(const struct raw_vcpu *cpu)
 {

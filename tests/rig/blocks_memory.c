@@ -94,7 +94,7 @@ static void test_large_pages(struct raw_kvm *machine)
 	set_page(machine, P, 0);
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large,
-	      "after that page is given back, all pages are unrestricted");
+	      "without restrictions the blocks are mapped by large pages");
 }
 
 static void test_lists(struct raw_kvm *machine)
@@ -113,7 +113,7 @@ static void test_lists(struct raw_kvm *machine)
 			 END_DONE;
 	}
 	check(right == 60,
-	      "accesses to each of these pages exit, those to pages in between do not");
+	      "writes to 30 of these pages exit, those to the pages after them do not");
 	pages[0] = P | KVM_ACCESS_NO_EXEC;
 	pages[1] = P | KVM_ACCESS_NO_WRITE;
 	pages[2] = P;
@@ -236,7 +236,9 @@ static void *flip(void *argument)
 	return NULL;
 }
 
-/* Splits and restores large pages while a vCPU runs; one page in them stays restricted. */
+/*
+ * Splits and restores large pages while a vCPU runs; one page in them also gets other restrictions.
+ */
 static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};
@@ -457,8 +459,10 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
-/* Restricts every second page of one block after the other until a call fails. Returns the error, and the GPA
- * in *@failed_at. */
+/*
+ * Restricts the first page of one block after the other until a call fails. Returns the error, and
+ * in *@failed_at the GPA of that call's first page.
+ */
 static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 {
 	static uint64_t list[KVM_ACCESS_MAX_PAGES];
@@ -478,8 +482,10 @@ static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 	return 0;
 }
 
-/* Changes the guest's page table entry for 4 MiB to @gpa and writes there. Returns whether the write
- * succeeded. */
+/*
+ * Maps the guest's page DATA + 8 * PAGE to @gpa and writes to it. Returns whether the write
+ * succeeded.
+ */
 static bool can_be_written(struct raw_kvm *machine, uint64_t gpa)
 {
 	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);

@@ -415,7 +415,10 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 
 /* ------------------------------------------------------------------ OUTS that is taken back */
 
-/* An OUTS: its address, the RIP to which it may be taken back, and its data. */
+/*
+ * An OUTS: its address, RCX and port; the RIP and RCX to which it may be taken back, and whether
+ * the exit then reports a repeated instruction.
+ */
 struct output {
 	const char *name;
 	uint64_t start;

@@ -518,7 +518,7 @@ static void test_init(struct guest *guest)
 	check(guest_is_done(&run) && guest->ram[PAGE] == 2, "long mode can be entered after INIT");
 }
 
-/* An interrupt, an NMI or an exception with a denied stack is delivered after the stack is permitted. */
+/* An interrupt or an NMI with a denied stack is delivered after the stack is permitted. */
 static void test_delivery(struct guest *guest)
 {
 	struct backend_run run = {.vtl = 0, .apic_enabled = true, .deadline = UINT64_MAX};
@@ -545,7 +545,10 @@ static void test_delivery(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* Another VP replaces the instruction while a permitted write is executed: see check_step(). */
+/*
+ * An interrupt arrives at the entry that executes a permitted write of CR0: a write by its handler
+ * must exit.
+ */
 static void test_write_that_an_event_overtakes(struct guest *guest)
 {
 	const uint64_t handler = STUBS + 0x61 * 16;
@@ -579,8 +582,7 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* ------------------------------------------------------------------ uncompleted instructions while the vCPU
- * changes */
+/* ------------------------------------------------------------------ change of the vCPU at an exit */
 
 /* Runs @rip to its exit on one vCPU, and completes it on the other one. */
 static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)

@@ -28,7 +28,9 @@ static uint32_t chance(uint32_t below)
 	return (uint32_t)((seed >> 32) * below >> 32);
 }
 
-/* An edge vector that is not an exception of the guest: 0x20 to 0xff, even. */
+/*
+ * A vector of edge-triggered interrupts that is not an exception of the guest: 0x20 to 0xfe, even.
+ */
 static uint32_t edge_vector(void)
 {
 	return 0x20 + chance(0x70) * 2;

@@ -39,7 +39,7 @@ void host_prepare(struct host *host)
 		host->hidden[HIDDEN_STUBS + vector * 16] = 0xe6;
 		host->hidden[HIDDEN_STUBS + vector * 16 + 1] = TRAP_PORT;
 	}
-	/* An NMI may interrupt the delivery of another vector: it uses IST2. */
+	/* An NMI may arrive between another delivery and the OUT of its stub: it uses IST2. */
 	for (uint64_t vp = 0; vp < host->vp_count; vp++) {
 		const uint64_t end = HIDDEN_GPA + HIDDEN_STACK + (vp + 1) * CORE_PAGE_SIZE;
 

@@ -74,7 +74,7 @@ struct host_vp {
 	struct sim_vtl vtl[CORE_VTL_MAX];
 	struct tables tables[CORE_VTL_MAX];
 	uint64_t before[CORE_VTL_MAX][GPR_COUNT]; /* general registers before load_operands() */
-	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* general registers when the action began */
+	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* general registers after load_operands() */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;

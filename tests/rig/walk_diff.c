@@ -292,7 +292,10 @@ static void mark(const struct list *list, const struct item *item, enum vsm_walk
 		(void)walk(list, most, item->gva, 0, VSM_WALK_EXEMPT, VSM_WALK_AD_SET, &ignored);
 }
 
-/* Sets A bits that only a CPU with some of the traits sets. */
+/*
+ * Sets A bits that only CPUs with some of the traits set. Also records the PDPTEs of PAE paging
+ * that were used, for flip_pdptes_used().
+ */
 static void mark_by_traits(struct list *list, const struct item *item,
 			   const struct vsm_walk_result *result)
 {
@@ -361,7 +364,10 @@ static void compare_range(const struct guest *guest, uint64_t from, uint64_t siz
 	}
 }
 
-/* For cpu_has[ACCESSED_IN_PDPTE]: sets or clears bits that the walker would treat as reserved. */
+/*
+ * For cpu_has[ACCESSED_IN_PDPTE]: toggles A in the PDPTEs that were used. The walker would treat A
+ * as a reserved bit there.
+ */
 static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 {
 	for (unsigned int i = 0; i < 4; i++)

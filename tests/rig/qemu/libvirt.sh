@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests the emulator qemu-system-x86_64-vsm with Debian's libvirt in the rig, by the examples of docs/qemu.md. Prints
-# TAP.
-# Usage: libvirt.sh [PART...]
+# Tests the emulator qemu-system-x86_64-vsm with Debian's libvirt in the rig, by the examples of docs/qemu.md.
+# Prints TAP. Usage: libvirt.sh [PART...]
 tar -xf root.tar -C / && rm root.tar
 . ./tap.sh
 log=/var/log/libvirt/qemu/serial.log

@@ -278,7 +278,7 @@ savevm() {
 
 # ---------------------------------------------------------------- refusals
 
-# Tests that the monitor prints PATTERN.
+# Sends the commands, and tests that the monitor prints PATTERN.
 refuses() { # NAME PATTERN COMMAND...
 	what=$1 pattern=$2
 	shift 2
@@ -338,7 +338,7 @@ refusals() {
 	finish 10
 }
 
-# Loads the stream that migrate_file() has saved, and waits until QEMU has ended with an error or has paused.
+# Starts a QEMU that loads a stream, and waits until it has ended with an error or has paused.
 load() { # OPTION...
 	target_of
 	start_writer -S "$@"
