@@ -267,9 +267,9 @@ uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
 
 /*
  * A guest's read of @size bytes (1 to 8) at @offset into the register page. Registers are 32 bits
- * wide and 16 bytes apart; a read inside one gives its bytes, any other reads as 0 (SDM 11.4.1
- * leaves it undefined). A read of a reserved address sets ESR bit 7, which may have effects.
- * [owner]
+ * wide and 16 bytes apart; a read within a register returns its bytes, other reads return 0 (SDM
+ * 11.4.1 leaves them undefined). A read of a reserved address sets ESR bit 7, which can cause
+ * effects (*@effect). [owner]
  *
  * Returns: true; false, with *value 0: the APIC has no register page in its mode.
  */
@@ -355,9 +355,9 @@ enum vsm_lapic_posted vsm_lapic_post_local(struct vsm_lapic *apic, enum vsm_lapi
 
 /*
  * Input LINT@pin (0 or 1) changes to @level. A rising edge, or a high level for an entry that is
- * level-triggered and fixed, is delivered by the LVT entry; the latter sets remote IRR and is
- * delivered again after its EOI while the line stays high (SDM 11.5.1). The caller handles
- * polarity: @level true means asserted. [any]
+ * level-triggered and fixed, is delivered by the LVT entry. A level-triggered interrupt sets remote
+ * IRR and is delivered again after its EOI while the line stays high (SDM 11.5.1). The caller
+ * handles polarity: @level true means asserted. [any]
  */
 enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pin, bool level);
 
@@ -538,8 +538,7 @@ const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state 
  * Save and load in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID
  * in the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
  * IA32_TSC_DEADLINE, no events, no pending errors, no AutoEOI and no lines: loading keeps base,
- * mode, events and lines, and clears the rest. Derived registers (PPR, version, APR, current count
- * without an initial count) are ignored on load. [owner]
+ * mode, events and lines, and clears the rest. PPR, version and APR are ignored on load. [owner]
  */
 void vsm_lapic_save_kvm(const struct vsm_lapic *apic, uint64_t now,
 			uint8_t page[VSM_LAPIC_KVM_STATE_SIZE]);

@@ -45,13 +45,19 @@ extern "C" {
 
 /* Features of the guest's CPU that its control registers do not show. */
 enum vsm_walk_cpu {
-	/* CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; else reserved bits. */
+	/*
+	 * CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; without it their address bits
+	 * are reserved.
+	 */
 	VSM_WALK_CPU_PSE36 = 1 << 0,
-	/* CPUID 0x80000001.EDX[26]: 1 GiB pages; else PS in a PDPTE is reserved. */
+	/* CPUID 0x80000001.EDX[26]: 1 GiB pages; without it PS in a PDPTE is reserved. */
 	VSM_WALK_CPU_PAGE1GB = 1 << 1,
 	/* AMD (APM volume 2, 5.3): bit 8 of PML5E and PML4E is reserved; Intel ignores it. */
 	VSM_WALK_CPU_PML4E_BIT8_RESERVED = 1 << 2,
-	/* PAE: take context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1), not memory. */
+	/*
+	 * PAE: uses context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1) instead of PDPTEs in
+	 * memory.
+	 */
 	VSM_WALK_CPU_PDPTES_LOADED = 1 << 3,
 };
 
@@ -207,8 +213,8 @@ enum vsm_walk_reason {
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
 	VSM_WALK_PAGE_REFUSED = 12, /* refused by check_page */
 	/* Results that do not depend on access rights. */
-	VSM_WALK_TRY_AGAIN =
-		13, /* entries kept changing; not an error: run the guest, or walk again */
+	/* Entries kept changing; not an error: run the guest, or walk again. */
+	VSM_WALK_TRY_AGAIN = 13,
 	VSM_WALK_UNSUPPORTED = 14, /* VSM_WALK_SHADOW_STACK */
 	VSM_WALK_INVALID = 15,	   /* MAXPHYADDR, access, flags or ad out of range */
 };
@@ -218,7 +224,7 @@ enum vsm_walk_right {
 	VSM_WALK_RIGHT_WRITE = 1 << 0,	 /* R/W is 1 in all */
 	VSM_WALK_RIGHT_USER = 1 << 1,	 /* U/S is 1 in all */
 	VSM_WALK_RIGHT_EXECUTE = 1 << 2, /* XD is 0 in all */
-	VSM_WALK_RIGHT_GLOBAL = 1 << 3,	 /* G in the last, and CR4.PGE */
+	VSM_WALK_RIGHT_GLOBAL = 1 << 3,	 /* G is 1 in the last entry, and CR4.PGE is 1 */
 };
 
 /* A memory type in the encoding of IA32_PAT (SDM 3A, table 12-10). */
@@ -264,7 +270,7 @@ struct vsm_walk_result {
 	uint8_t key;	    /* protection key, 0-15; 0 outside of 4-level and 5-level paging */
 	uint8_t allowed;    /* every access that the access rights allow, requested or not */
 	uint8_t failed;	    /* the requested accesses that failed */
-	uint8_t attempts;   /* 1, or more if entries changed during the walk */
+	uint8_t attempts;   /* 1, or more if entries changed; 0: no walk */
 	/*
 	 * For each of read, write, execute (index = bit number): why it is not allowed by the
 	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK if it is
