@@ -121,7 +121,7 @@ void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divid
 	if (apic->divide == divide)
 		return;
 	apic->divide = divide;
-	/* An expired count is left for vsm_lapic_expire(). */
+	/* An expired one-shot count is left for vsm_lapic_expire(). */
 	if (apic->timer_armed && count)
 		lapic_timer_resume(apic, now, count);
 }

@@ -37,7 +37,7 @@ static unsigned int distance(const char *a, size_t na, const char *b, size_t nb)
 const char *closest_name(const char *typed, const char *const *names, size_t count)
 {
 	size_t length = strlen(typed);
-	/* More than a third of wrong letters is no match. */
+	/* The distance may be a third of the letters, plus one. */
 	unsigned int best = (unsigned int)(length / 3) + 2;
 	const char *found = NULL;
 

@@ -12,7 +12,10 @@
 #define LONGEST_KEY 32u
 #define OPTIONS_MAX 32u /* each has a bit of `seen` */
 
-/* State of parsing one source, the command line or a file. Each option may be given once per source. */
+/*
+ * State of parsing one source, the command line or a file. Each option may be given once per source,
+ * unless it may be repeated.
+ */
 struct parser {
 	struct vmm_config *config;
 	const struct vsm_log *log;

@@ -22,7 +22,7 @@ int vmm_control_open(struct vmm_control **control, const char *path, const struc
 /* Starts the thread and the reporting of events. The guest is complete, its VPs do not run yet. */
 int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest);
 
-/* Sends the last events and disconnects all clients. The VPs have stopped. NULL is allowed. */
+/* Sends the last events and ends the thread. The VPs have stopped. NULL is allowed. */
 void vmm_control_end(struct vmm_control *control, int status);
 
 /* Removes the socket before an immediate exit of the process. NULL is allowed. */

@@ -10,7 +10,7 @@
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500
 
-/* State read on the VP's own thread, which must not block. */
+/* State read while the VP is stopped. */
 struct snapshot {
 	uint8_t vtl;
 	struct vmm_vtls vtls;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The saved state of a device: a table of the fields that change, in the file of the device.
+ * The saved state of a device: a table of the fields that change, in the device's source file.
  * save/devices.c saves, checks, restores and describes the fields, in the order of the rows.
  */
 #ifndef VMM_DEVICE_SAVED_H

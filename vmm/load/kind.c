@@ -21,7 +21,7 @@ struct kind {
 };
 
 /* clang-format off */
-/* The first match counts, so a type precedes those with a shorter magic. */
+/* The first match counts. */
 static const struct kind kinds[] = {
 	{0, "\x1f\x8b", 2, UNPACK("gzip", "gzip -dc")},
 	{0, "\xfd" "7zXZ", 5, UNPACK("xz", "xz -dc")},
@@ -123,7 +123,7 @@ static const char *pe_kind(const struct vmm_file *file)
 #define RESET_VECTOR  16u /* from the end */
 
 /*
- * A BIOS has a power of two as its size and begins at the reset vector with a far jump to segment
+ * The size of a BIOS is a multiple of 64 KiB. At the reset vector it has a far jump to segment
  * 0xf000.
  */
 static bool is_bios(const struct vmm_file *file)

@@ -103,7 +103,10 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 	return 0;
 }
 
-/* Uses the preferred address or, for a relocatable kernel, the lowest free one. */
+/*
+ * Uses the preferred address. If it is below 1 MiB, or the kernel does not fit into low RAM there,
+ * a relocatable kernel gets the lowest free address from 1 MiB on.
+ */
 static int place_kernel(struct vmm_places *places, const struct kernel *kernel, uint64_t *gpa)
 {
 	const uint64_t preferred = kernel->preferred;

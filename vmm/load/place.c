@@ -112,8 +112,8 @@ int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_
 }
 
 /*
- * The lowest free address between @from and @below, or UINT64_MAX: either the start of RAM or the
- * end of a claim.
+ * The lowest free address between @from and @below, or UINT64_MAX. It is @from, 1 MiB or the end of
+ * a claim, each aligned.
  */
 static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory *memory,
 		       uint64_t size, uint64_t align, uint64_t from, uint64_t below)

@@ -4,8 +4,8 @@
  * runs the VPs and passes their exits.
  *
  * Threads: all functions from vmm_machine_port() on may be called from any thread. One lock (that
- * of the ports) guards all devices and the I/O APIC; the functions in `ops` run with it held, must
- * not call back into the machine, and must not wait for a VP.
+ * of the ports) guards all devices and the I/O APIC. The functions in `ops` must not call back into
+ * the machine, and must not wait for a VP; all but write_memory() run with the lock held.
  */
 #ifndef VMM_MACHINE_MACHINE_H
 #define VMM_MACHINE_MACHINE_H

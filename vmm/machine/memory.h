@@ -18,7 +18,7 @@
 #define VMM_EXTENDED	0x100000ull    /* 1 MiB: start of extended RAM */
 #define VMM_LOW_MAX	0xc0000000ull  /* 3 GiB: start of the device hole */
 #define VMM_HIGH	0x100000000ull /* 4 GiB: start of high RAM */
-#define VMM_MEMORY_MIN	0x200000ull    /* minimum RAM of a machine */
+#define VMM_MEMORY_MIN	0x200000ull    /* minimum RAM for the loaders */
 
 struct vmm_memory {
 	uint64_t low;  /* bytes of RAM from 0, including the legacy hole */

@@ -112,7 +112,7 @@ static void describe_end(const struct vmm_processor *processor)
 	}
 }
 
-/* Runs on the VP's own thread. */
+/* Called while the VP is stopped, by its thread or by vmm_describe()'s. */
 static void describe_vp(struct vsm_vp *vp, void *opaque)
 {
 	const struct vmm_processor *processor = opaque;

@@ -26,7 +26,7 @@ void vmm_bounding_set_drop(void);
 /* Drops all capabilities except those of the bits @keep; adds none. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);
 
-/* limits.c: lowers the RLIMIT_* values; called after all threads and files were created. */
+/* limits.c: lowers the RLIMIT_* values, in the first step of the sandbox. */
 int vmm_limits_lower(const struct vsm_log *log);
 
 /* landlock.c: restricts files to those of @config, where it is available. */

@@ -58,7 +58,7 @@ int vmm_limits_lower(const struct vsm_log *log)
 			return vsm_error(log, errno, "sandbox: limit of %s: %s", none[i].name,
 					 strerror(errno));
 	}
-	/* Lower the hard limit of descriptors to the current one. */
+	/* Lower the hard limit of descriptors to the soft one. */
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return vsm_error(log, errno, "sandbox: limit of descriptors: %s", strerror(errno));
 	limit.rlim_max = limit.rlim_cur;

@@ -66,7 +66,7 @@ static void put_module(struct walk *walk, const char *text)
 	free(copy);
 }
 
-/* Adds an existing device or FIFO itself; for a file, its folder, as it may have to be created. */
+/* Adds the file itself and, if it does not exist, its folder, in which it is created. */
 static void put_serial(struct walk *walk, const struct vmm_config *config)
 {
 	if (config->serial == VMM_SERIAL_FILE) {
