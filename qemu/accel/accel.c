@@ -8,7 +8,7 @@
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
 
-/* The class must have the address of a variable. */
+/* AccelClass.allowed must point to a variable. */
 static bool vsm_allowed;
 
 VsmState *vsm_state(void)
@@ -71,7 +71,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	error = vsm_partition_create(&config, &vsm->partition);
 	if (error)
 		return error;
-	/* Back ROMs, video RAM and other auxiliary memory by files, which the views of the VTLs map as well. */
+	/* Back ROMs, video RAM and other auxiliary memory by files, so that each VTL can map them. */
 	ms->aux_ram_share = true;
 	vsm_apic_init();
 	vsm_memory_init(vsm);
@@ -146,7 +146,7 @@ void vsm_accel_instance_init(Object *object)
 
 void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
-	/* RAM must be backed by a file, since each view of a VTL maps it again. */
+	/* RAM must be backed by a file, since each VTL has a separate mapping of it. */
 	static GlobalProperty shared = {"memory-backend-ram", "share", "on"};
 	/* Throttle a guest that writes faster than the stream, so that migration converges. */
 	static GlobalProperty converge = {"migration", "x-auto-converge", "on"};

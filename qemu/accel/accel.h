@@ -47,7 +47,7 @@ struct VsmState {
 	/* memory.c */
 	MemoryListener listener;
 	GArray *changes;    /* struct vsm_memory_change: the changes of this transaction */
-	GArray *gone;	    /* memory removed in this transaction, whose writes are recorded */
+	GArray *gone;	    /* memory with recorded writes that was removed in this transaction */
 	GHashTable *mapped; /* GPA / 4096 -> MemoryRegion, referenced */
 	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
 	bool started;	    /* the machine is complete */
@@ -107,9 +107,9 @@ void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA);
 void vsm_accel_instance_init(Object *object);
 
 #ifdef VSM_QEMU_PACKAGE
-/* check.c: ends the program if its structures differ from those that the module was built for. */
+/* check.c: ends QEMU if its structures differ from those that the module was built for. */
 void vsm_program_check(void);
-/* Checks the offsets of CPU properties, which exist after the start of main(). */
+/* Checks the offsets of CPU properties, which do not exist before main() runs. */
 bool vsm_properties_fit(void);
 #else
 /* Compiled as a part of QEMU. */
@@ -155,9 +155,9 @@ bool vsm_memory_changing(const VsmState *vsm, const MemoryRegionSection *section
 /* Intersects a range with @start to @end. Returns false if the result is empty. */
 bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 		    struct vsm_range *part);
-/* Memory leaves the map in this transaction, after which its record of writes is no longer read. */
+/* Notes memory that leaves the map in this transaction: its record of writes cannot be read later. */
 void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
-/* Drops the reference to memory that has left the map; with the guard, the next reset drops it. */
+/* Drops the reference to memory that has left the map; with the guard it is dropped at the next reset. */
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
 /* Passes all changes of a transaction to the partition at once. */
 void vsm_memory_commit(VsmState *vsm);
@@ -170,7 +170,7 @@ void vsm_smm_ready(VsmState *vsm);
 void vsm_smram_append(VsmState *vsm, GArray *changes);
 /* Adds the changes that replace memory removed from SMRAM in this transaction. */
 void vsm_smram_append_gone(VsmState *vsm, GArray *changes);
-/* A section of the map outside of SMM was added or removed. */
+/* Notes that a section of the map outside of SMM was added or removed. */
 void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
 /* Whether the record of writes at these GPAs is, at least partly, that of other memory in SMRAM. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);

@@ -63,8 +63,8 @@ static void unrealize(DeviceState *dev)
 {
 }
 
-/* QEMU sends the 8259's output to CPUs that accept LINT0. Only the first accepts it; its local APIC in libvsm
- * decides. */
+/* QEMU sends the 8259's output to CPUs whose APIC accepts LINT0. Only that of the first CPU does;
+ * libvsm's APIC checks whether LINT0 is masked. */
 static void reset(APICCommonState *s)
 {
 	s->wait_for_sipi = 0;
@@ -119,8 +119,8 @@ void vsm_pic_update(void)
 }
 
 /*
- * Returns -1 without an interrupt. QEMU does not report that the output falls when a CPU masks it in
- * the 8259, and the APIC would get a spurious interrupt.
+ * Returns -1 if there is no interrupt: QEMU does not report a low output after a CPU has masked
+ * the interrupt in the 8259, so the output is checked again.
  */
 int vsm_pic_acknowledge(void)
 {

@@ -206,7 +206,7 @@ static bool thread_is_idle(CPUState *cpu)
 	return false;
 }
 
-/* Other interrupts arrive as MSIs. */
+/* Only the 8259's interrupt, NMI and SMI: other interrupts arrive as MSIs. */
 static void handle_interrupt(CPUState *cpu, int mask)
 {
 	if (mask & (CPU_INTERRUPT_HARD | CPU_INTERRUPT_POLL))
@@ -233,7 +233,7 @@ static void synchronize_state(CPUState *cpu)
 		run_on_cpu(cpu, synchronize, RUN_ON_CPU_NULL);
 }
 
-/* After a reset the VP is in the same state as QEMU's copy; a restored state has all registers. */
+/* Drops QEMU's copy: after a reset it equals the state of the VP, and a restored state has all registers. */
 static void discard_registers(CPUState *cpu)
 {
 	cpu->vcpu_dirty = false;

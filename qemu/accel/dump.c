@@ -14,7 +14,7 @@
 #include "system/dump.h"
 #include "system/runstate.h"
 
-/* QEMU's own operations of x86 CPUs, and those in their place: set once, before there is a CPU. */
+/* QEMU's operations of x86 CPUs, and their replacement: set once, before a CPU exists. */
 static const struct SysemuCPUOps *qemu_ops;
 static struct SysemuCPUOps dump_ops;
 

@@ -18,7 +18,7 @@ enum {
 	LEGACY_END = 0x100000,
 };
 
-/* Memory removed from the map in this transaction, whose writes are recorded. */
+/* Memory with recorded writes that was removed from the map in this transaction. */
 struct gone {
 	MemoryRegion *mr; /* referenced */
 	struct vsm_range range;
@@ -78,7 +78,7 @@ static gpointer key(uint64_t gpa)
 	return GSIZE_TO_POINTER(gpa / PAGE);
 }
 
-/* Returns the pages of a section that the map has. */
+/* Returns the pages of a section that are in the partition's map. */
 static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range)
 {
@@ -86,7 +86,7 @@ static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section
 	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
-/* Before the start, vsm_memory_ready() then refuses the machine; later the machine stops. */
+/* Records a failure. Before the start vsm_memory_ready() refuses the machine; later the machine stops. */
 static void fail(VsmState *vsm)
 {
 	vsm->memory_failed = true;
@@ -165,7 +165,8 @@ void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_rang
 
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr)
 {
-	/* Keep the region until the next reset: the mapping stays guarded where VTL1 has restricted it. */
+	/* Keep the region until the next reset: pages of the mapping that VTL1 has restricted stay
+	 * guarded. */
 	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, mr))
 		g_hash_table_add(vsm->left, mr);
 	else

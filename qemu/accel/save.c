@@ -114,7 +114,7 @@ static int save_setup(QEMUFile *f, void *opaque, Error **errp)
 	if (!check_refusals(errp))
 		return -ENOTSUP;
 	vsm->save_thread = qemu_get_thread_id();
-	/* Each part of the section has an end for load_state(). */
+	/* The target calls load_state() for this part of the section, too, which reads up to RECORD_END. */
 	vsm_private_send(vsm, f, false);
 	return 0;
 }

@@ -139,7 +139,7 @@ void vsm_smram_append_gone(VsmState *vsm, GArray *changes)
 		g_array_set_size(vsm->smram_gone, 0);
 }
 
-/* D_OPEN shows and hides SMRAM outside of SMM without a change in SMM. */
+/* The register bit D_OPEN maps and unmaps SMRAM outside of SMM, without a change of the map in SMM. */
 void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section)
 {
 	struct vsm_range range;

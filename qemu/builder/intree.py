@@ -16,7 +16,7 @@ from . import tree, which
 
 ACCEL = cache.TREE / 'qemu/accel'
 
-# What only a module needs.
+# Files that only a module needs.
 MODULE_ONLY = ('check.c',)
 
 # Relative to QEMU's source.
@@ -30,7 +30,7 @@ PROGRAM = 'qemu-system-x86_64'
 CONFIGURE = ('--target-list=x86_64-softmmu', '--without-default-features', '--enable-kvm', '--disable-docs', '--disable-tools',
              '--disable-install-blobs', '--disable-fdt', '--disable-pixman', '--disable-debug-info')
 
-# Debian's tarballs have no firmware: its packages do.
+# Debian's source lacks the firmware, which is in other packages.
 OF_DEBIAN = ('--disable-download', '--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu')
 
 
@@ -84,7 +84,7 @@ def _with_libvsm(environment, libvsm, folder):
 
 
 def _compile(source, output, environment, options, libvsm):
-    """Configures where options, tools or libvsm changed since the last time, and compiles. Returns the program."""
+    """Configures if options, tools or libvsm have changed since the last time, and compiles. Returns the program."""
     build = output / 'build'
     stamp = build / 'vsm-configure.stamp'
     names = ('PKG_CONFIG_PATH', 'PYTHONPATH', 'LDFLAGS', 'CFLAGS', 'CC')

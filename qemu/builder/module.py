@@ -11,7 +11,7 @@ from vsmrig.say import RigError, progress
 
 ACCEL = cache.TREE / 'qemu/accel'
 
-# As QEMU's build compiles a file of target/i386 for x86_64-softmmu.
+# The flags with which QEMU's build compiles a file of target/i386 for x86_64-softmmu.
 FLAGS = ('-m64', '-mcx16', '-msse2', '-std=gnu11', '-O2', '-g', '-fPIC', '-pthread', '-fno-strict-aliasing', '-fno-common',
          '-fwrapv', '-fvisibility=hidden', '-Wall', '-Werror', '-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64', '-D_LARGEFILE_SOURCE',
          '-DCOMPILING_PER_TARGET', '-DCONFIG_TARGET="x86_64-softmmu-config-target.h"',
@@ -34,14 +34,14 @@ def _compiler():
 
 
 def _run(command):
-    """A compiler, whose complaints are the error."""
+    """Runs a compiler. Its messages are the error."""
     done = subprocess.run(tied([str(word) for word in command]), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RigError(f'cannot build the module:\n{done.stderr.strip()}')
 
 
 def digest(headers, version, library):
-    """Identifies what a module is made of."""
+    """A hash of everything from which a module is made."""
     found = hashlib.sha256(version.encode() + str(library).encode() + repr(FLAGS).encode())
     for path in sorted([*ACCEL.glob('*.[ch]'), *(cache.TREE / 'include').rglob('*.h'), headers / 'version']):
         found.update(path.name.encode() + path.read_bytes())
@@ -49,7 +49,7 @@ def digest(headers, version, library):
 
 
 def build(headers, version, library, folder):
-    """Builds vsm-accel.so and vsm-accel.version in `folder`, unless they are there and of these very sources."""
+    """Builds vsm-accel.so and vsm-accel.version in `folder`, unless they were built from the same sources."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp, module = folder / 'vsm-accel.stamp', folder / 'vsm-accel.so'
     wanted = digest(headers, version, library)

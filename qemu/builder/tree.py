@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The source of a QEMU of Debian, what configures it, and its headers: its own, and those that its build generates."""
+"""Debian's source of QEMU, the tools that configure it, and its headers, including those that its build generates."""
 import hashlib
 import os
 import pathlib
@@ -14,19 +14,19 @@ from vsmrig.say import RigError, Unavailable, progress, say
 
 from . import which
 
-# What configure needs beyond the packages of build-aux/packages. It is unpacked, not installed.
-# package: whether the release's backports have a newer one that is needed
+# Packages that configure needs in addition to those of build-aux/packages. They are unpacked, not installed.
+# package: whether its version in the release's backports is needed
 TOOLS = {'meson': True, 'libglib2.0-dev': False, 'libgio-2.0-dev': False, 'libglib2.0-0': False, 'libpcre2-dev': False, 'libpcre2-8-0': False}
 RENAMED = {'libglib2.0-0': 'libglib2.0-0t64'}
-# Since an update of Debian 13 it has what libglib2.0-dev had.
+# A package that only newer releases have, with files that libglib2.0-dev had before.
 NOT_EVERYWHERE = ('libgio-2.0-dev',)
 
-# KVM and plugins change structures, and Debian has them. Other features change none that qemu/accel uses.
+# KVM and plugins change structures, and are enabled in Debian's package. Other features change none that qemu/accel uses.
 CONFIGURE = ('--target-list=x86_64-softmmu', '--without-default-features', '--enable-kvm',
              '--enable-plugins', '--disable-docs',
              '--disable-tools', '--disable-download', '--disable-install-blobs', '--disable-fdt', '--disable-pixman')
 
-# Releases that may have a QEMU which the others have not.
+# Releases under development, which may have newer versions of QEMU.
 DEVELOPED = ('forky', 'sid')
 
 HEADERS = ('.h', '.inc', '.def')
@@ -39,7 +39,7 @@ def part(version):
 
 
 def _all_sources(archive, further=()):
-    """The archive's releases and their backports, as indexes of source packages; and `further` releases."""
+    """The source package indexes of the archive's releases, of `further` ones, and of their backports."""
     wanted = {}
     for name in dict.fromkeys((archive.release, *RELEASES, *further)):
         of_it = list(sources.for_release(archive.sources, archive.release, name))
@@ -85,7 +85,7 @@ def unpack_source(archive, version, folder, further=()):
 
 
 def _untar(tarball, folder):
-    """All but the sources of firmware, two thirds of it, of which nothing is built here."""
+    """Unpacks the source without that of firmware, which is two thirds of it and is not built."""
     with progress('unpacking the source of QEMU'):
         done = subprocess.run(tied(['tar', '-x', '-f', str(tarball), '-C', str(folder), '--no-same-owner', '--exclude=*/roms/*']),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -131,7 +131,7 @@ def run(what, command, folder, variables):
 
 
 def _prepare(source):
-    """Removes from the source what Debian's tarball has no file for, and a tool that only QEMU's tests need."""
+    """Adds empty files in place of those that Debian's tarball lacks, and removes a tool that only QEMU's tests need."""
     needed = source / 'pythondeps.toml'
     needed.write_text(re.sub(r'^pycotap.*\n', '', needed.read_text(encoding='utf-8'), flags=re.MULTILINE), encoding='utf-8')
     for name in re.findall(r"'(edk2-[^']*\.fd)'", (source / 'pc-bios/meson.build').read_text(encoding='utf-8')):
@@ -175,7 +175,7 @@ def _make(archive, version, folder):
 
 
 def ensure(version):
-    """The headers of that version, made if the cache lacks them. Returns their folder."""
+    """Generates the headers of that version if the cache lacks them. Returns their folder."""
     final = cache.directory() / part(version)
     if (final / 'version').exists():
         return final

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which QEMU is built for. A module belongs to one version of Debian's package alone: QEMU has no stable ABI."""
+"""Selects the version of QEMU to build for. A module fits only one version of Debian's package: QEMU has no stable ABI."""
 import re
 import subprocess
 
@@ -8,7 +8,7 @@ from vsmrig.say import RigError
 
 PACKAGE = 'qemu-system-x86'
 
-# The first that has the interfaces which qemu/accel uses; below the second they are the same.
+# The interfaces that qemu/accel uses exist from version OLDEST on, and are unchanged up to NEWER, which is excluded.
 OLDEST, NEWER = (10, 0), (10, 1)
 
 
@@ -20,7 +20,7 @@ def upstream(version):
     return tuple(int(part or 0) for part in found.groups())
 
 
-# Those whose source qemu/accel can be a part of; each is tested.
+# Versions whose source can include qemu/accel; tests build each of them.
 IN_TREE = ((10, 0), (10, 2))
 
 
@@ -33,7 +33,7 @@ def is_of(version, wanted):
 
 
 def check_source(version):
-    """Refuses a source of QEMU whose interfaces are others: X.Y.50 and above is on the way to the next version."""
+    """Refuses a source of QEMU with other interfaces. X.Y.50 and above are development versions of the next release."""
     found = upstream(version)
     if found[:2] not in IN_TREE or found[2] >= 50:
         names = ' and '.join(f'{major}.{minor}.x' for major, minor in IN_TREE)
@@ -42,7 +42,7 @@ def check_source(version):
 
 
 def check(version):
-    """Refuses a version whose interfaces are others."""
+    """Refuses a version with other interfaces."""
     if not OLDEST <= upstream(version)[:2] < NEWER:
         raise RigError(f'QEMU {version} is not supported: qemu/accel is for QEMU 10.0.x '
                        '(Debian 13, or the backports of Debian 12)')

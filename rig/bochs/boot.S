@@ -4,8 +4,8 @@
  * protocol, so that the kernel reads the memory map from the BIOS.
  *
  * The table of parts to load has (first sector, sectors, address), 32 bits each, and ends with zero
- * sectors. The disk is read by programmed I/O in protected mode, which reaches all of memory, and
- * of which Bochs executes a string of words in one step.
+ * sectors. The disk is read by programmed I/O in protected mode, since it can address all of
+ * memory and Bochs executes REP INSW in one step.
  */
 	.set	DISK, 0x1f0		/* data; then errors, sectors, three bytes of the address, device, command */
 	.set	DISK_CONTROL, 0x3f6
@@ -15,7 +15,7 @@
 	.set	STATUS_DATA, 0x08
 	.set	MOST_SECTORS, 128
 	.set	KERNEL_SEGMENT, 0x9000
-	.set	TABLE, 0x100		/* in this sector */
+	.set	TABLE, 0x100		/* offset in this sector */
 
 	.code16
 	.globl	_start
@@ -26,7 +26,7 @@ _start:
 	mov	$0x02, %al		/* no interrupts of the disk */
 	mov	$DISK_CONTROL, %dx
 	out	%al, %dx
-	in	$0x92, %al		/* address line 20 on */
+	in	$0x92, %al		/* enables address line 20 */
 	or	$0x02, %al
 	out	%al, $0x92
 	lgdtl	gdt_register

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Preloaded into Debian's package of Bochs; refuses every other program. It uses only symbols
- * that bochs-bin exports, and changes two things:
+ * that bochs-bin exports, and corrects two things:
  *
- * 1. At a VM entry Bochs selects pending events before it loads the guest state, so
- * that a guest that is entered with IF=0 is never interrupted. This object selects them again after the
- *    entry.
- * 2. The display "term" sleeps for a millisecond each time that the CPU is idle.
+ * 1. At a VM entry Bochs selects pending events before it loads the guest state, so an external
+ *    interrupt never exits from a guest that is entered with IF=0. This object selects the events
+ *    again after the entry.
+ * 2. The display "term" calls select() to sleep for a millisecond each time that the CPU is idle.
+ *    This object's select() does not sleep.
  */
 #include <elf.h>
 #include <link.h>

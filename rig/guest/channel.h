@@ -11,7 +11,7 @@ struct channel {
 	void (*write)(struct channel *channel, const void *data, size_t length);
 	void (*read)(struct channel *channel, void *data, size_t length);
 
-	/* Whether read() would have a byte at once. */
+	/* Whether read() would return a byte without waiting. */
 	bool (*pending)(struct channel *channel);
 
 	/* Descriptor that poll(2) can wait for until there is a byte to read, or -1. */

@@ -167,7 +167,7 @@ def parse_shell(words):
 
 
 def vendor(options):
-    """amd or intel; rig/shell has no such option."""
+    """The vendor of the guest's CPU: amd or intel. rig/shell has no option for it, and uses amd."""
     return (getattr(options, 'cpu', None) or ('amd', ''))[0]
 
 

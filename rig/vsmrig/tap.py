@@ -27,7 +27,7 @@ class Reader:
             self.count += 1
             ok = not result.group(1)
             description = result.group(3) or f'case {self.count}'
-            # A failure that was announced as such is not one.
+            # A failure with a directive (TODO, SKIP) does not count.
             self.failed += not ok and not DIRECTIVE.search(description)
             return ok, description
         plan = PLAN.fullmatch(text)
@@ -74,10 +74,10 @@ class Writer:
         self.write(f'{"" if ok else "not "}ok {self.count} - {description}\n')
 
     def comment(self, text):
-        """Something for people."""
+        """Prints lines that readers of TAP ignore."""
         for line in text.splitlines():
             self.write(f'# {line}\n')
 
     def end(self):
-        """The plan, behind the results since their number is unknown before."""
+        """Prints the plan, at the end since the number of results is unknown before."""
         self.write(f'1..{self.count}\n')
