@@ -155,7 +155,7 @@ void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
 void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size)
 {
 	pthread_mutex_lock(&gdb->lock);
-	/* Two passes: several rows may have the same address. */
+	/* Two passes: each row with one address must get the new byte, before INT3 replaces it. */
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++) {
 		struct gdb_breakpoint *row = &gdb->breakpoint[i];
 

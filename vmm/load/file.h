@@ -34,8 +34,8 @@ int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file
 		  const struct vsm_log *log);
 
 /*
- * Logs that @path cannot be read for @error (positive), with the user whom a permission is denied
- * to; a folder is named as one. Returns -@error.
+ * Logs that @path cannot be read for @error (positive). The line names the user if permission is
+ * denied, and says so if @path is a folder. Returns -@error.
  */
 int vmm_file_error(const char *path, int error, const struct vsm_log *log);
 

@@ -2,8 +2,8 @@
 /*
  * Blocks: the 2 MiB that one large page maps. A window is registered for write protection as a
  * whole, which keeps large pages. A restricted page and minor faults both split a large page, so a
- * block is registered for minor faults only while one of its pages is no-access, and is mapped by a
- * large page again after its last restriction.
+ * block is registered for minor faults only while one of its pages is no-access (or to save
+ * mappings, see edges()), and is mapped by a large page again after its last restriction.
  */
 #include <errno.h>
 #include <string.h>
