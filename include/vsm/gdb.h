@@ -59,8 +59,8 @@ void vsm_gdb_destroy(struct vsm_gdb *gdb);
 
 /*
  * Runs a VP as vsm_vp_run() does, but waits while the debugger has stopped the VP, and handles
- * VSM_EXIT_DEBUG. VSM_EXIT_SHUTDOWN and VSM_EXIT_CRASH are reported to the debugger first; the VMM
- * gets them when the debugger continues. By one thread at a time for each VP.
+ * VSM_EXIT_DEBUG. While a client is attached, VSM_EXIT_SHUTDOWN and VSM_EXIT_CRASH are reported to
+ * it first; the VMM gets them when the client continues. By one thread at a time for each VP.
  *
  * Returns: 0; -EINVAL: no such VP; errors of vsm_vp_run().
  */

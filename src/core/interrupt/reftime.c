@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reference time (TLFS "Partition Reference Counter"): 100 ns since creation of the partition, by
- * one formula, so that the counter MSR, the reference TSC page and the timers agree to the last
- * unit.
+ * Reference time (TLFS "Partition Reference Counter"): units of 100 ns since creation of the
+ * partition, by one formula, so that the counter MSR, the reference TSC page and the timers agree
+ * to the last unit.
  */
 #include "core/interrupt/stimer.h"
 #include "core/vp/vp.h"

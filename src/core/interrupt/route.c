@@ -76,7 +76,7 @@ static void kick(struct vsm_vp *vp, uint8_t vtl)
 
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
 {
-	/* The VP's own thread may get here, too; the kick is then superfluous, but cheap. */
+	/* If the VP's own thread posts, the kick is not needed, but cheap. */
 	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
 		kick(vp, vtl);
 }

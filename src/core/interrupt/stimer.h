@@ -11,8 +11,8 @@
 /* Sets the constants of the formula; @start: the TSC at reference time 0. */
 void reftime_init(struct vsm_partition *partition, uint64_t start);
 /*
- * Reference time now, 100 ns since creation; and the TSC value at which a reference time is
- * reached.
+ * Reference time now, in units of 100 ns since creation; and the TSC value at which a reference
+ * time is reached.
  */
 uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);

@@ -13,7 +13,7 @@
 #include "core/core.h"
 
 /*
- * The rights to page @gpn that @owner gives @vtl (enum gpa_access): all where there was never RAM.
+ * The rights to page @gpn that @owner gives @vtl (enum gpa_access): all rights if it never had RAM.
  * A page of a file that is at several GPAs, or was restricted at another one, has the intersection
  * of their rights. Memory lock held for reading.
  */

@@ -132,7 +132,7 @@
 	OWN(uint32_t, mask, 3)                                                 \
 	OWN(uint64_t, parameter, UINT64_MAX)
 
-/* System Management Mode of VTL0 ("smm"), where the partition has it. */
+/* System Management Mode of VTL0 ("smm"), if the partition has it. */
 #define STATE_SMM_ROWS(ONE, MANY, OWN)                                         \
 	ONE(uint64_t, smbase, UINT32_MAX, smbase)                              \
 	ONE(uint8_t, active, true, events.smm)                                 \
