@@ -102,8 +102,8 @@ static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint6
 }
 
 /*
- * @vtl has reached a breakpoint of another VTL: it steps over the original instruction. Until then
- * the breakpoint is missing for other VPs.
+ * @vtl has reached a breakpoint of another VTL: it steps over the original instruction. During this
+ * step the breakpoint is missing for other VPs, too.
  */
 static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
