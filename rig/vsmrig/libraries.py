@@ -31,7 +31,9 @@ def needed(path):
 
 
 def needed_below(root, program):
-    """A program of unpacked packages below `root`, and its libraries: paths relative to `root`. The program is not run: its own loader lists what it would load.
+    """A program of unpacked packages below `root`, and its libraries: paths relative to `root`.
+
+    The program is not run: its own loader lists what it would load.
     """
     folders = [folder for folder in FOLDERS if (root / folder).is_dir()]
     loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
