@@ -70,7 +70,10 @@ static const char *prepare(void)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* MSRs not to write: they end the machine, halt the VP, or place a page over code of this test. */
+/*
+ * MSRs not to write: they end the machine, halt the VP, send an interrupt, or disable or move the
+ * hypercall page.
+ */
 static bool spared(uint32_t msr)
 {
 	return msr == HV_X64_MSR_RESET || msr == HV_X64_MSR_CRASH_CTL ||

@@ -201,7 +201,8 @@ static void test_no_access(struct raw_kvm *machine)
 	check((ending == END_DONE) == exec_only,
 	      "no-read also denies execution, unless KVM reports execute-only pages");
 	set_page(machine, P, 0);
-	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE, "all rights are given back");
+	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE,
+	      "after the restriction is removed a read succeeds");
 	set_page(machine, P, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_load), P - 4);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_READ, GUEST(g_load)),
@@ -268,7 +269,10 @@ static void test_delivery(struct raw_kvm *machine)
 	check(cpu_run(cpu) == END_TRAP, "the exception is delivered when the IDT can be read");
 }
 
-/* Runs an instruction of which one operand is MMIO, and completes MMIO reads with @value. */
+/*
+ * Runs an instruction with MMIO or port I/O; completes reads with @value, and counts the exits in
+ * *@exits.
+ */
 static enum ending finish_mmio(struct raw_vcpu *cpu, unsigned int *exits, uint64_t value)
 {
 	enum ending ending = cpu_run(cpu);

@@ -26,8 +26,6 @@ __asm__(".pushsection .rodata\n"
 	"g_lldt: lldt %di; out %al, $0x10\n"
 	"g_ltr: ltr %di; out %al, $0x10\n"
 	"g_sgdt: sgdt (%rdi); sidt (%rdi); str %ax; sldt %ax; out %al, $0x10\n"
-	/* KVM emulates this instruction because it reads MMIO; meanwhile the test replaces it by a watched
-	 * instruction. */
 	"g_mov: mov (%rsi), %eax; out %al, $0x10\n"
 	".globl g_task, g_task_done\n"
 	".code32\n"
@@ -262,7 +260,9 @@ static void test_descriptors(struct raw_kvm *machine)
 	}
 }
 
-/* Enables KVM's emulation of instructions that a guest marks with a prefix. */
+/*
+ * Switches KVM's emulation of instructions that a guest marks with a prefix on ("1") or off ("0").
+ */
 static bool force_emulation(const char *value)
 {
 	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);

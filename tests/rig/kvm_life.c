@@ -63,7 +63,7 @@ static struct counts count_all(void)
 	return counts;
 }
 
-/* Runs a guest until a protection stops it, so that every part of the backend is used. */
+/* Creates a guest with an overlay and a protection, and runs it until the protection stops it. */
 static bool live(unsigned int seed)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096 + seed % 64, .pages = 1 + seed % 3};

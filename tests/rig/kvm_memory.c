@@ -455,7 +455,7 @@ static void test_overlay_refusals(struct guest *guest, uint64_t at)
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == (at < guest->ram_size ? BACKEND_EXIT_IO : BACKEND_EXIT_MMIO),
-	      "... and the previous overlay is kept");
+	      "... and no overlay is placed");
 	if (run.exit == BACKEND_EXIT_MMIO)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 }
@@ -565,8 +565,9 @@ static void touch(struct guest *guest, uint64_t gpa, uint64_t pages)
 }
 
 /*
- * Waits until there are @enough large pages, or their count has not changed for a second, and returns the
- * count. A thread of the backend restores split pages with a delay.
+ * Waits up to a minute until there are @enough large pages; for UINT64_MAX, until their count has
+ * not changed for a second. Returns the count. A thread of the backend restores split pages with a
+ * delay.
  */
 static uint64_t large_pages(struct guest *guest, uint64_t first, uint64_t enough)
 {
@@ -644,7 +645,7 @@ static void test_many(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
-	      "8192 pages are given back with their contents");
+	      "8192 pages are permitted again, with their contents");
 	for (unsigned int i = 0; i < 256; i++)
 		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
 	guest->ops->protect(guest->backend, 0, range, 256, 0);
@@ -723,7 +724,7 @@ static void test_mappings(void)
 	unsigned int before, during, after, denied = 0, allowed = 0, failed = 0, places = 0;
 
 	if (test_engine() == VSM_ENGINE_ATTR || !set_max_map_count("300")) {
-		check_skipped("mappings", "another engine, or vm.max_map_count cannot be set");
+		check_skipped("mappings", "engine attr, or vm.max_map_count cannot be set");
 		return;
 	}
 	guest_create(&guest, 1, 1, size);

@@ -101,10 +101,7 @@ static bool is_protected(struct guest *guest)
 
 /* ------------------------------------------------------------------ MSRs and instructions */
 
-/*
- * Executes RDMSR or WRMSR. Returns whether KVM handled it, which is wrong: it must exit to the
- * core.
- */
+/* Executes RDMSR or WRMSR. Returns whether KVM handled it, instead of an exit to the core. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),

@@ -164,7 +164,7 @@ static bool chooses_the_lowest_priority_by_vector(struct machine *m)
 {
 	uint32_t kvm;
 
-	/* vCPU 2 is the least busy of all by its TPR, and all 16 are for it. */
+	/* vCPU 2 has the lowest priority by its TPR, so all 16 interrupts should go to it. */
 	for (unsigned int i = 0; i < VCPUS; i++) {
 		if (!machine_is_x2apic(m, i))
 			machine_write(m, i, REG_LDR, 1u << (24 + i));

@@ -91,7 +91,7 @@ void machine_msi(struct machine *m, uint32_t address, uint32_t data);
 /* Compares the registers of all APICs. */
 bool machine_same_registers(const struct machine *m);
 
-/* A register of the KVM side, from its state page. */
+/* A register of KVM's or libvsm's APIC, from its state page. */
 uint32_t machine_kvm_register(const struct machine *m, unsigned int vcpu, uint32_t reg);
 uint32_t machine_our_register(struct machine *m, unsigned int vcpu, uint32_t reg);
 

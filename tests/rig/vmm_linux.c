@@ -4,8 +4,8 @@
  * with an independent kernel. The processors are plain KVM vCPUs with KVM's local
  * APICs (split irqchip), without libvsm.
  *
- * Usage: vmm_linux KERNEL [BUSYBOX]. Prints TAP. A statically linked busybox is the only file of the
- * initrd; its output from user space needs the serial port's interrupt.
+ * Usage: vmm_linux KERNEL [BUSYBOX]. Prints TAP. The initrd has a statically linked busybox and a
+ * script, whose output from user space needs the serial port's interrupt.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ struct board {
 	struct vmm_config config;
 	struct processor processor[PROCESSORS];
 	struct raw_kvm raw;
-	/* guarded by the lock of the ports */
+	/* console, console_size and stop are guarded by the lock of the ports */
 	char console[CONSOLE_SIZE];
 	size_t console_size;
 	enum vmm_stop stop;

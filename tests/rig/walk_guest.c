@@ -23,7 +23,7 @@ extern const uint8_t walk_code_begin[], walk_code_end[], walk_entry64[], walk_en
  * The loop: RBX points to the item, IRET enters the code that makes the access at the item's
  * privilege, an exception returns to the loop. Each handler and each access has 16 bytes. An access
  * ends with int3, and memory that is executed is int3. HEADER holds first item, end, and whether
- * PKRU exists.
+ * PKRU is enabled.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 16\n"

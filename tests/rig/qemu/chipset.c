@@ -28,7 +28,7 @@
 #define SMRAM	     0xa0000ull
 #define ROM	     0xfffff000ull
 
-/* A page, and the values that VTL1 reads from it. */
+/* A page, and the first word that VTL1 reads from it. */
 struct seen {
 	const volatile uint64_t *page;
 	uint64_t word;
