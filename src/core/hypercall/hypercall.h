@@ -12,8 +12,8 @@ struct hypercall;
 
 /*
  * One call. A simple call returns its status. A rep call processes elements from `rep_done` (at
- * first the rep start index) and counts them there; on failure rep_done is the index that failed.
- * If hypercall_time_is_up() is true between two elements, it returns HYPERCALL_CONTINUE.
+ * first the rep start index) and increments it for each; on failure it is the index of the failed
+ * element. If hypercall_time_is_up() is true between two elements, it returns HYPERCALL_CONTINUE.
  */
 typedef uint16_t hypercall_fn(struct hypercall *call);
 

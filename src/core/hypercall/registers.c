@@ -15,7 +15,7 @@ struct batch {
 	struct regs_caller caller;
 	uint8_t vtl;
 	uint16_t status;
-	uint64_t retry_at; /* TSC at which to continue after a refused turn, or 0 */
+	uint64_t retry_at; /* TSC of the next try of memory_turn_begin(), or 0 */
 };
 
 typedef uint16_t element_fn(struct vsm_vp *vp, struct batch *batch, uint16_t index);

@@ -59,7 +59,7 @@ static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruct
 
 /* ------------------------------------------------------------------ memory */
 
-/* If @gva translates to the denied page, sets both exact addresses of the access. */
+/* If @gva translates to the denied page, stores @gva and its exact GPA in @access. */
 static bool match(struct vsm_vp *vp, uint64_t gva, struct intercept_access *access)
 {
 	static const uint8_t cache_type[] = {

@@ -26,7 +26,7 @@ struct protection_map;
 struct protection_map *protection_map_create(uint64_t pages, uint8_t access, bool user_execute);
 void protection_map_destroy(struct protection_map *map); /* NULL is allowed */
 
-/* More RAM: the new pages have the default. -ENOMEM: the map is as it was. */
+/* More RAM: the new pages have the default. -ENOMEM: the map is unchanged. */
 int protection_map_grow(struct protection_map *map, uint64_t pages);
 
 /* @page is below the number of pages. */
@@ -36,7 +36,7 @@ uint8_t protection_map_get(const struct protection_map *map, uint64_t page);
  * rights are unchanged.
  */
 bool protection_map_reserve(struct protection_map *map, uint64_t page, uint8_t access);
-/* Needs no memory after protection_map_reserve(), or where the page had this access before. */
+/* Needs no memory after protection_map_reserve(), or if the page already has this access. */
 void protection_map_set(struct protection_map *map, uint64_t page, uint8_t access);
 
 /* How many pages from @page on, at most @limit, have the same access. */

@@ -16,7 +16,10 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 		trace_about(vp, vp->run.vtl, VSM_TRACE_EXCEPTION, vp->run.vtl, X64_EXCEPTION_GP, 0,
 			    0);
 	}
-	/* A write of a control register is executed only at the next entry: no step yet. */
+	/*
+	 * The CPU executes a write of a control register only at the next entry: the step is not
+	 * complete yet.
+	 */
 	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
 	    vp->run.exit != BACKEND_EXIT_CR_WRITE)
 		debug_due(vp, vp->run.vtl, VSM_DEBUG_STEP);
@@ -33,7 +36,7 @@ bool vp_exit_pending(const struct vsm_vp *vp)
 	       vp->exit.reason == VSM_EXIT_INTA;
 }
 
-/* Injects the vector: as an event of VTL0's vCPU it is saved, and survives a VTL switch. */
+/* Injects the vector as an event of VTL0's vCPU, so that it survives saving and VTL switches. */
 static void finish_inta(struct vsm_vp *vp)
 {
 	struct vcpu_events *events;
