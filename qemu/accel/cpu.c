@@ -67,7 +67,7 @@ static enum verdict on_inta(CPUState *cpu, const struct vsm_exit *exit)
 	return RUN_AGAIN;
 }
 
-/* For triple faults and reset requests of the guest: both states end at a reset of the partition. */
+/* Triple faults and reset requests of the guest: both need a reset of the partition. */
 static enum verdict on_reset(CPUState *cpu, const struct vsm_exit *exit)
 {
 	qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
@@ -122,7 +122,7 @@ static enum verdict run_once(CPUState *cpu)
 
 	if (vsm_state()->suspended)
 		return BROKEN;
-	/* A request may have arrived before vsm_vp_run(), whose kick had no effect. */
+	/* The kick of a pending request may have ended an earlier vsm_vp_run(), so kick again. */
 	if (qatomic_read(&cpu->exit_request))
 		vsm_vp_kick(vsm_vp(cpu));
 	if (vsm_vp_run(vsm_vp(cpu), &exit))

@@ -91,7 +91,8 @@ static const struct {
 	{FEAT_XSAVE_XSS_HI, 0xd, 1, EDX},
 };
 
-/* Returns features independent of the host's CPU: topology, by QEMU, and features that libvsm emulates. */
+/* Returns features independent of the host's CPU: topology, which QEMU computes, and those that
+ * libvsm emulates. */
 static uint64_t also_offered(FeatureWord word)
 {
 	switch (word) {
@@ -207,7 +208,7 @@ static struct vsm_cpuid leaf_of(const struct host_cpuid *host, CPUX86State *env,
 	} else {
 		cpu_x86_cpuid(env, leaf, subleaf, &entry.eax, &entry.ebx, &entry.ecx, &entry.edx);
 		if (!is_description(leaf)) {
-			/* Highest subleaf or leaf. The vendor is not in leaf 0x80000000 of Intel's CPUs. */
+			/* EAX of these two leaves is the highest subleaf or leaf, not a set of features. */
 			entry.eax &= (leaf == 7 && !subleaf) || leaf == 0x80000000
 					     ? UINT32_MAX
 					     : host_reg(host, leaf, subleaf, EAX);
@@ -242,7 +243,8 @@ static void add_leaves(GArray *to, const struct host_cpuid *host, CPUX86State *e
 
 			if (!is_empty(&entry))
 				g_array_append_val(to, entry);
-			/* Only the components of XSAVE have gaps between them. */
+			/* Stop after the last subleaf. Only leaf 0xd (XSAVE) may have empty
+			 * subleaves before it. */
 			if ((is_empty(&entry) || (entry.eax | entry.ebx) == 0) && leaf != 0xd &&
 			    subleaf)
 				break;

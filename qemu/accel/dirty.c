@@ -40,7 +40,7 @@ static struct fixed *fixed(VsmState *vsm, unsigned i)
 	return &g_array_index(vsm->fixed, struct fixed, i);
 }
 
-/* Displays also cause a sync, but they do not use RAM of the machine. */
+/* Only for migration: displays also cause a sync, but they do not use RAM of the machine. */
 static void log_sync_global(MemoryListener *listener, bool last_stage)
 {
 	VsmState *vsm = of(listener);

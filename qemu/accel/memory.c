@@ -255,7 +255,7 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 		memory_region_set_dirty(section->mr, range.offset, range.size);
 }
 
-/* Adds RAM with a fixed GPA, and splits its legacy range off as a separate section. */
+/* Records a range of the flat view as RAM with a fixed GPA, except its legacy range, which can change. */
 static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {

@@ -168,8 +168,8 @@ static void scan_again(void *opaque)
 }
 
 /*
- * QEMU's migration may have read a page that was restricted after the last scan. Scan again at once, since
- * each further refused page uses one of the limited number of mappings of this process.
+ * QEMU's migration may have read a page that was restricted after the last scan. Scan again immediately,
+ * since each further refused page uses one of the limited number of mappings of this process.
  */
 void vsm_private_refused(VsmState *vsm)
 {

@@ -34,7 +34,7 @@ static const struct {
 	{migrate_postcopy_ram, "postcopy-ram", RUNS_BEFORE},
 	{migrate_colo, "x-colo", RUNS_BEFORE},
 	{migrate_background_snapshot, "background-snapshot",
-	 "the guard of memory has the userfaultfd that it needs"},
+	 "it needs a userfaultfd for memory, which the guard of memory already uses"},
 	{migrate_ignore_shared, "x-ignore-shared",
 	 "devices would have memory of VTL1 before its protections are active"},
 	{migrate_zero_copy_send, "zero-copy-send", HOLDS_PAGES},

@@ -65,10 +65,10 @@ struct restore {
 	VsmState *vsm;
 	GArray *changes;
 	const struct vsm_range *range;
-	const MemoryRegion *only; /* with the offset of `range`; NULL: any memory */
+	const MemoryRegion *only; /* only this memory, at the offset of `range`; NULL: any memory */
 };
 
-/* Adds memory of QEMU's flat view outside of SMM, in a range of SMRAM. */
+/* Adds the changes that map memory of QEMU's flat view outside of SMM, within a range of SMRAM. */
 static bool restore_seen(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {
@@ -108,7 +108,7 @@ static void append_seen(VsmState *vsm, const struct vsm_range *range, const Memo
 				&restore);
 }
 
-/* Memory that is at the same GPA outside of SMM (D_OPEN) loses VSM_MEMORY_SMM again. */
+/* SMRAM that is at its GPA also outside of SMM (D_OPEN) is mapped again, without VSM_MEMORY_SMM. */
 void vsm_smram_append(VsmState *vsm, GArray *changes)
 {
 	for (unsigned i = 0; vsm->smram && i < vsm->smram->len; i++) {
@@ -122,7 +122,7 @@ void vsm_smram_append(VsmState *vsm, GArray *changes)
 	}
 }
 
-/* The last change of a GPA applies: RAM at a fixed GPA replaces what QEMU's flat view has there. */
+/* The last change of a GPA applies: RAM at a fixed GPA replaces memory of QEMU's flat view. */
 void vsm_smram_append_gone(VsmState *vsm, GArray *changes)
 {
 	for (unsigned i = 0; vsm->smram_gone && i < vsm->smram_gone->len; i++) {

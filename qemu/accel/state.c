@@ -14,7 +14,7 @@ enum kind {
 	XMM,
 	X87,
 	X87_CONTROL, /* all of its fields; no offset */
-	SSE_CONTROL, /* likewise */
+	SSE_CONTROL, /* all of its fields; no offset */
 };
 
 /* A register and its field in QEMU. */

@@ -35,7 +35,7 @@ OF_DEBIAN = ('--disable-download', '--firmwarepath=/usr/share/qemu:/usr/share/se
 
 
 def _write(path, data):
-    """Writes a file unless it has that content: Ninja compiles what is newer."""
+    """Writes a file unless it has that content, since Ninja compiles files that are newer."""
     if not path.exists() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -74,7 +74,7 @@ def _package(libvsm, folder):
 
 
 def _with_libvsm(environment, libvsm, folder):
-    """The environment with a libvsm for pkg-config: the one given, or that installed."""
+    """The environment in which pkg-config finds libvsm: the one given, or the installed one."""
     if libvsm:
         paths = [str(_package(libvsm, folder)), environment.get('PKG_CONFIG_PATH', '')]
         environment = dict(environment, PKG_CONFIG_PATH=':'.join(filter(None, paths)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bochs as the emulator of a guest with VMX. All its files are unnamed or pipes, so that none remain."""
+"""Bochs as the emulator of a guest with VMX. All of its files are unnamed or pipes, so that no file remains after it."""
 import collections
 import fcntl
 import os
@@ -30,7 +30,8 @@ MODEL = 'arrow_lake'
 # Maximum memory of this Bochs in MB.
 MOST_MEMORY = 2048
 
-# Parameters of kvm_intel that are refused: the pattern of a value, and the reason. "Off" and "on" as the kernel parses them.
+# Parameters of kvm_intel that are refused: the pattern of a value, and the reason. The patterns OFF and ON match the kernel's
+values of a switch.
 OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
 REFUSED = {
     'ept': (OFF, 'turns off EPT, which every program in the rig needs'),
@@ -109,7 +110,7 @@ class Pipes:
             data = data[os.write(self.write, data):]
 
     def close(self):
-        """Both."""
+        """Closes both pipes."""
         os.close(self.read)
         if self.write is not None:
             os.close(self.write)
@@ -148,13 +149,13 @@ class Bochs:
         return data
 
     def command(self, configuration):
-        """The command line; it starts in self.root."""
+        """The command line of Bochs, whose working folder is self.root."""
         return tied([bochs_fetch.LOADER, '--library-path', bochs_fetch.LIBRARY_PATH,
                      '--preload', str(fetch.build('bochs-preload')), bochs_fetch.PROGRAM,
                      '-q', '-f', f'/proc/self/fd/{configuration}'])
 
     def start(self, machine, kernel, initrd):
-        """A Started."""
+        """Starts Bochs. Returns a Started."""
         kernel_data = bochs_disk.Kernel(open(kernel, 'rb').read(), kernel)
         words = ' '.join(filter(None, (KERNEL_COMMAND_LINE, machine.append)))
         cylinders = 0

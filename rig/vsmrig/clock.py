@@ -3,14 +3,14 @@
 import pathlib
 import time
 
-# A limit lasts at most this many times its length.
+# In elapsed time a limit lasts at most this many times its length.
 STRETCH = 10
 
 
 class Clock:
     """Seconds in which a process could run.
 
-    The time that its threads have waited for a CPU (schedstat) does not count: the thread that waited most decides.
+    The time that the thread with the longest wait has waited for a CPU (schedstat) does not count.
     """
 
     def __init__(self, pid, root='/proc', clock=time.monotonic):

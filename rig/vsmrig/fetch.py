@@ -25,7 +25,7 @@ RELEASES = ('bookworm', 'trixie')
 # Older versions of QEMU corrupt RFLAGS when they emulate nested SVM guests.
 QEMU_MINIMUM = 10
 
-# The rig's own programs, built here: their sources, below rig/.
+# The rig's own programs, and their sources below rig/.
 PROGRAMS = {
     'agent': ('guest/agent.h', 'guest/agent.c', 'guest/channel.h', 'guest/channel.c', 'guest/channel_ports.c',
               'guest/job.c'),
@@ -54,7 +54,7 @@ class Archive:
         self.apt.update(self.sources)
 
     def of_other_releases(self):
-        """A separate apt with RELEASES and their backports, since other parts are of the host's release."""
+        """An apt with separate state for RELEASES and their backports: self.apt has only the host's release."""
         wanted = dict.fromkeys(self.sources)
         for name in RELEASES:
             others = list(sources.for_release(self.sources, self.release, name))
@@ -153,7 +153,7 @@ def unpack_kernel(where, name, version, part):
 
 
 def fetch_hardware_kernel(archive):
-    """The kernel in the cache with the drivers of hardware, which the cloud kernel lacks."""
+    """The flavour of the cached kernel that has drivers of hardware, which the cloud kernel lacks."""
     release, version = known(KERNEL_SERIES)
     unpack_kernel(archive.apt, f"linux-image-{release.replace('-cloud-', '-')}", version, 'hardware-kernel')
 
@@ -310,7 +310,7 @@ def fetch_swtpm(archive):
 
 
 def fetch_dkms(archive):
-    """DKMS with kmod for its tests, which do not need it on the host."""
+    """DKMS with kmod, for tests of dkms.conf."""
     with cache.publish('dkms') as folder, progress('unpacking dkms'):
         for name in ('dkms', 'kmod', 'libkmod2'):
             version = archive.apt.candidate(name)

@@ -14,8 +14,8 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# The agent must send the next part of a file within this many seconds (of Clock, as all limits in this file: without the time
-# for which the emulator waited for a CPU).
+# The agent must send the next part of a file within this many seconds (as all limits in this file measured by Clock, which
+# excludes the time for which the emulator waits for a CPU).
 GET_TIMEOUT = 60
 
 # The agent must end a job within this many seconds after the job's timeout.
@@ -144,7 +144,7 @@ class Guest:
         self.close()
 
     def close(self):
-        """Ends the emulator at once."""
+        """Ends the emulator immediately."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -279,7 +279,7 @@ class Guest:
     def run(self, arguments, timeout, environment, on_output):
         """Runs a program, for `timeout` seconds of self.clock.
 
-        on_output(stream, data) is called with its output at once; stream is 1 or 2.
+        on_output(stream, data) is called with output as soon as it arrives; stream is 1 or 2.
         """
         strings = [image.WORK, str(len(environment))]
         strings += [f'{name}={value}' for name, value in environment.items()] + list(arguments)
