@@ -30,8 +30,7 @@ MODEL = 'arrow_lake'
 # Maximum memory of this Bochs in MB.
 MOST_MEMORY = 2048
 
-# Parameters of kvm_intel that are refused: the pattern of a value, and the reason. The patterns OFF and ON match the kernel's
-values of a switch.
+# Parameters of kvm_intel that are refused: the pattern of a value, and the reason. OFF and ON match the kernel's values of a switch.
 OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
 REFUSED = {
     'ept': (OFF, 'turns off EPT, which every program in the rig needs'),
