@@ -40,9 +40,7 @@ void apic_eoi(void);
 void apic_enable(void);
 bool apic_x2apic(void);
 
-/*
- * Sends an interrupt command to the APIC with this ID: a vector with APIC_FIXED, or APIC_NMI.
- */
+/* Sends an interrupt command to the APIC with this ID, such as a vector with APIC_FIXED. */
 void apic_send(uint32_t destination, uint32_t command);
 
 #endif

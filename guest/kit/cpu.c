@@ -60,7 +60,7 @@ static void fill_tables(struct cpu *cpu)
 	gdt[5] = 0x00cf9b000000ffff;
 	gdt[6] = 0x00cff3000000ffff;
 	gdt[7] = 0x00affb000000ffff;
-	/* RSP0 at 4, IST1 at 36; no I/O bitmap: its offset is the limit */
+	/* RSP0 at 4, IST1 at 36; no I/O bitmap: its offset is beyond the limit */
 	__builtin_memcpy(cpu->tss + 4, &from_user, 8);
 	*(uint64_t *)(void *)(cpu->tss + 36) = (uint64_t)memory_pages(1) + 4096;
 	*(uint16_t *)(void *)(cpu->tss + 102) = 0x68;
@@ -170,7 +170,10 @@ static void enter_user(void *argument)
 	const struct user *user = argument;
 	struct cpu *cpu = cpu_current();
 
-	/* IRET to CPL 3 clears segment registers with DPL 0, and GS's base with GS. */
+	/*
+	 * IRET to CPL 3 sets a GS of DPL 0 to null, with its base. Do this before, and set the base
+	 * again.
+	 */
 	__asm__ volatile("mov %0, %%gs" : : "r"(0));
 	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
 	__asm__ volatile("push %0; push $0; push %1; push %2; push %3; iretq"

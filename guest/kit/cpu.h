@@ -55,7 +55,7 @@ struct cpu {
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
 	volatile uint32_t interrupts[256]; /* number received, by vector */
-	/* By vector: called instead of counting the interrupt and sending EOI; NULL: none. */
+	/* By vector: called after the interrupt is counted, instead of sending EOI; NULL: none. */
 	interrupt_handler *handler[256];
 };
 

@@ -15,7 +15,7 @@
 extern uint32_t smp_count; /* running processors, including the boot processor */
 extern uint32_t smp_apic_id[CPU_MAX];
 
-/* Starts all other processors by INIT and SIPI; returns the number of running processors. */
+/* Starts the other processors by INIT and SIPI, and sets smp_count and smp_apic_id. */
 void smp_start(void);
 
 /* Loop of the application processors in VTL0; does not return. */

@@ -7,7 +7,7 @@
 
 #include "kit/x64.h"
 
-/* TSC ticks per millisecond: from the hypervisor or CPUID, else a conservative guess. */
+/* TSC ticks per millisecond: from the hypervisor, or a guess that is high for most CPUs. */
 uint64_t time_ticks_per_ms(void);
 
 void time_delay_ms(uint64_t ms);

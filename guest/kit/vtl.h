@@ -87,7 +87,7 @@ uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags);
 void vtl_run(vtl_work *work, void *argument);
 /* Runs @work in VTL @vtl of this VP, by a VTL call from each VTL below it. */
 void vtl_run_in(uint8_t vtl, vtl_work *work, void *argument);
-/* Runs @work in VTL @vtl of another VP; call it in VTL0. */
+/* Runs @work in VTL @vtl of VP @vp; call it in VTL0. */
 void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
 
 /* VTL calls and returns without a service (vtl_entry.S). */

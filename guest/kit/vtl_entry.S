@@ -33,7 +33,7 @@ vtl_call_stub:
 
 /*
  * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers except RAX,
- * RCX and RSP from @gpr, calls @stub with RCX = control, and stores all registers afterwards.
+ * RCX and RSP from @gpr, calls @stub with RCX = control, and stores all except RSP afterwards.
  */
 	.global vtl_switch
 vtl_switch:
@@ -92,7 +92,7 @@ vtl_switch:
 
 /*
  * void vtl_first_entry(void): first instruction of a VTL. The lower VTL's registers are still
- * loaded; this saves them to the top 128 bytes of the stack page for the C code.
+ * loaded; this saves them to the stack for the C code.
  */
 	.global vtl_first_entry
 vtl_first_entry:

@@ -67,7 +67,7 @@ u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 
 /* Whether VTL1 is enabled on the partition. */
 bool attack_vtl1_owned(void);
-/* Offsets of the VTL call and the VTL return in the hypercall page. */
+/* Addresses of the VTL call and the VTL return in the hypercall page. */
 void *attack_vtl_call_stub(void);
 void *attack_vtl_return_stub(void);
 

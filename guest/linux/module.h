@@ -18,7 +18,7 @@ struct answer {
 struct answer vsm_request(u64 service, u64 a, u64 b, u64 c);
 /* The errno for enum secure_kernel_status. */
 int vsm_error(u64 status);
-/* Offset of the VTL call in the hypercall page. */
+/* Finds the VTL call in the hypercall page, for vsm_request(). Returns 0 or a negative errno. */
 int vsm_call_find(void);
 
 /* start.c: set before the device exists. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A fuzzer of /dev/vsm: all commands with nearly valid structures, invalid pointers, memory that
- * another thread unmaps, and requests that another thread changes. Each call must fail or return
- * the right result, which is computed beforehand.
+ * another thread unmaps, and requests that another thread changes. Each error must be one of
+ * is_expected(); between these calls, known requests must return the results that were computed
+ * beforehand.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -297,7 +297,7 @@ static const char *prepare(void)
 	if (reason)
 		return reason;
 	if (vtl_service_of[0][1])
-		return "VTL1 is enabled already: test=mbec makes a run of its own";
+		return "VTL1 is enabled already: test=mbec needs its own run";
 	if (!(register_own(HV_REGISTER_VSM_CAPABILITIES) & HV_VSM_CAPABILITY_MBEC_VTL_MASK))
 		return "VsmCapabilities offers no MBEC";
 	return needs_vtl1_with(HV_ENABLE_PARTITION_VTL_MBEC);

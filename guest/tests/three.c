@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VTL2 above VTL1. Must be the last topic that uses VTL1, since VTL2 restricts VTL1 afterwards. */
+/* VTL2 above VTL1. VTL2 stays enabled for the topics that follow. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>

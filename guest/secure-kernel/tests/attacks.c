@@ -247,7 +247,7 @@ static void flood(void *argument)
 	uint32_t *sent = argument;
 
 	while (!stop_flood) {
-		/* IPIs to VTL1, if the hypervisor permits, and to VTL0. */
+		/* IPIs to VTL1, which the hypervisor must refuse, and to VTL0. */
 		struct hv_send_synthetic_cluster_ipi_input ipi = {
 			.vector = FLOOD_VECTOR, .input_vtl = input_vtl(1), .processor_mask = 1};
 
