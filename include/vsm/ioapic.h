@@ -203,8 +203,8 @@ struct vsm_ioapic_refusal {
  * small), -ENOTSUP (KVM's format with other than 24 pins), -EBUSY (KVM's format cannot hold an edge
  * that is still pending: vsm_ioapic_retry() first), -EINVAL (no such format).
  *
- * KVM's format has no version and no kind of input. Its `irr` has the asserted inputs, except those
- * of unmasked edge-triggered pins, which KVM would treat as new edges.
+ * KVM's format has neither the version nor `electrical`. Its `irr` has the asserted inputs, except
+ * those of unmasked edge-triggered pins, which KVM would treat as new edges.
  */
 int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, void *blob,
 		      size_t size);
@@ -213,7 +213,7 @@ int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format fo
  * Loads a state that vsm_ioapic_export() wrote, or KVM_GET_IRQCHIP. Sends nothing: the caller
  * restores the local APICs, then calls vsm_ioapic_retry(). Returns 0, or -EINVAL with nothing
  * changed and *@refusal (may be NULL) filled in when the blob is not legal for this I/O APIC: its
- * pins, version and kind of input must be those of the configuration.
+ * pins, version and `electrical` must be those of the configuration.
  *
  * KVM's format may have reserved bits of entries set, and remote IRR for delivery modes without an
  * EOI: these are dropped. In VSM_IOAPIC_FORMAT_1 they are refused.

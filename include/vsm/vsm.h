@@ -185,10 +185,11 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 #define VSM_MEMORY_READONLY 1u
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 /*
- * SMRAM: VTL0 has it only in System Management Mode, with the rights of its GPA; outside, an access
- * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs always have it: before a
- * higher VTL accesses a GPA on behalf of VTL0, it must call HvCallCheckSparseGpaPageVtlAccess. No
- * overlay page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
+ * SMRAM: VTL0 has it only in System Management Mode, with the rights of its GPA; otherwise an
+ * access of VTL0 is a VSM_EXIT_MMIO. Devices with the rights of VTL0 never have it. Higher VTLs
+ * always have it: before a higher VTL accesses a GPA on behalf of VTL0, it must call
+ * HvCallCheckSparseGpaPageVtlAccess. No overlay page of VTL0 covers it. The VMM's own mapping
+ * (vsm_memory_change.host) is not affected.
  */
 #define VSM_MEMORY_SMM 4u
 

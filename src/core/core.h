@@ -287,7 +287,7 @@ struct vsm_vp {
 	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
 	_Atomic bool asleep;		/* a: it sleeps, so a request delays no VTL */
 	_Atomic bool serve_lower; /* a: a request of a VTL below the active one may be served */
-	_Atomic uint64_t next_lower_request; /* a r: TSC from which another may be served */
+	_Atomic uint64_t next_lower_request; /* a r: TSC from which the next may be served */
 	_Atomic bool stop;		     /* a: vsm_vp_kick */
 	/*
 	 * a: lower half: bit of the VTL that the backend's vp_run() executes; upper half: VTLs that

@@ -28,9 +28,7 @@ bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
 	/* Only StartVirtualProcessor starts a VTL above the boot VTL. */
 	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
 		return false;
-	/*
-	 * TLFS "INIT and SIPI": dropped where a higher VTL is enabled, whatever its configuration.
-	 */
+	/* TLFS "INIT and SIPI": dropped if a higher VTL is enabled, whatever its configuration. */
 	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
 	       !denied_from_above(vp->partition, vtl);
 }

@@ -12,7 +12,7 @@ struct span_list {
 };
 
 /*
- * Sets @list to the partition's spans, and new ones for pages of the regions that are in none.
+ * Sets @list to the partition's spans plus new ones for pages of the regions that are in no span.
  * -ENOMEM; -ENOSPC: too many spans.
  */
 int span_list_extend(struct vsm_partition *partition, const struct ram_region *region,

@@ -22,7 +22,7 @@ enum regs_rule {
 enum regs_flag {
 	REGS_SHARED = 1 << 0,	 /* by the VTLs: the active one's register file has the value */
 	REGS_PARTITION = 1 << 1, /* the target VTL need not be enabled on the VP */
-	REGS_DR6 = 1 << 2,	 /* shared as VsmCapabilities.Dr6Shared says */
+	REGS_DR6 = 1 << 2,	 /* shared if VsmCapabilities.Dr6Shared is set */
 };
 
 struct regs_row;

@@ -186,8 +186,8 @@ static uint64_t pages_of_run(const struct memory *memory, const struct state_run
 }
 
 /*
- * This partition must have all memory of a run of "ram". A run of protections may be where memory
- * was removed; the number of such pages is limited, so that the time to apply them is bounded.
+ * This partition must have all memory of a run of "ram". A run of "protection" may have pages whose
+ * memory was removed; their number is limited, so that the time to apply them is bounded.
  */
 static bool run_fits(struct state_image *image, const struct state_run *run, bool is_ram)
 {

@@ -139,7 +139,8 @@
 	ONE(uint8_t, nmi_masked_before, true, events.smm_in_nmi)
 
 /*
- * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.
+ * An MSR that differs from its value after reset ("msrs"). MSRs that VTLs share are in the record
+ * of VTL0.
  */
 #define STATE_MSR_ROWS(ONE, MANY, OWN)                                         \
 	OWN(uint32_t, index, UINT32_MAX)                                       \

@@ -145,7 +145,7 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
-/* Saves IA32_TSC as of the partition TSC in the record "partition". */
+/* Saves the MSRs of the TSC. IA32_TSC is its value when the partition's TSC was saved. */
 static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
 {
 	const struct vp_vtl *own = &vp->vtl[vtl];

@@ -147,8 +147,8 @@ static const char *wrong_register(const struct backend_features *features, uint8
 	if (vtl > 0 && features->long_mode_only && !long_mode)
 		return "efer: this host has no 32-bit mode in a VTL above VTL0";
 	/*
-	 * VM entry accepts such a RIP, but the first fetch faults (SDM 3A 5.3). 64-bit code has no
-	 * limit.
+	 * VM entry accepts a RIP beyond the limit, but the first fetch faults (SDM 3A 5.3). 64-bit
+	 * code has no limit.
 	 */
 	if (!(long_mode && (context->cs.attributes & HV_X64_SEGMENT_LONG)) &&
 	    context->rip > context->cs.limit)

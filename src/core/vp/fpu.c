@@ -19,7 +19,7 @@ enum {
 	XSAVE_XMM = X64_XSAVE_XMM0,
 	XSAVE_XMM_END = 416,
 	XSAVE_BV = X64_XSAVE_BV,
-	XSAVE_AVX = X64_XSAVE_AVX, /* in the standard format always here: SDM 1, 13.4.3 */
+	XSAVE_AVX = X64_XSAVE_AVX, /* fixed in the standard format: SDM 1, 13.4.3 */
 	XSAVE_AVX_END = 832,
 };
 
