@@ -44,7 +44,7 @@ enum frame_kind {
 
 struct channel;
 
-/* Powers the guest off. @reason is the last line of its console; NULL: requested by the host. */
+/* Powers the guest off. Prints @why and errno to the console; NULL: the host requested it. */
 _Noreturn void power_off(const char *why);
 
 void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,

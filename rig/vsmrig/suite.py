@@ -18,7 +18,7 @@ def write(text):
 
 
 class Listener:
-    """Splits a program's output into lines, logs all of it, and reports its cases at once.
+    """Splits a program's output into lines, logs all of it, and reports its cases as they arrive.
 
     It reads both streams: cmocka prints passed cases to stdout and failed ones to stderr.
     """
@@ -31,7 +31,7 @@ class Listener:
         self.rest = {1: b'', 2: b''}
 
     def take(self, stream, data):
-        """on_output of a runner."""
+        """Receives output, as on_output of a runner."""
         self.log.write(data)
         self.log.flush()
         *lines, self.rest[stream] = (self.rest[stream] + data).split(b'\n')
