@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State that the VTLs of a VP share (TLFS "Shared State"): general registers except RSP, CR2, DR0
- * to DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. The other registers of a
- * register file are private to its VTL.
+ * State that the VTLs of a VP share (TLFS "Shared State"): CR2, DR0 to DR3 (DR6 with
+ * VsmCapabilities.Dr6Shared), XCR0, the XSAVE user state, and the general registers except RSP. The
+ * other registers of a register file are private to its VTL.
  *
  * In the register file of an inactive VTL, shared registers are stale. Only vtl_move_shared()
  * copies them, at each change of the active VTL.
