@@ -37,7 +37,7 @@ int main(void)
 	check(error_of(machine.vcpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
 		      error_of(machine.vcpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL &&
 		      error_of(machine.vcpu[0].fd, KVM_SHARE_FPU) == EINVAL,
-	      "the ioctls of a vCPU fail with ENOTTY");
+	      "the ioctls of a vCPU fail with EINVAL");
 	raw_kvm_destroy(&machine);
 	return checks_end();
 }

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests the control socket and saved machines, in the rig. The guest is the conformance suite, whose tests must pass,
-# too.
-# Usage: control-cases.sh VSM IMAGE. Prints TAP.
+# Tests the control socket and saved machines, in the rig. The guest is the conformance suite, which must also
+# pass. Usage: control-cases.sh VSM IMAGE. Prints TAP.
 vsm=$1
 image=$2
 . ./tap.sh

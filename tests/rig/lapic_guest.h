@@ -50,7 +50,7 @@ struct guest {
 	struct guest_vcpu vcpu[VCPUS];
 };
 
-/* Vector @level[i] has a route i. */
+/* Vector @level[i] has route i. */
 void guest_create(struct guest *guest, const uint8_t level[ROUTES]);
 /* Returns 0, or -1 after a message on stdout. */
 int guest_run(struct guest *guest, unsigned int vcpu);

@@ -3,7 +3,7 @@
  * A multiboot kernel for the tests of `vsm run`. The last character of its command line selects a command:
  *
  *   p prints and powers off               e ends by the debug exit with status 21 (10 << 1 | 1)
- *   r resets three times in three ways    z as r, with VTL1 enabled: RAM must be zero after each reset
+ *   r resets three times in three ways    z resets forever with VTL1 enabled: RAM must be zero after each reset
  *   t shuts down by a triple fault        c reports a crash with a text by the crash MSRs
  *   s prints, then halts forever          i echoes the input of the serial port, up to a q
  *   h raises a SINT by the Hyper-V test device and checks that its vector is in the local APIC

@@ -41,7 +41,7 @@ struct result {
 /* Path of the command, and the files for the letters in arguments; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 extern struct result result; /* result of the last run */
-/* The begin of the two output lines that have the guest's time. */
+/* The beginnings of the two output lines that have the guest's time. */
 extern const char *const clock_line[2];
 
 double now(void);

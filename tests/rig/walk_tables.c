@@ -165,7 +165,9 @@ static uint64_t random_entry(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? fold(entry, large) : entry;
 }
 
-/* Maps GVA = GPA up to 2 or 4 MiB for the supervisor, and one page of code for the user. */
+/*
+ * Maps the first 0x30 pages at GVA = GPA for the supervisor, except one page of code for the user.
+ */
 static void make_system(const struct guest *guest, const struct tables *tables)
 {
 	for (unsigned int level = tables->levels; level > 1; level--) {
