@@ -23,7 +23,7 @@ hypercall_call_32:
 	mov	12(%rdi), %ebx
 	mov	16(%rdi), %esi
 	mov	20(%rdi), %edi
-	push	%r8 /* far pointer to the page for the 32-bit code */
+	push	%r8 /* address of the page, for the call by 32-bit code */
 	sub	$8, %rsp
 	movl	$1f, (%rsp)
 	movl	$0x28, 4(%rsp) /* SELECTOR_CODE_32 */

@@ -118,7 +118,7 @@ static bool set_config(uint64_t more)
 }
 
 /*
- * Called when VTL1 has run on all VPs: prevents VTL0 from starting a VP again with other control
+ * When VTL1 has run on all VPs, prevents VTL0 from starting a VP again with other control
  * registers, which no intercept reports.
  */
 static void deny_starts(void)
