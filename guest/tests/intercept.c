@@ -10,7 +10,7 @@
 #include "kit/x64.h"
 #include "ops.h"
 
-#define PORT 0x5658 /* a port without a device */
+#define PORT 0x5658 /* VMware's, if it exists: without its magic number in EAX, without effect */
 
 struct control {
 	uint64_t bits;
