@@ -59,7 +59,7 @@ static int translate(CPUState *cpu, vaddr addr, uint64_t *gpa)
 	return translation.error;
 }
 
-/* Accesses the memory of the active VTL with all rights; VTL0's mapping, which devices use, lacks VTL1's. */
+/* Accesses memory of the active VTL with all rights. The mapping that devices use has only those of VTL0. */
 static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bool is_write)
 {
 	while (len) {
@@ -159,7 +159,7 @@ static unsigned debug_registers_used(const VsmState *vsm)
 	return used;
 }
 
-/* Adds a row and passes it to the library. Returns 0, or -errno without the row. */
+/* Adds a row and passes it to the library. After an error, -errno, the row is removed. */
 static int add(VsmState *vsm, const struct breakpoint *bp)
 {
 	int error;
@@ -208,12 +208,12 @@ static int insert(CPUState *cpu, int type, vaddr addr, vaddr len)
 		error = add_int3(vsm_state(), cpu, &bp);
 	if (error != -ENOTSUP)
 		return error;
-	/* The CPU cannot report INT3, or none is needed. */
+	/* The CPU cannot report INT3, or the type needs a debug register. */
 	bp.int3 = false;
 	return add(vsm_state(), &bp);
 }
 
-/* Restores the byte below an INT3, unless the guest has replaced the instruction. */
+/* Restores the byte that an INT3 replaced, unless the guest has overwritten the INT3. */
 static void restore(const VsmState *vsm, const struct breakpoint *bp)
 {
 	uint8_t present;
