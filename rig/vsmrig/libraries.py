@@ -42,10 +42,10 @@ def needed_below(root, program):
     # All paths are relative, since a library path cannot contain a colon.
     done = subprocess.run([loader.relative_to(root), '--library-path', ':'.join(folders), '--list', program],
                           cwd=root, capture_output=True, text=True)
-    # The loader searches the host's folders last.
+    # The loader searches the host's folders last: a library at an absolute path is missing in the packages.
     missing = re.findall(r'^\s*(\S+) => (?:not found|/)', done.stdout, re.MULTILINE)
     if done.returncode or missing:
         raise RigError(f'{program}: cannot be listed, or lacks libraries: {", ".join(missing) or done.stderr.strip()}')
     found = re.findall(r'^\s*\S+ => (\S+) \(0x[0-9a-f]+\)$', done.stdout, re.MULTILINE)
-    # The path of the loader in the program.
+    # Programs name the loader by this path.
     return [program, 'lib64/ld-linux-x86-64.so.2'] + [path for path in found if 'ld-linux' not in path]

@@ -12,7 +12,7 @@ from .guest import Started
 from .process import own_environment, tied
 from .say import RigError
 
-# A panic or an oops ends the guest at once (with QEMU's -no-reboot). The rest speeds up the start; mitigations
+# A panic or an oops ends the guest immediately (with QEMU's -no-reboot). The rest speeds up the start; mitigations
 # would slow down each of the many exits of nested guests.
 KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=reliable '
                        'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
@@ -27,7 +27,7 @@ ICOUNT_TSC_KHZ = 1000000
 
 
 def tsc_khz():
-    """The frequency of the TSC that the software CPU passes through: so that the guest need not calibrate it on a busy host."""
+    """The frequency of this host's TSC, which the software CPU passes through. A busy host would disturb calibration by the guest."""
     done = subprocess.run([fetch.build('tsc_khz')], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip().isdigit():
         raise RigError(f'cannot measure the TSC of this host: tsc_khz ended with status {done.returncode}')
@@ -71,7 +71,7 @@ class Qemu:
             self.words, self.folder = [program], '/'
             return
         # Unpacked packages have their own loader and libraries. All paths are relative to their root, since
-# a library path cannot contain a colon and QEMU searches its files relative to the loader.
+        # a library path cannot contain a colon, and QEMU searches its files relative to the loader.
         root = cache.directory() / 'qemu'
         loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
         if not loader:
@@ -108,7 +108,7 @@ class Qemu:
         return None
 
     def start(self, machine, kernel, initrd):
-        """A Started."""
+        """Starts QEMU. Returns a Started."""
         agent, agent_far = socket.socketpair()
         console, console_far = socket.socketpair()
         try:
