@@ -116,13 +116,14 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
 /* The SDM does not define the effect on a running count. Here, it continues at the new rate. */
 void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divide)
 {
-	uint32_t count = lapic_timer_count(apic, now);
+	/* vsm_lapic_expire() still has to process an expiry in the past. */
+	const bool counts = apic->timer_armed && now < apic->deadline;
+	const uint32_t count = lapic_timer_count(apic, now);
 
 	if (apic->divide == divide)
 		return;
 	apic->divide = divide;
-	/* An expired one-shot count is left for vsm_lapic_expire(). */
-	if (apic->timer_armed && count)
+	if (counts)
 		lapic_timer_resume(apic, now, count);
 }
 

@@ -148,6 +148,24 @@ static void a_new_divider_continues_from_the_current_count(void **state)
 	assert_int_equal(vsm_lapic_next_deadline(&apic), 600 + 40 * 2 * TICKS);
 }
 
+static void a_new_divider_does_not_drop_an_expiry(void **state)
+{
+	static const uint32_t modes[] = {0, PERIODIC};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vsm_lapic apic = ready();
+
+		wr(&apic, DIVIDE, 0xb);
+		wr(&apic, LVT_TIMER, modes[i] | 0x40);
+		wr_at(&apic, 0, INITIAL_COUNT, 100);
+		/* The count has expired at 1000, before vsm_lapic_expire(). */
+		wr_at(&apic, 1010, DIVIDE, 0);
+		assert_int_not_equal(vsm_lapic_expire(&apic, 1010), VSM_LAPIC_IGNORED);
+		assert_int_equal(vsm_lapic_expire(&apic, 1020), VSM_LAPIC_IGNORED);
+	}
+}
+
 /* SDM 11.5.4.1. */
 static void tsc_deadline_mode_fires_at_the_deadline(void **state)
 {
@@ -273,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_count_of_zero_stops_the_timer),
 		cmocka_unit_test(a_masked_timer_counts_without_interrupts),
 		cmocka_unit_test(a_new_divider_continues_from_the_current_count),
+		cmocka_unit_test(a_new_divider_does_not_drop_an_expiry),
 		cmocka_unit_test(tsc_deadline_mode_fires_at_the_deadline),
 		cmocka_unit_test(a_change_to_or_from_tsc_deadline_mode_disarms),
 		cmocka_unit_test(the_reserved_mode_has_no_deadline),

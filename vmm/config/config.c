@@ -76,7 +76,7 @@ static int unknown(const struct parser *parser, const char *typed)
 	const char *names[OPTIONS_MAX];
 	size_t length = strspn(typed, "-"), count = 0;
 	const char *meant;
-	char name[OPTIONS_MAX];
+	char name[LONGEST_KEY];
 
 	for (; count < vmm_option_count && count < OPTIONS_MAX; count++)
 		names[count] = vmm_options[count].name;

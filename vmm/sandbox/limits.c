@@ -8,11 +8,8 @@
 #include "array.h"
 #include "sandbox/internal.h"
 
-/*
- * Estimate of a VTL's descriptors on a VP: vCPU and statistics, twice in engine nested if
- * restricted.
- */
-#define FDS_PER_VCPU 3u
+/* Most descriptors of a VTL on a VP: vCPU and statistics, twice if restricted in engine nested. */
+#define FDS_PER_VCPU 4u
 /* Other descriptors: files, the console, the control socket and its clients, VMs, memory. */
 #define FDS_REST 128u
 

@@ -105,33 +105,28 @@ static bool replace_by_copy(uint8_t *start, const uint8_t *memory)
 }
 
 /* Replaces the whole range by one mapping, as a process may have only vm.max_map_count of them. */
-static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
+static void replace_all(struct guard_range *range)
 {
-	if (!replace_by_zeroes(range->memory.host, bytes(range->memory.pages)))
-		return;
-	range->lost = true;
-	vsm_log(backend->log, VSM_LOG_ERROR,
-		"devices accessed too many pages that are denied to VTL0: they lost access to "
-		"memory at %#llx",
-		(unsigned long long)bytes(range->memory.gpn));
+	if (replace_by_zeroes(range->memory.host, bytes(range->memory.pages)))
+		range->lost = true;
 }
 
 /* Atomically replaces a denied page by a stand-in, until its rights change. */
-static void stand_in(struct vkvm_backend *backend, struct guard_range *range, uint64_t page)
+static void stand_in(struct guard *guard, struct guard_range *range, uint64_t page)
 {
 	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);
 	uint8_t *start = address_of(range, page);
 	const bool replaced =
-		backend->guard.stand_ins < GUARD_STAND_INS &&
+		guard->stand_ins < GUARD_STAND_INS &&
 		(range->state[page] == PAGE_NO_WRITE ? replace_by_copy(start, memory)
 						     : replace_by_zeroes(start, VKVM_PAGE_SIZE));
 
 	if (!replaced) {
-		replace_all(backend, range);
+		replace_all(range);
 		return;
 	}
 	range->state[page] |= PAGE_STAND_IN;
-	backend->guard.stand_ins++;
+	guard->stand_ins++;
 }
 
 /* ------------------------------------------------------------------ thread of the guard */
@@ -148,11 +143,17 @@ static void allow(const struct guard *guard, const struct guard_range *range, ui
 		(void)uffd_protect(guard->fd, start, VKVM_PAGE_SIZE, false);
 }
 
-/* True: the access was refused; *gpa and *write describe it. */
-static bool handle(struct vkvm_backend *backend, const struct uffd_msg *message, uint64_t *gpa,
-		   bool *write)
+/* An access that was refused. */
+struct refusal {
+	uint64_t gpa;
+	bool write;
+	bool lost; /* its range had to be replaced as a whole */
+	uint64_t range_gpa;
+};
+
+/* Returns whether the access was refused; *refusal then describes it. */
+static bool handle(struct guard *guard, const struct uffd_msg *message, struct refusal *refusal)
 {
-	struct guard *guard = &backend->guard;
 	const uint64_t flags = message->arg.pagefault.flags;
 	uint8_t *start = (uint8_t *)(uintptr_t)(message->arg.pagefault.address &
 						~(uint64_t)(VKVM_PAGE_SIZE - 1));
@@ -161,14 +162,18 @@ static bool handle(struct vkvm_backend *backend, const struct uffd_msg *message,
 	bool refused = false;
 
 	if (message->event == UFFD_EVENT_PAGEFAULT && range && !range->lost) {
-		*write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
-		*gpa = bytes(range->memory.gpn + page);
+		*refusal = (struct refusal){
+			.gpa = bytes(range->memory.gpn + page),
+			.write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP),
+			.range_gpa = bytes(range->memory.gpn),
+		};
 		refused = range->state[page] == PAGE_NO_ACCESS ||
-			  (range->state[page] == PAGE_NO_WRITE && *write);
+			  (range->state[page] == PAGE_NO_WRITE && refusal->write);
 		if (refused)
-			stand_in(backend, range, page);
+			stand_in(guard, range, page);
 		else if (!(range->state[page] & PAGE_STAND_IN))
 			allow(guard, range, page, flags);
+		refusal->lost = range->lost;
 	}
 	uffd_wake(guard->fd, start, VKVM_PAGE_SIZE);
 	return refused;
@@ -180,14 +185,22 @@ static void answer_all(struct vkvm_backend *backend)
 	struct uffd_msg message;
 
 	while (read(guard->fd, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
-		uint64_t gpa;
-		bool refused, write;
+		struct refusal refusal;
+		bool refused;
 
 		pthread_mutex_lock(&guard->lock);
-		refused = handle(backend, &message, &gpa, &write);
+		refused = handle(guard, &message, &refusal);
 		pthread_mutex_unlock(&guard->lock);
-		if (refused && guard->refused)
-			guard->refused(guard->opaque, gpa, write);
+		if (!refused)
+			continue;
+		/* Without the lock: functions of the VMM may wait for threads that need it. */
+		if (refusal.lost)
+			vsm_log(backend->log, VSM_LOG_ERROR,
+				"devices accessed too many pages that are denied to VTL0: they "
+				"lost access to memory at %#llx",
+				(unsigned long long)refusal.range_gpa);
+		if (guard->refused)
+			guard->refused(guard->opaque, refusal.gpa, refusal.write);
 	}
 }
 
@@ -231,8 +244,11 @@ static int start(struct vkvm_backend *backend)
 		pthread_setname_np(guard->thread, "vsm-guard");
 		return 0;
 	}
+	if (guard->stop >= 0)
+		close(guard->stop);
 	close(guard->fd);
 	guard->fd = -1;
+	guard->stop = -1;
 	return vsm_error(backend->log, error, "kvm: thread of the guard: %s", strerror(error));
 }
 

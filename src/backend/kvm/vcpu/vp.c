@@ -90,7 +90,7 @@ static int create(struct vkvm_vp *vp, uint8_t vtl)
 		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u: %s%s", vp->index,
 				 vtl, strerror(-vcpu->fd),
 				 vcpu->fd == -EMFILE ? ": raise RLIMIT_NOFILE, of which each VP "
-						       "and VTL takes two"
+						       "and VTL takes two (four in engine nested)"
 						     : "");
 	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
