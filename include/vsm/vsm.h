@@ -359,7 +359,7 @@ int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64
 
 /* vsm_vp_run() may be called again after each of them. */
 enum vsm_exit_reason {
-	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
+	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or time is stopped; not a signal alone */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO, with mmio.data */
 	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */

@@ -4,6 +4,8 @@
  * and the intercept that VTL1 receives when VTL0 accesses it.
  */
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,24 +146,60 @@ static void test_many_violations(struct world *world)
 	      "... and the store succeeds");
 }
 
-static void *kick_later(void *opaque)
-{
-	struct world *world = opaque;
+struct kick {
+	struct world *world;
+	pthread_t runner;
+	atomic_bool kicked;
+};
 
-	usleep(50000);
-	vsm_vp_kick(world->vp);
+static void *send_signals_then_kick(void *opaque)
+{
+	struct kick *kick = opaque;
+
+	for (int i = 0; i < 10; i++) {
+		usleep(5000);
+		pthread_kill(kick->runner, SIGUSR1);
+	}
+	atomic_store(&kick->kicked, true);
+	vsm_vp_kick(kick->world->vp);
 	return NULL;
+}
+
+static void ignore(int number)
+{
+	(void)number;
 }
 
 static void test_kick(struct world *world)
 {
+	const struct sigaction action = {.sa_handler = ignore};
+	struct kick kick = {.world = world, .runner = pthread_self()};
 	const struct vsm_exit *exit = NULL;
 	pthread_t thread;
 
+	sigaction(SIGUSR1, &action, NULL);
 	/* The VP halts with interrupts disabled: only a kick ends that. */
-	pthread_create(&thread, NULL, kick_later, world);
+	pthread_create(&thread, NULL, send_signals_then_kick, &kick);
 	check(!vsm_vp_run(world->vp, &exit) && exit->reason == VSM_EXIT_INTERRUPTED,
 	      "a kick ends vsm_vp_run() of a halted VP");
+	check(atomic_load(&kick.kicked), "a signal alone does not");
+	pthread_join(thread, NULL);
+}
+
+static void test_signals(struct world *world)
+{
+	struct kick kick = {.world = world, .runner = pthread_self()};
+	const struct vsm_exit *exit = NULL;
+	pthread_t thread;
+
+	world_go(world, world_spin, 0, 0);
+	pthread_create(&thread, NULL, send_signals_then_kick, &kick);
+	do {
+		if (vsm_vp_run(world->vp, &exit))
+			break;
+	} while (exit->reason == VSM_EXIT_IO);
+	check(exit->reason == VSM_EXIT_INTERRUPTED && atomic_load(&kick.kicked),
+	      "only a kick ends vsm_vp_run() of a VP that runs, not a signal");
 	pthread_join(thread, NULL);
 }
 
@@ -187,6 +225,7 @@ int main(void)
 		test_many_calls(&world);
 		test_violation(&world);
 		test_kick(&world);
+		test_signals(&world);
 		test_reset(&world);
 		world_destroy(&world);
 	}

@@ -12,7 +12,7 @@
 
 typedef void exit_fn(struct vmm_processor *processor, const struct vsm_exit *exit);
 
-/* A kick or a foreign signal: the loop checks for a stop. */
+/* A kick: the loop checks for a stop. */
 static void exit_interrupted(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
 	(void)processor;
