@@ -33,7 +33,6 @@ op_\name\()_end:
 	OP	movnti,		movnti %rdx, (%rdi)
 	OP	bt,		btsl $3, (%rdi)
 	OP	test,		testb $1, (%rdi)
-	OP	push_from,	pushq (%rdi)
 	OP	stosb,		stosb
 	OP	fld,		fildl (%rdi)
 

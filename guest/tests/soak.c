@@ -48,7 +48,6 @@ struct load {
 	uint64_t random;
 	uint64_t time; /* the reference time read last */
 	uint32_t calls;
-	uint32_t first_entries;
 	uint32_t timers, timers_base;
 	uint64_t timer_due;
 	uint32_t done[8]; /* how often each kind of work was done */

@@ -76,6 +76,8 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value)
 		return fd;
 	done = vkvm_ioctl(fd, KVM_GET_MSRS, &one);
 	close(fd);
+	if (done < 0)
+		return done;
 	if (done != 1)
 		return -ENOENT;
 	*value = one.entry[0].data;

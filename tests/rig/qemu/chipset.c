@@ -32,7 +32,6 @@
 struct seen {
 	const volatile uint64_t *page;
 	uint64_t word;
-	bool same;
 };
 
 static volatile uint64_t *locked;  /* VTL0 may not write it */
