@@ -143,8 +143,27 @@ bool disk_read(uint32_t page)
 	return *disk.status == 0;
 }
 
+bool disk_has(uint32_t page)
+{
+	return *(const uint32_t *)disk.data == page + 1;
+}
+
+static uint32_t place(bool away)
+{
+	return disk.bar + (away ? PAGE_SIZE : 0);
+}
+
 bool disk_move(bool away)
 {
-	config_write(BAR1, disk.bar + (away ? PAGE_SIZE : 0));
+	config_write(BAR1, place(away));
 	return true;
+}
+
+/* By the vector of MSI-X. Nothing reads as ones, or as zeroes. */
+bool disk_is_at(bool away)
+{
+	const volatile uint32_t *here = (const volatile uint32_t *)(uint64_t)place(away);
+	const volatile uint32_t *there = (const volatile uint32_t *)(uint64_t)place(!away);
+
+	return here[2] == VECTOR && there[2] != VECTOR;
 }

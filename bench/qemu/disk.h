@@ -14,7 +14,13 @@ bool disk_find(void);
 /* Reads 4 KiB; halts until the interrupt has come. Returns false on an error. */
 bool disk_read(uint32_t page);
 
+/* Whether the last read has brought this page of bench/qemu/run's disk. */
+bool disk_has(uint32_t page);
+
 /* Moves BAR 1 up by its size, or back. */
 bool disk_move(bool away);
+
+/* Whether the device answers there, and only there. */
+bool disk_is_at(bool away);
 
 #endif
