@@ -86,26 +86,39 @@ static inline void prepare(struct vsm_vp *vp)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* Creates the world's partition with @options and a callback that counts refused accesses. */
-static inline void begin_vps(struct world *world, uint32_t vps, struct sim_options options)
+/*
+ * Creates the world's partition, without VTL1, with @options and a callback that counts refused
+ * accesses.
+ */
+static inline void make_world(struct world *world, uint32_t vps, struct sim_options options)
 {
-	/* EnableVtlProtection, a default mask with all rights, ZeroMemoryOnReset. */
-	const uint64_t config = 0x3f;
-
 	*world = (struct world){0};
 	options.threads = vps > 1;
 	options.refused = note_refused;
 	options.refused_opaque = world;
 	world->partition = guest_partition(vps, 1, RAM, &options);
 	world->vp = vsm_partition_vp(world->partition, 0);
-	guest_enable_vtl(world->partition, 1);
-	for (uint32_t i = 0; i < vps; i++)
-		prepare(vsm_partition_vp(world->partition, i));
-	assert_int_equal(vtl_set_config(world->partition, 1, 1, config), 0);
 	world->ram = make_file("ram", &world->ram_bytes);
 	world->rom = make_file("rom", &world->rom_bytes);
 	for (unsigned int i = 0; i < FILE_SIZE / 8; i++)
 		((uint64_t *)(void *)world->rom_bytes)[i] = OTHER;
+}
+
+static inline void start_vtl1(struct world *world, uint32_t vps)
+{
+	/* EnableVtlProtection, a default mask with all rights, ZeroMemoryOnReset. */
+	const uint64_t config = 0x3f;
+
+	guest_enable_vtl(world->partition, 1);
+	for (uint32_t i = 0; i < vps; i++)
+		prepare(vsm_partition_vp(world->partition, i));
+	assert_int_equal(vtl_set_config(world->partition, 1, 1, config), 0);
+}
+
+static inline void begin_vps(struct world *world, uint32_t vps, struct sim_options options)
+{
+	make_world(world, vps, options);
+	start_vtl1(world, vps);
 }
 
 static inline void begin_with(struct world *world, uint32_t vps)

@@ -257,6 +257,63 @@ static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(vo
 	end(&world);
 }
 
+/* The VMM uses the pages for something else by then. */
+static void p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists(void **state)
+{
+	enum {
+		PRESENT,
+		LEFT,
+		LEFT_ONE_GPA,
+		BECAME_READONLY,
+		LEFT_LATER,
+		MOVED_LATER,
+		CAME_LATER,
+		PAGES
+	};
+	static const uint64_t expected[PAGES] = {[LEFT] = OTHER, [BECAME_READONLY] = OTHER};
+	struct world world;
+
+	(void)state;
+	make_world(&world, 1, (struct sim_options){0});
+	set_map(&world, PLACE, CAME_LATER * 0x1000, world.ram, 0, 0);
+	set_map(&world, ELSEWHERE, 0x1000, world.ram, LEFT_ONE_GPA * 0x1000, 0);
+	set_map(&world, PLACE + LEFT * 0x1000, 2 * 0x1000, -1, 0, 0);
+	set_map(&world, PLACE + BECAME_READONLY * 0x1000, 0x1000, world.ram,
+		BECAME_READONLY * 0x1000, VSM_MEMORY_READONLY);
+	start_vtl1(&world, 1);
+	set_map(&world, PLACE + LEFT_LATER * 0x1000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	set_map(&world, PLACE + MOVED_LATER * 0x1000, 0x1000, -1, 0, 0);
+	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, MOVED_LATER * 0x1000, 0);
+	set_map(&world, ELSEWHERE + 0x2000, 0x1000, world.ram, CAME_LATER * 0x1000, 0);
+	for (unsigned int page = 0; page < PAGES; page++)
+		*in_ram(&world, page * 0x1000) = OTHER;
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	for (unsigned int page = 0; page < PAGES; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), expected[page]);
+	end(&world);
+}
+
+/* Without ZeroMemoryOnReset the pages still belong to no secret after the reset. */
+static void p38_a_reset_forgets_pages_that_had_left_the_map(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
+	set_map(&world, PLACE, 0x1000, -1, 0, 0);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x1f), 0);
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	guest_set_long_mode(world.vp, 0);
+	start_vtl1(&world, 1);
+	*in_ram(&world, 0) = *in_ram(&world, 0x1000) = OTHER;
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	assert_int_equal(*in_ram(&world, 0), OTHER);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	end(&world);
+}
+
 /* ------------------------------------------------------------------ beside running VPs */
 
 struct hammer {
@@ -337,6 +394,9 @@ int main(void)
 		cmocka_unit_test(p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas),
 		cmocka_unit_test(p38_a_locked_page_that_moves_stays_locked),
 		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
+		cmocka_unit_test(
+			p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists),
+		cmocka_unit_test(p38_a_reset_forgets_pages_that_had_left_the_map),
 		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),
 	};
 

@@ -146,17 +146,31 @@ void ram_files_destroy(struct vsm_partition *partition)
 
 /* ------------------------------------------------------------------ records of written pages */
 
-void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages)
+static void set_written(struct ram_file *file, uint64_t page, uint64_t pages, bool on)
 {
 	const uint64_t end = page + pages;
 
 	while (page < end) {
 		const uint64_t bit = page % WORD_BITS;
 		const uint64_t left = end - page < WORD_BITS - bit ? end - page : WORD_BITS - bit;
+		const uint64_t mask = (UINT64_MAX >> (WORD_BITS - left)) << bit;
 
-		file->written[page / WORD_BITS] |= (UINT64_MAX >> (WORD_BITS - left)) << bit;
+		if (on)
+			file->written[page / WORD_BITS] |= mask;
+		else
+			file->written[page / WORD_BITS] &= ~mask;
 		page += left;
 	}
+}
+
+void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages)
+{
+	set_written(file, page, pages, true);
+}
+
+void ram_file_clear_written(struct ram_file *file, uint64_t page, uint64_t pages)
+{
+	set_written(file, page, pages, false);
 }
 
 bool ram_file_log(struct ram_file *file)
@@ -244,31 +258,35 @@ int ram_files_zero(struct vsm_partition *partition)
 	return error;
 }
 
+void ram_files_note_present(struct vsm_partition *partition)
+{
+	const struct memory *memory = &partition->memory;
+
+	for (struct ram_file *file = memory->file; file; file = file->next)
+		ram_file_clear_written(file, 0, file->backend.pages);
+	for (uint32_t i = 0; i < memory->region_count; i++) {
+		const struct ram_region *region = &memory->region[i];
+
+		if (!(region->flags & VSM_MEMORY_READONLY))
+			ram_file_note_written(region->file, region->page, region->pages);
+	}
+}
+
 void ram_files_sweep(struct vsm_partition *partition, bool keep)
 {
 	struct memory *memory = &partition->memory;
 	struct ram_file **link = &memory->file;
 
-	for (struct ram_file *file = memory->file; file; file = file->next) {
-		file->used = keep && has_written(file);
-		if (!keep)
-			memset(file->written, 0,
-			       (file->backend.pages + WORD_BITS - 1) / WORD_BITS *
-				       sizeof(uint64_t));
-	}
-	for (uint32_t i = 0; i < memory->region_count; i++) {
-		const struct ram_region *region = &memory->region[i];
-
-		region->file->used = true;
-		if (!keep && !(region->flags & VSM_MEMORY_READONLY))
-			ram_file_note_written(region->file, region->page, region->pages);
-	}
+	for (struct ram_file *file = memory->file; file; file = file->next)
+		file->used = false;
+	for (uint32_t i = 0; i < memory->region_count; i++)
+		memory->region[i].file->used = true;
 	for (uint32_t i = 0; i < memory->former_count; i++)
 		memory->former[i].file->used = true;
 	while (*link) {
 		struct ram_file *file = *link;
 
-		if (file->used) {
+		if (file->used || (keep && has_written(file))) {
 			link = &file->next;
 			continue;
 		}

@@ -42,6 +42,10 @@ int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t
 		 uint64_t *offset, struct ram_file **out);
 /* Sets `written` of @pages pages from @page on, which guests can write. */
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
+/* Clears `written` of @pages pages from @page on. */
+void ram_file_clear_written(struct ram_file *file, uint64_t page, uint64_t pages);
+/* Sets `written` for the pages of present regions only. Memory lock held for writing. */
+void ram_files_note_present(struct vsm_partition *partition);
 /* Allocates the file's bits of dirty pages. Memory lock held for writing. False: no memory. */
 bool ram_file_log(struct ram_file *file);
 /* Sets the dirty bits of @pages pages from @page on. Any thread, memory lock held for reading. */
@@ -52,8 +56,7 @@ bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
 int ram_files_zero(struct vsm_partition *partition);
 /*
  * Releases the files that no region uses. @keep: except those with pages set in `written`, which a
- * reset must zero; otherwise clears `written` except for present regions. Memory lock held for
- * writing.
+ * reset must zero. Memory lock held for writing.
  */
 void ram_files_sweep(struct vsm_partition *partition, bool keep);
 void ram_files_destroy(struct vsm_partition *partition);

@@ -219,14 +219,33 @@ static int compare_and_perform(struct transition *change)
 	return perform_held(change);
 }
 
+static bool has_secrets(const struct vsm_partition *partition)
+{
+	return atomic_load(&partition->enabled_vtls) & ~vtl_bit(0);
+}
+
+/* The pages of @ranges in @list that guests can write, or could write before: for the next reset. */
+static void note_pages(const struct region_list *list, const struct range_list *ranges,
+		       void (*note)(struct ram_file *file, uint64_t page, uint64_t pages))
+{
+	for (size_t i = 0; i < ranges->count; i++) {
+		const uint64_t end = ranges->range[i].gpn + ranges->range[i].pages;
+		struct ram_region run;
+
+		for (uint64_t gpn = ranges->range[i].gpn; region_list_next(list, gpn, end, &run);
+		     gpn = run.gpn + run.pages)
+			if (!(run.flags & VSM_MEMORY_READONLY))
+				note(run.file, run.page, run.pages);
+	}
+}
+
+/* Without VTL1 a page that leaves the map has nothing that a reset must zero. */
 static void note(struct vsm_partition *partition, const struct transition *change)
 {
-	for (uint32_t i = 0; i < change->new.count; i++) {
-		const struct ram_region *region = &change->new.region[i];
-
-		if (!(region->flags & VSM_MEMORY_READONLY))
-			ram_file_note_written(region->file, region->page, region->pages);
-	}
+	if (!has_secrets(partition))
+		note_pages(&change->old, &change->gone, ram_file_clear_written);
+	note_pages(&change->new, &change->came, ram_file_note_written);
+	note_pages(&change->new, &change->aliases, ram_file_note_written);
 	for (size_t i = 0; i < change->came.count; i++)
 		trace_about(partition->vp[0], 0, VSM_TRACE_MEMORY, change->came.range[i].gpn,
 			    change->came.range[i].pages, 0, 0);
@@ -284,7 +303,7 @@ static int insert(struct transition *change, const struct vsm_memory_change *wan
 /* Removed memory may contain secrets of a higher VTL: its file is kept until a reset zeroes it. */
 static void sweep(struct vsm_partition *partition)
 {
-	ram_files_sweep(partition, (atomic_load(&partition->enabled_vtls) & ~vtl_bit(0)) != 0);
+	ram_files_sweep(partition, has_secrets(partition));
 }
 
 static int apply(struct vsm_partition *partition, const struct vsm_memory_change *changes,
@@ -386,6 +405,7 @@ int memory_map_reset(struct vsm_partition *partition)
 	memory->former = NULL;
 	memory->former_count = 0;
 	region_list_find_aliases(&present, &none);
+	ram_files_note_present(partition);
 	ram_files_sweep(partition, false);
 	span_list_swap(partition, &old);
 	/* Without a new list the old spans remain: they only permit more protections. */

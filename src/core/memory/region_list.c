@@ -100,6 +100,18 @@ void region_list_insert(struct region_list *list, const struct ram_region *regio
 	list->region[index] = *region;
 }
 
+bool region_list_next(const struct region_list *list, uint64_t gpn, uint64_t end,
+		      struct ram_region *out)
+{
+	const uint32_t index = index_of(list, gpn);
+	const struct ram_region *region = index < list->count ? &list->region[index] : NULL;
+
+	if (!region || gpn >= end || region->gpn >= end)
+		return false;
+	*out = part(region, most(gpn, region->gpn), least(end, end_of(region)));
+	return true;
+}
+
 struct backend_memory region_list_run(const struct ram_region *region)
 {
 	return (struct backend_memory){
@@ -244,19 +256,13 @@ bool region_list_aliases_of(const struct region_list *list, const struct region_
 			    const struct range_list *ranges, struct range_list *out)
 {
 	for (size_t i = 0; i < ranges->count; i++) {
-		const uint64_t gpn = ranges->range[i].gpn;
-		const uint64_t end = gpn + ranges->range[i].pages;
+		const uint64_t end = ranges->range[i].gpn + ranges->range[i].pages;
+		struct ram_region run;
 
-		for (uint32_t k = index_of(from, gpn); k < from->count && from->region[k].gpn < end;
-		     k++) {
-			const struct ram_region *region = &from->region[k];
-			const uint64_t first = most(gpn, region->gpn);
-			const uint64_t pages = least(end, end_of(region)) - first;
-
-			if (!add_aliases(list, region->file, region->page + (first - region->gpn),
-					 pages, first, out))
+		for (uint64_t gpn = ranges->range[i].gpn; region_list_next(from, gpn, end, &run);
+		     gpn = end_of(&run))
+			if (!add_aliases(list, run.file, run.page, run.pages, run.gpn, out))
 				return false;
-		}
 	}
 	return true;
 }
@@ -266,20 +272,15 @@ bool region_list_leave(const struct vsm_partition *partition, const struct regio
 		       region_is_restricted *restricted, struct region_list *former)
 {
 	for (size_t i = 0; i < ranges->count; i++) {
-		const uint64_t gpn = ranges->range[i].gpn;
-		const uint64_t end = gpn + ranges->range[i].pages;
+		const uint64_t end = ranges->range[i].gpn + ranges->range[i].pages;
+		struct ram_region left;
 
-		for (uint32_t k = index_of(list, gpn); k < list->count && list->region[k].gpn < end;
-		     k++) {
-			const struct ram_region *region = &list->region[k];
-			const struct ram_region left =
-				part(region, most(gpn, region->gpn), least(end, end_of(region)));
-
+		for (uint64_t gpn = ranges->range[i].gpn; region_list_next(list, gpn, end, &left);
+		     gpn = end_of(&left))
 			if (!region_list_has(other, &left) &&
 			    restricted(partition, left.gpn, left.pages) &&
 			    !region_list_append(former, &left))
 				return false;
-		}
 	}
 	return true;
 }

@@ -29,6 +29,9 @@ bool region_list_copy(struct region_list *list, const struct ram_region *region,
 void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
 /* Inserts @region, which overlaps no other. The list must have room for it. */
 void region_list_insert(struct region_list *list, const struct ram_region *region);
+/* Sets *@out to the first part of a region within [gpn, end). False: there is none. */
+bool region_list_next(const struct region_list *list, uint64_t gpn, uint64_t end,
+		      struct ram_region *out);
 /* Converts a region for the backend. */
 struct backend_memory region_list_run(const struct ram_region *region);
 /* Adds a region to an unsorted list. False: out of memory. */
