@@ -689,6 +689,88 @@ static void test_regions(struct guest *guest)
 	      "added memory can be removed, and memory added at the same GPA again");
 }
 
+/* ------------------------------------------------------------------ a window that moves */
+
+#define PLACES	   20u
+#define PLACE(i)   (512 * MIB + (i)*2 * MIB)
+#define PLACE_RAM  (8 * MIB) /* what it shows */
+#define MOST_KEPT  8u	     /* regions without a slot */
+#define UNMAP_SOME 0x80u     /* KVM_X86_QUIRK_SLOT_ZAP_ALL */
+
+/* Moves it from @from to @to; beyond the last place it is nowhere. */
+static int move(struct guest *guest, unsigned int from, unsigned int to)
+{
+	const struct gpa_range gone = {.gpn = PLACE(from) / 4096, .pages = 16};
+	struct backend_memory map[2] = {guest->map[0]};
+	int error;
+
+	map[1] = guest->map[0];
+	map[1].gpn = PLACE(to) / 4096;
+	map[1].page += PLACE_RAM / 4096;
+	map[1].pages = 16;
+	guest->ops->hold(guest->backend);
+	error = guest->ops->memory_set(guest->backend, map, to < PLACES ? 2 : 1, &gone,
+				       from < PLACES);
+	guest->ops->release(guest->backend);
+	return error;
+}
+
+static bool stores_at(struct guest *guest, unsigned int place)
+{
+	struct backend_run run;
+
+	set_word(guest, PLACE_RAM, 0);
+	start(guest, GUEST(g_store), PLACE(place), 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	return guest_is_done(&run) && word(guest, PLACE_RAM) == 0x5555;
+}
+
+static bool is_mmio_at(struct guest *guest, unsigned int place)
+{
+	struct backend_run run;
+
+	start(guest, GUEST(g_store), PLACE(place), 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	return run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == PLACE(place);
+}
+
+static uint64_t mapped_by_kvm(struct guest *guest)
+{
+	return statistic(guest, "pages_4k") + statistic(guest, "pages_2m");
+}
+
+static void test_moves(struct guest *guest)
+{
+	const struct vkvm_backend *backend = guest->backend;
+	const uint32_t regions = backend->region_count;
+	unsigned int right = 0;
+	uint64_t before;
+	uint64_t after;
+
+	right += !move(guest, PLACES, 0) && stores_at(guest, 0);
+	for (unsigned int i = 1; i < PLACES; i++)
+		right += !move(guest, i - 1, i) && stores_at(guest, i) && is_mmio_at(guest, i - 1);
+	check(right == PLACES, "memory that moves is at its new place only (%u of %u)", right,
+	      PLACES);
+	check(backend->region_count <= regions + 1 + MOST_KEPT,
+	      "... and leaves a bounded number of windows: %u", backend->region_count - regions);
+	no_write(guest, PLACE(PLACES - 1));
+	no_access(guest, PLACE(PLACES - 1) + 4096);
+	check(!move(guest, PLACES - 1, 0) && !move(guest, 0, PLACES - 1) &&
+		      stores_at(guest, PLACES - 1),
+	      "a place to which memory returns has no rights of before");
+	touch(guest, 16 * MIB, 8192);
+	before = mapped_by_kvm(guest);
+	check(!move(guest, PLACES - 1, PLACES), "memory that moves can be removed");
+	after = mapped_by_kvm(guest);
+	check(is_mmio_at(guest, PLACES - 1), "... and is gone");
+	if (backend->can.quirks & UNMAP_SOME)
+		check(after > before / 2, "... and KVM keeps its mappings of other memory: %u, %u",
+		      (unsigned int)before, (unsigned int)after);
+	else
+		check_skipped("mappings of other memory", "KVM removes all of them (Linux 6.12)");
+}
+
 /* ------------------------------------------------------------------ mappings */
 
 static unsigned int mappings(void)
@@ -782,6 +864,7 @@ int main(void)
 	test_many(&guest);
 	test_refusals(&guest);
 	test_regions(&guest);
+	test_moves(&guest);
 	guest_destroy(&guest);
 	test_mappings();
 	return checks_end();

@@ -14,6 +14,9 @@
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
 #define TSS_GPA		 UINT64_C(0xfeffd000)
 
+/* Linux 6.12: removing a slot unmaps only its pages, not all memory of the virtual machine. */
+#define QUIRK_SLOT_ZAP_ALL (1u << 7)
+
 #define XEN_HYPERCALL_MSR 0x40000200u /* not 0, which disables forwarding */
 
 static int enable(const struct vkvm_backend *backend, int fd, uint32_t capability,
@@ -32,7 +35,8 @@ static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {
 		.cap = KVM_CAP_DISABLE_QUIRKS2,
-		.args = {KVM_X86_QUIRK_FIX_HYPERCALL_INSN},
+		.args = {backend->can.quirks &
+			 (KVM_X86_QUIRK_FIX_HYPERCALL_INSN | QUIRK_SLOT_ZAP_ALL)},
 	};
 	struct kvm_enable_cap pmu = {
 		.cap = KVM_CAP_PMU_CAPABILITY,

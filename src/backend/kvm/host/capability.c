@@ -142,6 +142,8 @@ int capability_find(struct vkvm_backend *backend)
 				  : (uint32_t)sizeof(struct kvm_xsave);
 	value = check(backend, KVM_CAP_NR_MEMSLOTS);
 	can->memslots = value > 0 ? (uint32_t)value : 32;
+	value = check(backend, KVM_CAP_DISABLE_QUIRKS2);
+	can->quirks = value > 0 ? (uint32_t)value : 0;
 	value = check(backend, KVM_CAP_XEN_HVM);
 	can->xen_hypercall = value > 0 && value & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL;
 	can->huge_pages = large_pages();

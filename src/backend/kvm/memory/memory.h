@@ -31,7 +31,8 @@ struct vkvm_region {
 	const struct backend_file *file;
 	uint8_t *host; /* the core's mapping of the file */
 	uint64_t offset;
-	int fd; /* descriptor of the file */
+	int fd;		 /* descriptor of the file */
+	uint32_t unused; /* changes of the map since its last slot was removed; 0: it has one */
 	struct vkvm_window window[VKVM_VTL_MAX];
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest memory. A region is a file at one GPA, mapped once for each VTL as a window; a slot is a
- * part of it that guests see. Slots change with the map, a region exists as long as it has a slot.
- * So the cost of a change depends on the difference, and pages that are not affected keep their
- * rights.
+ * part of it that guests see. Slots change with the map; a region exists as long as it has a slot,
+ * and for some changes after that. So the cost of a change depends on the difference, and pages that
+ * are not affected keep their rights.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +12,9 @@
 
 #include "core/memory/map_file.h"
 #include "kvm/vcpu/vcpu.h"
+
+/* Regions without a slot that are kept for later changes. */
+#define REGIONS_KEPT 8u
 
 static uint64_t region_size(const struct vkvm_region *region)
 {
@@ -129,22 +132,57 @@ static bool has_slot(const struct vkvm_backend *backend, const struct vkvm_regio
 	return false;
 }
 
+static bool file_has_slot(const struct vkvm_backend *backend, const struct vkvm_region *region)
+{
+	for (uint32_t i = 0; i < backend->slot_count; i++)
+		if (backend->slot[i].region->file == region->file)
+			return true;
+	return false;
+}
+
+static void region_drop(struct vkvm_backend *backend, uint32_t index)
+{
+	struct vkvm_region *region = backend->region[index];
+
+	table_lock(backend);
+	if (backend->engine.ops->region_leaves)
+		backend->engine.ops->region_leaves(backend);
+	backend->region[index] = backend->region[--backend->region_count];
+	table_unlock(backend);
+	region_destroy(backend, region);
+}
+
+static uint32_t oldest_unused(const struct vkvm_backend *backend)
+{
+	uint32_t oldest = 0;
+
+	for (uint32_t i = 1; i < backend->region_count; i++)
+		if (backend->region[i]->unused > backend->region[oldest]->unused)
+			oldest = i;
+	return oldest;
+}
+
+/*
+ * A chipset register maps the same few places in turn, and windows cost as much as the slots. The
+ * core closes a file that has no slot.
+ */
 static void drop_unused_regions(struct vkvm_backend *backend)
 {
+	uint32_t unused = 0;
+
 	for (uint32_t i = 0; i < backend->region_count;) {
 		struct vkvm_region *region = backend->region[i];
 
-		if (has_slot(backend, region)) {
-			i++;
+		region->unused = has_slot(backend, region) ? 0 : region->unused + 1;
+		if (region->unused && !file_has_slot(backend, region)) {
+			region_drop(backend, i);
 			continue;
 		}
-		table_lock(backend);
-		if (backend->engine.ops->region_leaves)
-			backend->engine.ops->region_leaves(backend);
-		backend->region[i] = backend->region[--backend->region_count];
-		table_unlock(backend);
-		region_destroy(backend, region);
+		unused += region->unused != 0;
+		i++;
 	}
+	for (; unused > REGIONS_KEPT; unused--)
+		region_drop(backend, oldest_unused(backend));
 }
 
 /* ------------------------------------------------------------------ slots */
