@@ -13,7 +13,7 @@ struct vkvm_backend;
 struct capability {
 	uint32_t xsave_size; /* bytes of KVM's XSAVE area */
 	uint32_t memslots;
-	uint32_t quirks; /* that can be disabled */
+	uint32_t quirks;    /* that can be disabled */
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
 	bool count_exits;     /* each exit that KVM counts belongs to one instruction */
