@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "core/memory/gpa.h"
 #include "core/hypercall/hypercall.h"
@@ -22,6 +20,7 @@
 #include "core/run/debug.h"
 #include "core/run/ioeventfd.h"
 #include "core/schedule/smm.h"
+#include "core/thread.h"
 #include "core/vp/request.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
@@ -446,7 +445,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 	}
 	vp->exit_thread = pthread_self();
 	if (vp_exit_pending(vp))
-		vp->exit_tid = (pid_t)syscall(SYS_gettid);
+		vp->exit_tid = thread_id();
 	vp_disown(vp, vp_exit_pending(vp));
 	return error;
 }

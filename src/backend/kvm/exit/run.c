@@ -104,7 +104,7 @@ static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct back
 
 static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
 {
-	atomic_store(&vp->kicked, false);
+	atomic_store(&vp->kicked, 0);
 	if (vkvm_tsc(vp->backend) >= run->deadline)
 		run->exit = BACKEND_EXIT_DEADLINE;
 	else

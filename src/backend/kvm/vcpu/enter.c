@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/thread.h"
 #include "kvm/vcpu/vcpu.h"
 
 /* Limit of accesses of one instruction that is dropped */
@@ -24,7 +25,6 @@
  */
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
-static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
 /* A signal arrived since KVM_RUN last ended with EINTR. */
 static _Thread_local volatile sig_atomic_t signal_pending
 	__attribute__((tls_model("initial-exec")));
@@ -67,11 +67,9 @@ int enter_own(struct vkvm_vp *vp)
 {
 	sigset_t set;
 
-	if (!thread_id)
-		thread_id = (pid_t)syscall(SYS_gettid);
-	if (vp->tid == thread_id)
+	if (vp->tid == thread_id())
 		return 0;
-	vp->tid = thread_id;
+	vp->tid = thread_id();
 	/* A timer signals the thread that it was created for. */
 	if (vp->timer_made)
 		timer_delete(vp->timer);
@@ -141,7 +139,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	 */
 	if (signal_pending)
 		run->immediate_exit = 1;
-	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||
+	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, 0)) ||
 	    is_stale(vcpu, complete)) {
 		error = -ECANCELED;
 	} else {
@@ -237,11 +235,9 @@ void vkvm_vp_kick(void *opaque)
 	struct vkvm_vp *vp = opaque;
 	pid_t thread;
 
-	atomic_store(&vp->kicked, true);
+	atomic_store(&vp->kicked, 1);
 	thread = atomic_load(&vp->entered);
 	if (thread)
 		syscall(SYS_tgkill, getpid(), thread, enter_signal());
-	pthread_mutex_lock(&vp->wait_lock);
-	pthread_cond_signal(&vp->wait_wake);
-	pthread_mutex_unlock(&vp->wait_lock);
+	enter_wake(vp);
 }

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP.
+ *
+ * A halted VP waits on the futex `kicked`, so that the kicking thread takes no lock that the woken
+ * one needs. The VP sets `waiting` and then reads `kicked`; a kick sets `kicked` and then reads
+ * `waiting`: at least one of them sees the other's store.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kvm/vcpu/vcpu.h"
 
@@ -66,26 +73,40 @@ int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 	return 0;
 }
 
-int vkvm_vp_wait(void *opaque, uint64_t deadline)
+/* Sleeps while `kicked` is 0, at most until @deadline. May return early. */
+static void sleep_until(struct vkvm_vp *vp, uint64_t deadline)
 {
-	struct vkvm_vp *vp = opaque;
 	struct timespec until;
-	uint64_t ns;
 
-	pthread_mutex_lock(&vp->wait_lock);
-	while (!atomic_exchange(&vp->kicked, false)) {
-		if (deadline == UINT64_MAX) {
-			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
-			continue;
-		}
-		if (vkvm_tsc(vp->backend) >= deadline)
-			break;
+	if (deadline != UINT64_MAX) {
+		uint64_t ns;
+
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);
 		until.tv_sec += (time_t)(ns / NSEC_PER_SEC);
 		until.tv_nsec = (long)(ns % NSEC_PER_SEC);
-		pthread_cond_timedwait(&vp->wait_wake, &vp->wait_lock, &until);
 	}
-	pthread_mutex_unlock(&vp->wait_lock);
+	/* With FUTEX_WAIT_BITSET the timeout is a time of CLOCK_MONOTONIC. */
+	syscall(SYS_futex, &vp->kicked, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+		deadline == UINT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+int vkvm_vp_wait(void *opaque, uint64_t deadline)
+{
+	struct vkvm_vp *vp = opaque;
+
+	atomic_store(&vp->waiting, true);
+	while (!atomic_exchange(&vp->kicked, 0)) {
+		if (deadline != UINT64_MAX && vkvm_tsc(vp->backend) >= deadline)
+			break;
+		sleep_until(vp, deadline);
+	}
+	atomic_store(&vp->waiting, false);
 	return 0;
+}
+
+void enter_wake(struct vkvm_vp *vp)
+{
+	if (atomic_load(&vp->waiting))
+		syscall(SYS_futex, &vp->kicked, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
 }

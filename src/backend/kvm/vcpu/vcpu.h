@@ -97,7 +97,8 @@ struct vkvm_vp {
 	struct kvm_cpuid2 *cpuid;     /* c */
 
 	_Atomic bool inside;	     /* a: in vp_run, vp_answer or vp_load */
-	_Atomic bool kicked;	     /* a */
+	_Atomic uint32_t kicked;     /* a: 0 or 1; a futex of vkvm_vp_wait() */
+	_Atomic bool waiting;	     /* a: in vkvm_vp_wait() */
 	_Atomic pid_t entered;	     /* a: the thread that is in KVM_RUN, or 0 */
 	_Atomic uint8_t entered_vtl; /* a: the VTL, if `entered` */
 	_Atomic uint64_t entry;	     /* a: counts entries into KVM */
@@ -110,9 +111,6 @@ struct vkvm_vp {
 	bool timer_made;
 	timer_t timer;		 /* o */
 	uint64_t timer_deadline; /* o: deadline of the timer, UINT64_MAX: not set */
-
-	pthread_mutex_t wait_lock;
-	pthread_cond_t wait_wake;
 };
 
 /* ------------------------------------------------------------------ cpuid.c */
@@ -169,6 +167,8 @@ int vkvm_vp_show_invariant_tsc(void *opaque, bool shown);
 
 int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline);
 int vkvm_vp_wait(void *opaque, uint64_t deadline);
+/* After a store to vp->kicked: ends the VP's wait. Any thread. */
+void enter_wake(struct vkvm_vp *vp);
 
 /* ------------------------------------------------------------------ exit_count.c */
 

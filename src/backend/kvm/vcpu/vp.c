@@ -107,7 +107,6 @@ static int create(struct vkvm_vp *vp, uint8_t vtl)
 static struct vkvm_vp *allocate(struct vkvm_backend *backend)
 {
 	struct vkvm_vp *vp = calloc(1, sizeof(*vp));
-	pthread_condattr_t attribute;
 
 	if (!vp)
 		return NULL;
@@ -121,11 +120,6 @@ static struct vkvm_vp *allocate(struct vkvm_backend *backend)
 	}
 	vp->backend = backend;
 	vp->timer_deadline = UINT64_MAX;
-	pthread_mutex_init(&vp->wait_lock, NULL);
-	pthread_condattr_init(&attribute);
-	pthread_condattr_setclock(&attribute, CLOCK_MONOTONIC);
-	pthread_cond_init(&vp->wait_wake, &attribute);
-	pthread_condattr_destroy(&attribute);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
 		vp->vcpu[vtl] = (struct vcpu){.vp = vp,
 					      .fd = -1,
@@ -188,8 +182,6 @@ void vkvm_vp_destroy(void *opaque)
 		if (vtl == 0 || !backend->features.fpu_shared)
 			free(vcpu->state->xsave);
 	}
-	pthread_cond_destroy(&vp->wait_wake);
-	pthread_mutex_destroy(&vp->wait_lock);
 	free(vp->cpuid);
 	free(vp->state);
 	free(vp->vcpu);
