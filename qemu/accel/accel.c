@@ -75,6 +75,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	ms->aux_ram_share = true;
 	vsm_apic_init();
 	vsm_memory_init(vsm);
+	vsm_ioeventfd_init(vsm);
 	vsm_info_init();
 	vsm_debug_init(vsm);
 	vsm_reset_init(vsm);

@@ -52,6 +52,10 @@ struct VsmState {
 	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
 	bool started;	    /* the machine is complete */
 	bool memory_failed; /* reported: the machine does not start, or stops */
+	/* ioeventfd.c */
+	MemoryListener doorbell_listener;
+	MemoryListener doorbell_port_listener;
+	GArray *doorbells; /* struct doorbell: the entries of the partition */
 	/* smm.c */
 	bool smm; /* VTL0 has System Management Mode */
 	MemoryListener smram_listener;
@@ -161,6 +165,9 @@ void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_rang
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
 /* Passes all changes of a transaction to the partition at once. */
 void vsm_memory_commit(VsmState *vsm);
+
+/* ioeventfd.c */
+void vsm_ioeventfd_init(VsmState *vsm);
 
 /* smm.c: returns false after a reported refusal */
 bool vsm_smm_init(VsmState *vsm, MachineState *ms);
