@@ -55,7 +55,7 @@ struct VsmState {
 	/* ioeventfd.c */
 	MemoryListener doorbell_listener;
 	MemoryListener doorbell_port_listener;
-	GArray *doorbells; /* struct doorbell: the entries of the partition */
+	GArray *doorbells; /* struct doorbell: eventfds that the partition has */
 	/* smm.c */
 	bool smm; /* VTL0 has System Management Mode */
 	MemoryListener smram_listener;

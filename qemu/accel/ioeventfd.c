@@ -8,7 +8,7 @@
 #include <vsm/eventfd.h>
 #include "qemu/event_notifier.h"
 
-/* An entry of the partition. */
+/* An eventfd that is registered with the partition. */
 struct doorbell {
 	struct vsm_ioeventfd entry;
 	EventNotifier *notifier;
@@ -55,7 +55,10 @@ static void add(VsmState *vsm, MemoryRegionSection *section, uint32_t space, boo
 	struct doorbell doorbell = {entry_of(section, space, match, data), notifier};
 	const int index = find(vsm->doorbells, &doorbell.entry);
 
-	/* A device takes the place of another in one transaction: QEMU may add before it removes. */
+	/*
+	 * If one transaction replaces a device by another at the same address, QEMU may add the new
+	 * one's eventfd before it removes the old one's.
+	 */
 	if (index >= 0)
 		remove_at(vsm, index);
 	doorbell.entry.fd = event_notifier_get_fd(notifier);
@@ -69,7 +72,7 @@ static void del(VsmState *vsm, MemoryRegionSection *section, uint32_t space, boo
 	const struct vsm_ioeventfd entry = entry_of(section, space, match, data);
 	const int index = find(vsm->doorbells, &entry);
 
-	/* Otherwise it was refused, or another device has its place. */
+	/* Otherwise libvsm refused it, or another device's eventfd has replaced it. */
 	if (index >= 0 &&
 	    g_array_index(vsm->doorbells, struct doorbell, index).notifier == notifier)
 		remove_at(vsm, index);
