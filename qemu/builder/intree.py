@@ -67,14 +67,14 @@ def insert(source):
 
 
 def _package(libvsm, folder):
-    """A description of a libvsm that is not installed, for pkg-config. Returns its folder."""
+    """Writes a description of a libvsm that is not installed, for pkg-config. Returns its folder."""
     _write(folder / 'vsm.pc', ('Name: vsm\nDescription: libvsm of a build folder\nVersion: 0\n'
                                f'Cflags: -I{cache.TREE}/include\nLibs: {libvsm}\n').encode())
     return folder
 
 
 def _with_libvsm(environment, libvsm, folder):
-    """The environment in which pkg-config finds libvsm: the one given, or the installed one."""
+    """Returns an environment in which pkg-config finds the libvsm of the parameter, or else the installed one."""
     if libvsm:
         paths = [str(_package(libvsm, folder)), environment.get('PKG_CONFIG_PATH', '')]
         environment = dict(environment, PKG_CONFIG_PATH=':'.join(filter(None, paths)))
@@ -102,7 +102,7 @@ def _compile(source, output, environment, options, libvsm):
 
 @contextlib.contextmanager
 def _lock(folder):
-    """One build at a time in that folder."""
+    """Permits one build at a time in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / 'lock', 'w', encoding='ascii') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
