@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The accelerator as a part of QEMU's source: a folder, and one line that names it."""
+"""Makes the accelerator a part of QEMU's source: copies its files to a folder, and inserts the line that names the folder."""
 import contextlib
 import fcntl
 import hashlib
