@@ -30,9 +30,8 @@ static const struct probe_item items[] = {
 	{
 		.id = "host.kernel",
 		.title = "Linux 6.4 or newer",
-		.purpose =
-			"a vCPU that waits for a page can be interrupted (6.2), and a page comes "
-			"back write-protected in one step (6.4)",
+		.purpose = "a vCPU that waits for a page can be interrupted (6.2), and a page is "
+			   "mapped again write-protected in one step (6.4)",
 		.cost = "protections would hang VPs; without the kernel part no VM is made",
 		.remedy = "A newer kernel: Debian 13 has one, Debian 12 has it in backports.",
 		.need = PROBE_WANTED,

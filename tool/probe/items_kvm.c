@@ -50,7 +50,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "kvm.vm",
 		.title = "virtual machines",
-		.purpose = "each VTL is a virtual machine of its own",
+		.purpose = "each VTL has its own virtual machine",
 		.cost = NOTHING,
 		.remedy = "See the kernel's log for KVM's messages.",
 		.need = PROBE_REQUIRED,
@@ -65,7 +65,7 @@ static const struct probe_item items[] = {
 		   "the most VPs of a partition, as each VTL has a vCPU for each VP",
 		   "partitions of one VP only", BASE),
 	CAPABILITY("immediate_exit", "immediate exit", KVM_CAP_IMMEDIATE_EXIT, 1, PROBE_REQUIRED,
-		   "stops a vCPU without a race, and completes an exit before it is edited",
+		   "stops a vCPU without a race, and completes an exit without running the guest",
 		   NOTHING, BASE),
 	CAPABILITY_BITS("sync_regs", "synchronised registers", KVM_CAP_SYNC_REGS,
 			KVM_SYNC_X86_VALID_FIELDS, PROBE_REQUIRED,
@@ -79,7 +79,7 @@ static const struct probe_item items[] = {
 	CAPABILITY("cpuid", "CPUID of our choice", KVM_CAP_EXT_CPUID, 1, PROBE_REQUIRED,
 		   "offers the Hyper-V interface to the guest", NOTHING, BASE),
 	CAPABILITY("vcpu_events", "vCPU events", KVM_CAP_VCPU_EVENTS, 1, PROBE_REQUIRED,
-		   "exceptions, interrupts and NMIs that are under way stay with their VTL",
+		   "exceptions, interrupts and NMIs that are being delivered stay with their VTL",
 		   NOTHING, BASE),
 	CAPABILITY("exception_payload", "exception payload", KVM_CAP_EXCEPTION_PAYLOAD, 1,
 		   PROBE_WANTED, "CR2 and DR6 change when #PF and #DB are delivered, not before",
@@ -108,7 +108,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "kvm.hypercall",
 		.title = "raw VMCALL and VMMCALL",
-		.purpose = "KVM's Xen forwarding brings them to user space",
+		.purpose = "with KVM's support for Xen they exit to user space",
 		.cost = "only guests that call through the hypercall page, as all known ones do, "
 			"can "
 			"make hypercalls",
@@ -137,7 +137,7 @@ static const struct probe_item items[] = {
 		   "a failed access of that kind is reported without an address",
 		   "Linux 6.8 or newer."),
 	CAPABILITY("address_spaces", "more than one address space", KVM_CAP_MULTI_ADDRESS_SPACE, 2,
-		   PROBE_OPTIONAL, "system management mode has a view of memory of its own",
+		   PROBE_OPTIONAL, "system management mode has its own address space",
 		   "guests without system management mode", "A kernel with CONFIG_KVM_SMM."),
 	CAPABILITY("split_irqchip", "split interrupt controller", KVM_CAP_SPLIT_IRQCHIP, 1,
 		   PROBE_OPTIONAL, "lets the kernel emulate the local APIC of VTL0",

@@ -45,8 +45,7 @@ static const struct probe_item items[] = {
 		.id = "memory.uffd_minor_shared",
 		.title = "userfaultfd: minor faults on shared memory",
 		.purpose = "no-access protection: the page stays in the memfd, the VTL's mapping "
-			   "of it "
-			   "goes",
+			   "of it is removed",
 		.cost = NO_PROTECTION,
 		.remedy = "Linux 5.14 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_MINOR.",
 		.need = PROBE_REQUIRED,
