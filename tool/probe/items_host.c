@@ -6,7 +6,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "host.virtualization",
 		.title = "CPU virtualization",
-		.purpose = "VMX or SVM execute the guest's instructions on the processor",
+		.purpose = "VMX or SVM executes the guest's instructions on the processor",
 		.cost = "guest code runs on an emulator, if at all: slow, and not a reference",
 		.remedy = "Turn VMX or SVM on in the firmware's set-up, or use another machine. "
 			  "Tests "
@@ -20,9 +20,8 @@ static const struct probe_item items[] = {
 		.purpose =
 			"only kvm_intel and kvm_amd stop a vCPU at the instruction that violates a "
 			"protection",
-		.cost = "protections only by the slow path, and never the reference for behaviour "
-			"or "
-			"for figures",
+		.cost = "protections only by engine slow; behaviour and figures of this host are "
+			"no reference",
 		.remedy = "Load kvm_intel or kvm_amd.",
 		.need = PROBE_WANTED,
 		.check = check_kvm_kind,
@@ -32,7 +31,8 @@ static const struct probe_item items[] = {
 		.title = "Linux 6.4 or newer",
 		.purpose = "a vCPU that waits for a page can be interrupted (6.2), and a page is "
 			   "mapped again write-protected in one step (6.4)",
-		.cost = "protections would hang VPs; without the kernel part no VM is made",
+		.cost = "a denied access would hang its VP; without the kernel part no partition "
+			"is created",
 		.remedy = "A newer kernel: Debian 13 has one, Debian 12 has it in backports.",
 		.need = PROBE_WANTED,
 		.check = check_kernel,

@@ -11,7 +11,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "memory.userfaultfd",
 		.title = "userfaultfd",
-		.purpose = "protects the pages of one VTL from another, under running vCPUs",
+		.purpose = "protects the pages of one VTL from another, while vCPUs run",
 		.cost = NO_PROTECTION,
 		.remedy =
 			"A kernel with CONFIG_USERFAULTFD; in a container, a seccomp profile that "
@@ -92,7 +92,7 @@ static const struct probe_item items[] = {
 		.id = "memory.mappings",
 		.title = "number of mappings",
 		.purpose = "each overlay page splits a mapping in three",
-		.cost = "a guest with many overlay pages is refused more of them early",
+		.cost = "a guest can have fewer overlay pages",
 		.remedy = "As root: sysctl vm.max_map_count=65530; at each boot by that line, "
 			  "without "
 			  "sysctl, in /etc/sysctl.d/vsm.conf",
