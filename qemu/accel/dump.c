@@ -7,7 +7,6 @@
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <sys/mman.h>
-#include "exec/ramblock.h"
 #include "hw/core/sysemu-cpu-ops.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
