@@ -66,5 +66,6 @@ devices() { # TPM
 }
 
 tis() { devices tpm-tis; }
+crb() { devices tpm-crb; }
 
 run_cases "$@"
