@@ -309,28 +309,33 @@ def fetch_swtpm(archive):
     fetch_program(archive, 'swtpm', 'usr/bin/swtpm', 'swtpm')
 
 
+def fetch_unpacked(archive, part, names):
+    """Unpacks packages without their dependencies as `part` of the cache, whose version is that of the first."""
+    with cache.publish(part) as folder, progress(f'unpacking {" and ".join(names)}'):
+        versions = []
+        for name in names:
+            versions.append(archive.apt.candidate(name))
+            if not versions[-1]:
+                raise archive.apt.failure(f'there is no package {name}')
+            for deb in archive.apt.fetch(name, versions[-1]):
+                apt.unpack(deb, folder)
+        (folder / 'version').write_text(versions[0] + '\n')
+    say(f'{names[0]} {versions[0]} is in the cache')
+
+
 def fetch_dkms(archive):
     """DKMS with kmod, for tests of dkms.conf."""
-    with cache.publish('dkms') as folder, progress('unpacking dkms'):
-        for name in ('dkms', 'kmod', 'libkmod2'):
-            version = archive.apt.candidate(name)
-            if not version:
-                raise archive.apt.failure(f'there is no package {name}')
-            for deb in archive.apt.fetch(name, version):
-                apt.unpack(deb, folder)
-        (folder / 'version').write_text(archive.apt.candidate('dkms') + '\n')
-    say('dkms is in the cache')
+    fetch_unpacked(archive, 'dkms', ('dkms', 'kmod', 'libkmod2'))
 
 
 def fetch_ovmf(archive):
     """UEFI firmware of QEMU's guests."""
-    with cache.publish('ovmf') as folder, progress('unpacking ovmf'):
-        version = archive.apt.candidate('ovmf')
-        if not version:
-            raise archive.apt.failure('there is no package ovmf')
-        for deb in archive.apt.fetch('ovmf', version):
-            apt.unpack(deb, folder)
-        (folder / 'version').write_text(version + '\n')
+    fetch_unpacked(archive, 'ovmf', ('ovmf',))
+
+
+def fetch_secure_boot(archive):
+    """Debian's signed boot loaders, for guests with Secure Boot."""
+    fetch_unpacked(archive, 'secure-boot', ('shim-signed', 'grub-efi-amd64-signed'))
 
 
 # Packages with programs and configuration for the tests of libvirt. Their other files are removed.
@@ -357,7 +362,7 @@ def fetch_libvirt(archive):
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
          'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'gdb': fetch_gdb,
          'dkms': fetch_dkms, 'ovmf': fetch_ovmf, 'libvirt': fetch_libvirt, 'swtpm': fetch_swtpm,
-         'hardware-kernel': fetch_hardware_kernel}
+         'hardware-kernel': fetch_hardware_kernel, 'secure-boot': fetch_secure_boot}
 
 
 def fetch_part(part, archive):

@@ -24,6 +24,7 @@ PROGRAMS = ('usr/sbin/libvirtd', 'usr/sbin/virtlogd', 'usr/bin/virsh', 'usr/lib/
 FOLDERS = ('etc/libvirt', 'etc/apparmor', 'etc/apparmor.d', 'usr/share/apparmor-features', 'usr/share/libvirt/cpu_map', 'usr/share/libvirt/schemas')
 ROMS = ('usr/share/seabios/bios-256k.bin', 'usr/share/seabios/vgabios-stdvga.bin', 'usr/share/qemu/linuxboot_dma.bin',
         'usr/share/qemu/kvmvapic.bin', 'usr/share/qemu/keymaps/en-us', 'usr/lib/ipxe/qemu/efi-virtio.rom')
+FLASH = ('usr/share/OVMF/OVMF_CODE_4M.secboot.fd', 'usr/share/OVMF/OVMF_VARS_4M.fd')
 # Modules of the host for QEMU's network cards, and for vhost-net, which libvirt prefers.
 HOST_MODULES = ('tun', 'vhost_net')
 # Drivers of the power button.
@@ -32,6 +33,8 @@ GUEST_MODULES = ('button', 'evdev')
 # Examples in docs/qemu.md: first and last line.
 EXAMPLES = {
     'guest.xml': ("<domain type='kvm'>", '</domain>'),
+    'flash.xml': ("<loader readonly='yes' secure='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.secboot.fd</loader>",
+                  "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.ms.fd'/>"),
     'qemu.conf': ('cgroup_device_acl = [', ']'),
     'apparmor': ('/usr/bin/qemu-system-x86_64-vsm rmix,', '/dev/userfaultfd rw,'),
 }
@@ -66,6 +69,8 @@ def installed(module, libvsm):
     yield from programs(qemu, ['usr/bin/qemu-system-x86_64'])
     for name in ROMS:
         yield (qemu / name).resolve(), name
+    for name in FLASH:
+        yield cache.directory() / 'ovmf' / name, name
     for path in libraries.needed(libvsm):
         if 'Zydis' in path or 'Zycore' in path:
             yield pathlib.Path(path), f'{LIBRARIES}/{os.path.basename(path)}'
@@ -99,7 +104,7 @@ def prepare(words):
     libvsm, secure_kernel, logs = map(pathlib.Path, words[:3])
     seconds, parts = words[3], words[4:]
     logs.mkdir(parents=True, exist_ok=True)
-    fetch.ensure(['kernel', 'busybox', 'qemu', 'libvirt'])
+    fetch.ensure(['kernel', 'busybox', 'qemu', 'ovmf', 'libvirt'])
     module = start.build_module(libvsm, logs / 'module')
     examples = {name: documented(*lines) for name, lines in EXAMPLES.items()}
     files = {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel),

@@ -192,6 +192,21 @@ refusals() {
 		"s|mode='host-passthrough'|mode='host-model'|; s|<acpi/>|<acpi/><hyperv><relaxed state='on'/><vapic state='on'/><spinlocks state='on' retries='8191'/><vpindex state='on'/><synic state='on'/><stimer state='on'/></hyperv>|"
 }
 
+# Variables without keys, since the kernel is not started by shim.
+smm() {
+	sed -e "s|</os>|$(sed 's/\.ms\.fd/.fd/' flash.xml | tr -d '\n')</os>|" -e "s|<apic/>|<apic/><smm state='on'/>|" domain.xml > smm.xml
+	v undefine guest
+	must "smm: a domain with the flash of docs/qemu.md is defined" v define smm.xml
+	locked=$(count '^FACT lock')
+	must "smm: it starts" v start guest
+	check "smm: QEMU has System Management Mode, and a flash that only this mode can write" \
+		grep -qz 'property":"secure","value":"on\|property=secure,value=on' "/proc/$(cat /run/libvirt/qemu/guest.pid)/cmdline"
+	check "smm: OVMF boots the kernel, and VTL1 locks it" wait_for '^FACT lock' $((locked + 1)) 400
+	check "smm: AppArmor denies nothing to QEMU" [ -z "$(dmesg | grep 'DENIED.*profile="libvirt-')" ]
+	must "smm: the domain ends" v destroy guest
+	check "smm: it is undefined with its variables" v undefine guest --nvram
+}
+
 for each in "${@:-runs}"; do
 	$each
 done

@@ -6,6 +6,7 @@ Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEV
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
        start.py LIBVSM LOGS SECONDS devices.sh CASE...
        start.py LIBVSM LOGS SECONDS gdb.sh WRITER.elf32 WRITER.elf CASE...
+       start.py LIBVSM LOGS SECONDS secure-boot.sh SECURE_KERNEL CASE...
 """
 import os
 import pathlib
@@ -17,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT / 'tests/rig')]
 import linux_vsm  # noqa: E402
+import secure_boot  # noqa: E402
 from vsmrig import cache, fetch, libraries, modules  # noqa: E402
 from vsmrig.cpio import Cpio  # noqa: E402
 from vsmrig.say import RigError, Unavailable  # noqa: E402
@@ -170,6 +172,7 @@ SCRIPTS = {
     'cases.sh': (4, linux_files),
     'devices.sh': (0, devices_files),
     'gdb.sh': (2, gdb_files),
+    'secure-boot.sh': (1, secure_boot.files),
     'migrate.sh': (1, lambda logs, writer: {'writer.elf32': writer}),
 }
 
