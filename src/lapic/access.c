@@ -77,8 +77,11 @@ static bool write_msr_form(struct vsm_lapic *apic, uint64_t now, uint32_t reg, u
 				 .wide = true};
 	const struct lapic_register *r = lapic_register(apic, reg);
 
+	if (!r || !(r->access & LAPIC_MSR_WRITE))
+		return false;
+	a.value &= lapic_writable_bits(&a, r);
 	/* SDM 11.12.1.3: a reserved bit that is set faults. */
-	if (!r || !(r->access & LAPIC_MSR_WRITE) || value & ~lapic_writable_bits(&a, r))
+	if (value & ~(a.value | lapic_read_only_bits(&a, r)))
 		return false;
 	r->write(&a);
 	return true;

@@ -30,6 +30,7 @@
 /* LVT entries (SDM 11.5.1). */
 #define LAPIC_LVT_VECTOR     0xffu
 #define LAPIC_LVT_MODE	     0x700u
+#define LAPIC_LVT_STATUS     (1u << 12) /* delivery status */
 #define LAPIC_LVT_ACTIVE_LOW (1u << 13)
 #define LAPIC_LVT_REMOTE_IRR (1u << 14)
 #define LAPIC_LVT_LEVEL	     (1u << 15)
@@ -40,6 +41,7 @@
 
 /* Interrupt command register (SDM 11.6.1, 11.12.9). */
 #define LAPIC_ICR_LOGICAL	  (1u << 11)
+#define LAPIC_ICR_STATUS	  (1u << 12) /* delivery status */
 #define LAPIC_ICR_ASSERT	  (1u << 14)
 #define LAPIC_ICR_LEVEL		  (1u << 15)
 #define LAPIC_ICR_SHORTHAND_SHIFT 18

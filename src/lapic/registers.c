@@ -266,6 +266,25 @@ uint64_t lapic_writable_bits(const struct lapic_access *a, const struct lapic_re
 	}
 }
 
+uint64_t lapic_read_only_bits(const struct lapic_access *a, const struct lapic_register *r)
+{
+	enum vsm_lapic_lvt lvt;
+
+	switch (r->bits) {
+	case LAPIC_BITS_LVT:
+		lvt = lvt_of(a->reg);
+		/* SDM 11.5.1: only these two have remote IRR. */
+		return lvt == VSM_LAPIC_LVT_LINT0 || lvt == VSM_LAPIC_LVT_LINT1
+			       ? LAPIC_LVT_STATUS | LAPIC_LVT_REMOTE_IRR
+			       : LAPIC_LVT_STATUS;
+	case LAPIC_BITS_ICR:
+		/* SDM 11.12.9: the bit is not used, and WRMSR ignores it. */
+		return LAPIC_ICR_STATUS;
+	default:
+		return 0;
+	}
+}
+
 const char *vsm_lapic_register_name(uint32_t reg)
 {
 	return reg < LAPIC_REGISTERS ? registers[reg].name : NULL;

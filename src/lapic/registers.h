@@ -44,5 +44,7 @@ struct lapic_register {
 const struct lapic_register *lapic_register(const struct vsm_lapic *apic, uint32_t reg);
 
 uint64_t lapic_writable_bits(const struct lapic_access *access, const struct lapic_register *r);
+/* Status bits, which are not reserved: a write ignores them. */
+uint64_t lapic_read_only_bits(const struct lapic_access *access, const struct lapic_register *r);
 
 #endif

@@ -266,9 +266,9 @@ static void reserved_bits_fault_in_x2apic_mode(void **state)
 		uint64_t legal;
 	} cases[] = {
 		{0x808, 0xff},	     {0x80b, 0},       {0x80f, 0x13ff},
-		{0x828, 0},	     {0x82f, 0x107ff}, {0x830, 0xffffffff000ccfff},
-		{0x832, 0x700ff},    {0x833, 0x107ff}, {0x834, 0x107ff},
-		{0x835, 0x1a7ff},    {0x836, 0x1a7ff}, {0x837, 0x100ff},
+		{0x828, 0},	     {0x82f, 0x117ff}, {0x830, 0xffffffff000cdfff},
+		{0x832, 0x710ff},    {0x833, 0x117ff}, {0x834, 0x117ff},
+		{0x835, 0x1f7ff},    {0x836, 0x1f7ff}, {0x837, 0x110ff},
 		{0x838, 0xffffffff}, {0x83e, 0xb},
 	};
 
@@ -281,6 +281,30 @@ static void reserved_bits_fault_in_x2apic_mode(void **state)
 			assert_int_equal(wrmsr(&apic, cases[i].msr, 1ull << bit),
 					 cases[i].legal >> bit & 1);
 		}
+}
+
+/* A kernel masks an entry by writing what it has read. SDM 11.5.1, 11.12.9: these bits are read-only. */
+static void status_bits_are_ignored_in_x2apic_mode(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t status;
+	} cases[] = {
+		{0x82f, 0x1000}, {0x830, 0x1000}, {0x832, 0x1000}, {0x833, 0x1000},
+		{0x834, 0x1000}, {0x835, 0x5000}, {0x836, 0x5000}, {0x837, 0x1000},
+	};
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint64_t value = cases[i].msr == 0x830 ? 0x41 : 0x10041;
+		uint64_t read;
+
+		assert_true(wrmsr(&apic, cases[i].msr, value | cases[i].status));
+		assert_true(vsm_lapic_msr_read(&apic, 0, cases[i].msr, &read));
+		assert_int_equal(read, value);
+	}
 }
 
 /* SDM 11.5.3, bit 7: reserved addresses; APR and remote read are exempt. */
@@ -514,6 +538,7 @@ int main(void)
 		cmocka_unit_test(x2apic_msrs_are_those_of_the_table_and_no_others),
 		cmocka_unit_test(x2apic_msrs_fault_outside_x2apic_mode),
 		cmocka_unit_test(reserved_bits_fault_in_x2apic_mode),
+		cmocka_unit_test(status_bits_are_ignored_in_x2apic_mode),
 		cmocka_unit_test(an_access_to_a_reserved_address_is_an_error),
 		cmocka_unit_test(the_esr_is_latched_by_a_write),
 		cmocka_unit_test(only_aligned_doublewords_are_written),
