@@ -44,6 +44,8 @@ struct VsmState {
 	uint8_t max_vtl;
 	uint8_t engine; /* enum vsm_engine */
 	bool device_guard;
+	/* cpuid.c */
+	bool missing_reported; /* the features that the host lacks */
 	/* memory.c */
 	MemoryListener listener;
 	GArray *changes;    /* struct vsm_memory_change: the changes of this transaction */

@@ -7,6 +7,9 @@
 #include "accel.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qobject/qlist.h"
+#include "qobject/qstring.h"
+#include "qom/qom-qobject.h"
 
 enum {
 	HOST_MAX = 256,
@@ -107,12 +110,11 @@ static uint64_t also_offered(FeatureWord word)
 	}
 }
 
-/* Removes features that are not offered. Returns whether a requested feature is missing. */
-static bool filter(X86CPU *cpu, const struct host_cpuid *host)
+/* Removes features that are not offered, and records which of them were requested. */
+static void filter(X86CPU *cpu, const struct host_cpuid *host)
 {
 	CPUX86State *env = &cpu->env;
 	uint64_t offered[FEATURE_WORDS] = {0};
-	bool missing = false;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
 		offered[words[i].word] =
@@ -126,11 +128,32 @@ static bool filter(X86CPU *cpu, const struct host_cpuid *host)
 		const uint64_t asked = vsm_cpu_is_max(cpu) ? env->user_features[w] : UINT64_MAX;
 
 		env->features[w] &= offered[w];
-		cpu->filtered_features[w] |= lost;
-		missing = missing || (lost & asked);
+		cpu->filtered_features[w] |= lost & asked;
 	}
 	env->features[FEAT_1_ECX] |= CPUID_EXT_HYPERVISOR | CPUID_EXT_X2APIC;
 	env->features[FEAT_1_EDX] |= CPUID_APIC | CPUID_TSC | CPUID_MSR;
+}
+
+/*
+ * Warns of each requested feature that is missing, by the names that QEMU has for them. Returns whether there
+ * is one. All CPUs of a machine have the same model: those after the first repeat no line.
+ */
+static bool report_missing(X86CPU *cpu, VsmState *vsm)
+{
+	g_autoptr(QList) names =
+		qobject_to(QList, object_property_get_qobject(OBJECT(cpu), "unavailable-features",
+							      &error_abort));
+	const QListEntry *entry;
+	bool missing = false;
+
+	QLIST_FOREACH_ENTRY(names, entry)
+	{
+		missing = true;
+		if (!vsm->missing_reported)
+			warn_report("vsm: host doesn't support requested feature: %s",
+				    qstring_get_str(qobject_to(QString, qlist_entry_obj(entry))));
+	}
+	vsm->missing_reported = missing;
 	return missing;
 }
 
@@ -149,6 +172,15 @@ static const struct {
 	{HYPERV_FEAT_TLBFLUSH_DIRECT, "hv-tlbflush-direct"},
 };
 
+/* Parts of the version in leaf 0x40000002, with the values of QEMU's that the user has not set. */
+static const struct {
+	const char *name;
+	uint32_t unset;
+} fixed[] = {
+	{"hv-version-id-build", 0x3839}, {"hv-version-id-major", 0xa}, {"hv-version-id-minor", 0},
+	{"hv-version-id-spack", 0},	 {"hv-version-id-sbranch", 0}, {"hv-version-id-snumber", 0},
+};
+
 static bool check_hyperv(X86CPU *cpu, Error **errp)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(not_offered); i++) {
@@ -156,6 +188,19 @@ static bool check_hyperv(X86CPU *cpu, Error **errp)
 			error_setg(errp, "vsm: -cpu: %s is not offered", not_offered[i].name);
 			return false;
 		}
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
+		if (object_property_get_uint(OBJECT(cpu), fixed[i].name, &error_abort) !=
+		    fixed[i].unset) {
+			error_setg(errp, "vsm: -cpu: %s cannot be set: libvsm has its own version",
+				   fixed[i].name);
+			return false;
+		}
+	}
+	if (object_property_get_enum(OBJECT(cpu), "hv-no-nonarch-coresharing", "OnOffAuto",
+				     &error_abort) == ON_OFF_AUTO_ON) {
+		error_setg(errp, "vsm: -cpu: hv-no-nonarch-coresharing is not offered");
+		return false;
 	}
 	if (cpu->hyperv_vendor && strcmp(cpu->hyperv_vendor, "Microsoft Hv") != 0) {
 		error_setg(errp, "vsm: -cpu: the hypervisor's vendor is always \"Microsoft Hv\"");
@@ -257,9 +302,14 @@ bool vsm_cpuid_apply(CPUState *cs)
 	CPUX86State *env = cpu_env(cs);
 	g_autofree struct host_cpuid *host = host_read();
 	g_autoptr(GArray) entries = g_array_new(false, false, sizeof(struct vsm_cpuid));
+	const struct vsm_cpuid spinlocks = {
+		.leaf = HV_CPUID_ENLIGHTENMENT_INFO,
+		.ebx = X86_CPU(cs)->hyperv_spinlock_attempts,
+	};
 
 	add_leaves(entries, host, env, 0);
 	add_leaves(entries, host, env, 0x80000000);
+	g_array_append_val(entries, spinlocks);
 	return !vsm_vp_set_cpuid(vsm_vp(cs), (const struct vsm_cpuid *)(void *)entries->data,
 				 entries->len);
 }
@@ -270,15 +320,13 @@ static bool realize(CPUState *cs, Error **errp)
 {
 	X86CPU *cpu = X86_CPU(cs);
 	g_autofree struct host_cpuid *host = host_read();
-	const bool missing = filter(cpu, host);
 
-	if (missing && cpu->enforce_cpuid) {
+	filter(cpu, host);
+	if ((cpu->check_cpuid || cpu->enforce_cpuid) && report_missing(cpu, vsm_state()) &&
+	    cpu->enforce_cpuid) {
 		error_setg(errp, "vsm: the host lacks features of this CPU model");
 		return false;
 	}
-	if (missing && cpu->check_cpuid)
-		warn_report_once("vsm: the host lacks features of this CPU model, which the guest "
-				 "does not get");
 	return check_hyperv(cpu, errp) && host_cpu_realizefn(cs, errp);
 }
 

@@ -362,9 +362,10 @@ struct vsm_partition {
 	uint8_t vtl_count;		  /* c: MaximumVtl + 1 */
 	uint32_t vp_count;		  /* c */
 	struct vsm_vp **vp;		  /* c: [vp_count] */
-	uint64_t privileges;		  /* c: HV_PARTITION_PRIVILEGE_MASK, leaf 3 EBX:EAX */
-	uint32_t features_edx;		  /* c: leaf 3 EDX */
-	uint32_t recommendations;	  /* c: leaf 4 EAX */
+	bool cpuid_set; /* c, except for vsm_vp_set_cpuid() before any VP runs: it was called */
+	uint64_t privileges;	  /* c: HV_PARTITION_PRIVILEGE_MASK, leaf 3 EBX:EAX */
+	uint32_t features_edx;	  /* c: leaf 3 EDX */
+	uint32_t recommendations; /* c: leaf 4 EAX */
 
 	struct memory memory;
 

@@ -65,6 +65,35 @@ static void the_hypervisor_leaves_stay_those_of_the_library(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* TLFS "Hypervisor Feature and Interface Discovery", leaf 0x40000004 EBX. */
+static void the_retries_of_spinlocks_are_those_of_the_vmm(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_cpuid own[COUNT + 1];
+	struct vsm_cpuid *leaf = &own[COUNT];
+	uint32_t value[4];
+
+	(void)state;
+	memcpy(own, good, sizeof(good));
+	*leaf = (struct vsm_cpuid){.leaf = HV_CPUID_ENLIGHTENMENT_INFO, .eax = 1, .ebx = 8191};
+	assert_int_equal(vsm_vp_set_cpuid(vsm_partition_vp(partition, 0), own, COUNT + 1), -EINVAL);
+	cpuid_get(vsm_partition_vp(partition, 0), 0, leaf->leaf, 0, value);
+	assert_int_equal(value[1], UINT32_MAX);
+	leaf->eax = 0;
+	assert_int_equal(vsm_vp_set_cpuid(vsm_partition_vp(partition, 0), own, COUNT + 1), 0);
+	own[1].ebx = 1u << 24;
+	leaf->ebx = 8192;
+	assert_int_equal(vsm_vp_set_cpuid(vsm_partition_vp(partition, 1), own, COUNT + 1), -EINVAL);
+	leaf->ebx = 8191;
+	assert_int_equal(vsm_vp_set_cpuid(vsm_partition_vp(partition, 1), own, COUNT + 1), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		cpuid_get(vsm_partition_vp(partition, i), 0, leaf->leaf, 0, value);
+		assert_int_equal(value[1], 8191);
+		assert_int_not_equal(value[0], 0);
+	}
+	vsm_partition_destroy(partition);
+}
+
 static void features_that_the_library_always_implements_cannot_be_hidden(void **state)
 {
 	static const struct {
@@ -160,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit_test_needs(NEED_SET_CPUID, the_leaves_of_the_vmm_replace_those_of_the_host),
 		unit_test_needs(NEED_SET_CPUID, the_hypervisor_leaves_stay_those_of_the_library),
+		unit_test_needs(NEED_SET_CPUID, the_retries_of_spinlocks_are_those_of_the_vmm),
 		unit_test_needs(NEED_SET_CPUID,
 				features_that_the_library_always_implements_cannot_be_hidden),
 		unit_test_needs(NEED_SET_CPUID, an_apic_id_is_that_of_the_vp),

@@ -46,10 +46,32 @@ static const struct {
 	{1, EBX, 24}, {0xb, EDX, 0}, {0x1f, EDX, 0}, {0x8000001e, EAX, 0}, {0x80000026, EDX, 0},
 };
 
+/*
+ * The leaf of recommendations has one value of the VMM, the retries of spinlocks in EBX. It is the
+ * same for all VPs, since the leaves of a VP are made once.
+ */
+static int check_retries(const struct vsm_vp *vp, const struct vsm_cpuid *entry)
+{
+	const struct vsm_partition *partition = vp->partition;
+
+	if (entry->has_subleaf || entry->eax | entry->ecx | entry->edx)
+		return vsm_error(&partition->log, EINVAL,
+				 "vp %u: CPUID leaf %#x: only EBX can be set", vp->index,
+				 entry->leaf);
+	if (partition->cpuid_set && entry->ebx != partition->config.spin_retries)
+		return vsm_error(&partition->log, EINVAL,
+				 "vp %u: CPUID leaf %#x: EBX is %#x, but %#x for other VPs",
+				 vp->index, entry->leaf, entry->ebx,
+				 partition->config.spin_retries);
+	return 0;
+}
+
 static int check_entry(const struct vsm_vp *vp, const struct vsm_cpuid *entry)
 {
 	const struct vsm_log *log = &vp->partition->log;
 
+	if (entry->leaf == HV_CPUID_ENLIGHTENMENT_INFO)
+		return check_retries(vp, entry);
 	if (entry->leaf >= HV_CPUID_VENDOR_AND_MAX_FUNCTION && entry->leaf < 0x50000000)
 		return vsm_error(log, EINVAL, "vp %u: CPUID leaf %#x is set by the library",
 				 vp->index, entry->leaf);
@@ -119,16 +141,35 @@ static bool ram_fits(struct vsm_partition *partition, uint8_t gpa_bits)
 	return fits;
 }
 
+/* Copies the entries other than hypervisor leaves, and sets *@retries from these. Returns their number. */
+static size_t split(const struct vsm_cpuid *entry, size_t count, struct vsm_cpuid *cpu,
+		    uint32_t *retries)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (entry[i].leaf == HV_CPUID_ENLIGHTENMENT_INFO)
+			*retries = entry[i].ebx;
+		else
+			cpu[kept++] = entry[i];
+	}
+	return kept;
+}
+
 int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t count)
 {
 	struct vsm_partition *partition = vp->partition;
 	const struct backend_features old = partition->features;
+	const uint32_t old_retries = partition->config.spin_retries;
 	struct backend_features features = old;
 	struct cpuid_leaf leaf[CPUID_LEAF_MAX];
+	struct vsm_cpuid cpu[ENTRIES_MAX];
+	uint32_t retries = old_retries;
 	int error = check_all(vp, entry, count);
 
 	if (error)
 		return error;
+	count = split(entry, count, cpu, &retries);
 	if (!partition->ops->vp_set_cpuid)
 		return vsm_error(&partition->log, ENOTSUP,
 				 "the backend does not support setting CPUID");
@@ -136,7 +177,7 @@ int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t co
 		if (atomic_load(&partition->vp[i]->exits))
 			return vsm_error(&partition->log, EBUSY,
 					 "vp %u: CPUID must be set before any VP runs", vp->index);
-	error = partition->ops->vp_check_cpuid(vp->backend, entry, count, &features);
+	error = partition->ops->vp_check_cpuid(vp->backend, cpu, count, &features);
 	if (error)
 		return error;
 	if (!ram_fits(partition, features.gpa_bits))
@@ -144,9 +185,14 @@ int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t co
 				 "vp %u: RAM is beyond %u physical address bits", vp->index,
 				 features.gpa_bits);
 	partition->features = features;
-	error = partition->ops->vp_set_cpuid(vp->backend, entry, count, leaf,
+	partition->config.spin_retries = retries;
+	error = partition->ops->vp_set_cpuid(vp->backend, cpu, count, leaf,
 					     cpuid_leaves(partition, leaf));
-	if (error)
+	if (error) {
 		partition->features = old;
+		partition->config.spin_retries = old_retries;
+	} else {
+		partition->cpuid_set = true;
+	}
 	return error;
 }

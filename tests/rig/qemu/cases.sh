@@ -281,8 +281,18 @@ chipset() { # MACHINE GUARD TOPICS OPTION...
 }
 fdc="-device isa-fdc,id=fdc -device floppy,drive=floppy,bus=fdc.0"
 
+# The property is a value of CPUID, which a guest compares with the option.
+hv_spinlocks() {
+	"$vsm" $accel $quiet -M pc -cpu host,hv-spinlocks=8191 -m 64M -kernel chipset.elf32 \
+		-append "console=debug test=spinlocks spinlocks=8191" -debugcon file:kit.log \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -no-reboot < /dev/null > errors 2>&1
+	check "the guest's CPUID has the value of hv-spinlocks" [ $? = 1 ]
+	[ $failed = 0 ] || show kit.log errors
+}
+
 chipset_pc() {
 	chipset pc on isa_dma,pam,rom,smram -device floppy,drive=floppy
+	hv_spinlocks
 }
 chipset_q35() {
 	chipset q35 on isa_dma,pam,rom,smram,tseg $fdc
@@ -349,6 +359,11 @@ refusals() {
 	refused "System Management Mode with an engine that does not stop KVM's own accesses" "needs engine uffd" \
 		-accel vsm,engine=nested -machine q35,smm=on
 	refused "features that are not offered" "hv-evmcs is not offered" $accel -cpu host,hv-evmcs=on,hv-vapic=on
+	refused "another version of the hypervisor" "hv-version-id-build cannot be set" $accel -cpu host,hv-version-id-build=1
+	refused "a promise about the host's cores" "hv-no-nonarch-coresharing is not offered" $accel \
+		-cpu host,hv-no-nonarch-coresharing=on
+	refused "features that the host lacks, with their names" "requested feature: svm" $accel -cpu host,+svm,enforce
+	refused "a model with features that the host lacks" "requested feature: svm" $accel -cpu EPYC,enforce
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
 	refused "a device of the host" "vfio-pci is refused" $accel -device vfio-pci,host=00:1f.0
 	refused "a device in the host's kernel" "vhost-vsock-pci is refused" $accel -device vhost-vsock-pci,guest-cid=3

@@ -3,6 +3,7 @@
  * A guest without an operating system, in which VTL0 attacks memory of VTL1 by the chipset: ISA DMA, PAM,
  * ROM, SMRAM and TSEG. The first page of its floppy disk is PATTERN, all others are zero. Option guard=0: DMA
  * is not guarded, and must succeed. Option smm=1: TSEG hides RAM from VTL0 outside of System Management Mode.
+ * Option spinlocks=N: the value of hv-spinlocks of QEMU.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -363,10 +364,21 @@ static const struct tap_case tseg[] = {
 };
 static TAP_TOPIC(topic_tseg, NULL, tseg);
 
+static void has_spinlocks(void)
+{
+	expect_equal(cpuid(HV_CPUID_ENLIGHTENMENT_INFO, 0).ebx, option_number("spinlocks", 0));
+}
+
+static const struct tap_case spinlocks[] = {
+	{"CPUID has the retries of spinlocks of hv-spinlocks", has_spinlocks},
+};
+static TAP_TOPIC(topic_spinlocks, NULL, spinlocks);
+
 uint8_t kit_main(void)
 {
-	static const struct tap_topic *const topics[] = {&topic_isa_dma, &topic_pam, &topic_rom,
-							 &topic_smram, &topic_tseg};
+	static const struct tap_topic *const topics[] = {&topic_isa_dma, &topic_pam,
+							 &topic_rom,	 &topic_smram,
+							 &topic_tseg,	 &topic_spinlocks};
 
 	hypercall_enable();
 	if (vtl_enable_all(1) != HV_STATUS_SUCCESS)
