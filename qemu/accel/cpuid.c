@@ -183,6 +183,9 @@ static const struct {
 
 static bool check_hyperv(X86CPU *cpu, Error **errp)
 {
+	g_autofree char *coresharing =
+		object_property_get_str(OBJECT(cpu), "hv-no-nonarch-coresharing", &error_abort);
+
 	for (size_t i = 0; i < G_N_ELEMENTS(not_offered); i++) {
 		if (hyperv_feat_enabled(cpu, not_offered[i].feature)) {
 			error_setg(errp, "vsm: -cpu: %s is not offered", not_offered[i].name);
@@ -197,8 +200,7 @@ static bool check_hyperv(X86CPU *cpu, Error **errp)
 			return false;
 		}
 	}
-	if (object_property_get_enum(OBJECT(cpu), "hv-no-nonarch-coresharing", "OnOffAuto",
-				     &error_abort) == ON_OFF_AUTO_ON) {
+	if (strcmp(coresharing, "on") == 0) {
 		error_setg(errp, "vsm: -cpu: hv-no-nonarch-coresharing is not offered");
 		return false;
 	}

@@ -48,13 +48,15 @@ static bool map(VsmState *vsm, GuestPhysBlock *block)
 	const uint64_t lead = offset % VSM_PAGE;
 	struct mapping mapping = {.size = lead + block->target_end - block->target_start};
 
-	mapping.at = mmap(NULL, mapping.size, PROT_READ, MAP_SHARED | MAP_NORESERVE, ram->fd,
+	/* Without access until a child process cannot inherit it. */
+	mapping.at = mmap(NULL, mapping.size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, ram->fd,
 			  offset - lead);
 	if (mapping.at == MAP_FAILED)
 		return false;
 	g_array_append_val(vsm->dumped, mapping);
 	block->host_addr = (uint8_t *)mapping.at + lead;
-	return !madvise(mapping.at, mapping.size, MADV_DONTFORK);
+	return !madvise(mapping.at, mapping.size, MADV_DONTFORK) &&
+	       !mprotect(mapping.at, mapping.size, PROT_READ);
 }
 
 /*

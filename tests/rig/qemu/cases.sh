@@ -292,10 +292,10 @@ hv_spinlocks() {
 
 chipset_pc() {
 	chipset pc on isa_dma,pam,rom,smram -device floppy,drive=floppy
-	hv_spinlocks
 }
 chipset_q35() {
 	chipset q35 on isa_dma,pam,rom,smram,tseg $fdc
+	hv_spinlocks
 }
 chipset_smm() {
 	chipset q35,smm=on on isa_dma,pam,rom,smram,tseg $fdc
