@@ -45,7 +45,7 @@ struct VsmState {
 	uint8_t engine; /* enum vsm_engine */
 	bool device_guard;
 	/* cpuid.c */
-	bool missing_reported; /* the features that the host lacks */
+	bool missing_reported; /* features that the host lacks were reported */
 	/* memory.c */
 	MemoryListener listener;
 	GArray *changes;    /* struct vsm_memory_change: the changes of this transaction */

@@ -135,8 +135,8 @@ static void filter(X86CPU *cpu, const struct host_cpuid *host)
 }
 
 /*
- * Warns of each requested feature that is missing, by the names that QEMU has for them. Returns whether there
- * is one. All CPUs of a machine have the same model: those after the first repeat no line.
+ * Warns of each requested feature that is missing, by its QEMU name. Returns whether any is missing. All CPUs
+ * of a machine have the same model, so only the first CPU causes warnings.
  */
 static bool report_missing(X86CPU *cpu, VsmState *vsm)
 {
@@ -172,7 +172,7 @@ static const struct {
 	{HYPERV_FEAT_TLBFLUSH_DIRECT, "hv-tlbflush-direct"},
 };
 
-/* Parts of the version in leaf 0x40000002, with the values of QEMU's that the user has not set. */
+/* Properties of the version in leaf 0x40000002, and their values if the user has not set them. */
 static const struct {
 	const char *name;
 	uint32_t unset;

@@ -48,7 +48,7 @@ static bool map(VsmState *vsm, GuestPhysBlock *block)
 	const uint64_t lead = offset % VSM_PAGE;
 	struct mapping mapping = {.size = lead + block->target_end - block->target_start};
 
-	/* Without access until a child process cannot inherit it. */
+	/* It gets access only after MADV_DONTFORK, so that no child process inherits a readable mapping. */
 	mapping.at = mmap(NULL, mapping.size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, ram->fd,
 			  offset - lead);
 	if (mapping.at == MAP_FAILED)
