@@ -3,11 +3,15 @@
  * Exits of the KVM backend without the core: instructions that are taken back, instructions with more or
  * fewer exits of the CPU than returns of KVM_RUN, and guest actions that KVM cannot handle.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/x64.h"
 #include "engine.h"
+#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 #include "kvm_guest.h"
 #include "tap.h"
 
@@ -25,7 +29,7 @@ __asm__(".pushsection .rodata\n"
 	/* A single step over a hypercall: the #DB waits until the next entry. */
 	"g_step: pushf; orl $0x100, (%rsp); popf; out %al, $0x7e; nop; out %al, $0x10\n"
 	"g_call: out %al, $0x7e; jmp g_call\n"
-	".globl g_ud, g_int3, g_div, g_fault, g_x87, g_segment, g_push, g_done\n"
+	".globl g_ud, g_int3, g_div, g_fault, g_x87, g_segment, g_push, g_emulated, g_done\n"
 	"g_ud: ud2\n"
 	"g_int3: int3; out %al, $0x10\n"
 	"g_div: xor %edx, %edx; div %edx\n"
@@ -33,6 +37,8 @@ __asm__(".pushsection .rodata\n"
 	"g_x87: fldpi; fstpl (%rdi); out %al, $0x10\n"
 	"g_segment: mov %ecx, %ds; out %al, $0x10\n"
 	"g_push: push (%rdi); out %al, $0x10\n"
+	/* A load; then a store that KVM emulates because of the prefix ud2; "kvm". */
+	"g_emulated: mov (%rsi), %ebx; ud2; .ascii \"kvm\"; mov %rax, (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
 	".globl g_pae\n"
 	".code32\n"
@@ -59,6 +65,17 @@ enum {
 
 #define NOWHERE UINT64_C(0xfeb00000) /* a GPA without memory */
 #define DR6_BS	(UINT64_C(1) << 14)
+
+/* Switches KVM's emulation of instructions that a guest marks with a prefix on ("1") or off ("0"). */
+static bool force_emulation(const char *value)
+{
+	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, value, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
 
 static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 {
@@ -413,6 +430,43 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
 
+/* A denied write that KVM emulates, directly behind a load from a device. */
+static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
+{
+	struct backend_run run;
+	unsigned int loads = 0;
+
+	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
+	guest_start(guest, 0, 0, GUEST(g_emulated));
+	set_gpr(guest, GPR_RSI, NOWHERE);
+	set_gpr(guest, GPR_RDI, PAGE_STACK);
+	for (run = guest_run_on(guest, 0, 0); run.exit == BACKEND_EXIT_MMIO && loads < 2; loads++)
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_WRITE,
+	      "the write behind a load is a violation %s (exit %d)", when, run.exit);
+	check(loads == 1 && rip_of(guest) > GUEST(g_emulated),
+	      "the load before it is not taken back %s", when);
+	protect(guest, PAGE_STACK, GPA_ALL);
+}
+
+static void test_instructions_without_count(struct guest *guest)
+{
+	struct vcpu *vcpu = &((struct vkvm_vp *)guest->vp[0])->vcpu[0];
+	const bool forced = force_emulation("1");
+	const int fd = vcpu->count_fd;
+
+	if (forced)
+		test_a_load_is_not_repeated(guest, "with KVM's count of exits");
+	vcpu->count_fd = -1;
+	if (forced)
+		test_a_load_is_not_repeated(guest, "without KVM's count of exits");
+	test_registers_that_are_set_while_an_instruction_waits(guest);
+	vcpu->count_fd = fd;
+	if (!forced || !force_emulation("0"))
+		check_skipped("a load that is not repeated",
+			      "kvm.force_emulation_prefix cannot be set");
+}
+
 /* ------------------------------------------------------------------ OUTS that is taken back */
 
 /*
@@ -601,6 +655,7 @@ int main(void)
 	test_length_of_an_instruction_is_not_read_from_denied_pages(&guest);
 	test_pdptes_of_denied_pages(&guest);
 	test_registers_that_are_set_while_an_instruction_waits(&guest);
+	test_instructions_without_count(&guest);
 	test_outputs_that_are_taken_back(&guest);
 	test_denied_code_before_an_output(&guest);
 	test_code_in_overlays(&guest);

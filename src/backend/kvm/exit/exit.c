@@ -27,8 +27,10 @@ static void leave_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
 	/* Needed by violation_mmio(): only engine uffd undoes an access after such an exit. */
-	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
+	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run)) {
 		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
+		vcpu->before.complete_first = !vcpu->before.counted;
+	}
 	vcpu->completion = true;
 	vcpu->open = true;
 }

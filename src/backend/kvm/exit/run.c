@@ -60,10 +60,12 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	}
 	/*
 	 * KVM must complete an open instruction before registers change, and before a step, which
-	 * the core has already reported for that instruction.
+	 * the core has already reported for that instruction. With complete_first, only this tells
+	 * its further accesses from those of the next instruction.
 	 */
-	if (vcpu->completion && (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) ||
-				 vcpu->flush || debug_is_stepping(vcpu)))
+	if (vcpu->completion &&
+	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush ||
+	     debug_is_stepping(vcpu) || vcpu->before.complete_first))
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;

@@ -6,8 +6,6 @@
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-#define MAX_INSTRUCTION 15u
-
 /*
  * userfaultfd reports a fetch as a read. A read is taken as a fetch if the CPU needs that page to
  * fetch the instruction.
@@ -29,7 +27,7 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 
 /*
  * If KVM's emulator cannot read memory, it raises #PF (for a page table), #UD (for an instruction)
- * or #GP (for the value of a control register). The guest must not get this exception.
+ * or #GP (for the PDPTEs, at a write of CR0, CR3 or CR4). The guest must not get this exception.
  */
 static bool is_spurious(const struct kvm_vcpu_events *events)
 {
@@ -59,8 +57,8 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 
 /*
  * Whether the last open exit belongs to the same instruction: the CPU has not run since, and
- * `before` has the registers before the instruction. Without KVM's count of exits this is guessed
- * by RIP; a wrong guess affects only the report.
+ * `before` has the registers before the instruction. Without KVM's count of exits, the instruction
+ * was completed before other guest code ran, and `before` is valid only until then.
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {
@@ -68,9 +66,9 @@ static bool same_instruction(const struct vcpu *vcpu)
 
 	if (!vcpu->before.valid || vcpu->before.events.smi.smm != vcpu->run->s.regs.events.smi.smm)
 		return false;
-	if (vcpu->before.counted && exit_count_now(vcpu, &now))
-		return now == vcpu->before.count;
-	return vcpu->run->s.regs.regs.rip - vcpu->before.regs.rip <= MAX_INSTRUCTION;
+	if (vcpu->before.counted)
+		return exit_count_now(vcpu, &now) && now == vcpu->before.count;
+	return vcpu->before.complete_first;
 }
 
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run)

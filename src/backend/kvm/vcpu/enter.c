@@ -189,6 +189,8 @@ int enter_complete(struct vcpu *vcpu)
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
 		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
+	if (!vcpu->exit_waiting && !vcpu->refused_waiting)
+		vcpu->before.valid = false;
 	/* EFAULT: the refused access is allowed again, and RIP is at the instruction. */
 	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
 		return vsm_error(vp->backend->log, -error,

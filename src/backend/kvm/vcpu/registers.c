@@ -448,6 +448,7 @@ void snapshot_take(const struct vcpu *vcpu, struct vcpu_snapshot *snapshot)
 	snapshot->regs = vcpu->run->s.regs.regs;
 	snapshot->events = vcpu->run->s.regs.events;
 	snapshot->counted = false;
+	snapshot->complete_first = false;
 	snapshot->valid = true;
 }
 
