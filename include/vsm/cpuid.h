@@ -55,11 +55,11 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * registers must be 0. The first call determines the value for all VPs.
  *
  * Nothing is changed silently. Refused, with one line logged: other hypervisor leaves; a value of
- * this EBX that differs from that of the first call; a leaf twice; another vendor than the host's;
- * an APIC id (leaves 1, 0xb, 0x1f, 0x8000001e, 0x80000026) that is not the VP's; a feature that is
- * not in vsm_host_cpuid(); physical address bits above the host's, below 36, or too few for RAM
- * that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the library always
- * implements; XSAVE components that differ from the host's.
+ * this EBX that differs from that of the first call; a leaf twice; no leaf 1; another vendor than
+ * the host's; an APIC id (leaves 1, 0xb, 0x1f, 0x8000001e, 0x80000026) that is not the VP's; a
+ * feature that is not in vsm_host_cpuid(); physical address bits above the host's, below 36, or too
+ * few for RAM that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the
+ * library always implements; XSAVE components that differ from the host's.
  *
  * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot;
  * -ENOMEM; other errors of the host. On failure nothing has changed.

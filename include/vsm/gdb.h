@@ -6,11 +6,12 @@
  * each VP in a VTL a thread named "VP.VTL". GDB starts with the active VTL of VP 0 and can attach
  * to other VTLs. All threads stop together (all-stop). VTL protections do not apply to GDB.
  *
- * struct vsm_gdb_config config = {.size = sizeof(config), .partition = partition, ...}; struct
- * vsm_gdb *gdb;
+ * 	struct vsm_gdb_config config = {.size = sizeof(config), .partition = partition, ...};
+ * 	struct vsm_gdb *gdb;
  *
- * vsm_gdb_create(&config, &gdb); ... each VP's thread: vsm_gdb_run(gdb, index, &exit) in place of
- * vsm_vp_run(vp, &exit) ... ... one more thread: accept(), then vsm_gdb_serve(gdb, fd, stop) ...
+ * 	vsm_gdb_create(&config, &gdb);
+ * 	... each VP's thread: vsm_gdb_run(gdb, index, &exit) in place of vsm_vp_run(vp, &exit) ...
+ * 	... one more thread: accept(), then vsm_gdb_serve(gdb, fd, stop) ...
  *
  * docs/gdb.md has the commands, and an example.
  */

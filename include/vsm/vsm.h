@@ -84,7 +84,8 @@ struct vsm_config {
 	/*
 	 * Privileges and features offered to guests, as in CPUID leaf 0x40000003. Those that are
 	 * not implemented, or not possible on this host, are removed; if VSM needs one of them, VSM
-	 * is turned off. Each removal is logged.
+	 * is turned off. Each removal is logged, except of AccessVsm if max_vtl is 0 and of
+	 * AccessTscInvariantControls if the host has no invariant TSC.
 	 */
 	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
 	uint32_t features;	  /* EDX */
@@ -359,7 +360,7 @@ int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64
 
 /* vsm_vp_run() may be called again after each of them. */
 enum vsm_exit_reason {
-	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or time is stopped; not a signal alone */
+	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or time is stopped; never only a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO, with mmio.data */
 	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */

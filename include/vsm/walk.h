@@ -11,10 +11,11 @@
  * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack
  * accesses (refused), the MTRRs and CR0.CD (the cache type is the page's own).
  *
- * struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer}; struct
- * vsm_walk_memory memory = {.direct = &ram, .direct_count = 1}; struct vsm_walk_context context =
- * {.cr0 = ..., .cr3 = ..., .max_phys_addr = 40}; struct vsm_walk_request request = {.gva = rip,
- * .access = VSM_WALK_EXECUTE}; struct vsm_walk_result result;
+ * 	struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer};
+ * 	struct vsm_walk_memory memory = {.direct = &ram, .direct_count = 1};
+ * 	struct vsm_walk_context context = {.cr0 = ..., .cr3 = ..., .max_phys_addr = 40};
+ * 	struct vsm_walk_request request = {.gva = rip, .access = VSM_WALK_EXECUTE};
+ * 	struct vsm_walk_result result;
  *
  * 	if (vsm_walk(&context, &memory, &request, &result) == VSM_WALK_OK)
  * 		... result.gpa ...

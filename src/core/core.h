@@ -43,7 +43,7 @@
 #define CORE_VP_MAX    2048u
 
 /*
- * Groups of shared registers that rarely change: a VTL switch copies them only if they did
+ * Groups of shared registers that rarely change: a VTL switch copies them only after a change
  * (vp/shared.c).
  */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
@@ -338,7 +338,7 @@ struct vsm_vp {
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
 	uint8_t *hypercall_input;	 /* c: a page; contents o */
 	uint8_t *hypercall_output;	 /* c: a page; contents o */
-	struct trace_ring *trace;	 /* c: NULL while tracing is off */
+	struct trace_ring *trace;	 /* set by the first vsm_trace_start(); NULL before */
 };
 
 /* ------------------------------------------------------------------ partition */

@@ -73,7 +73,7 @@ static int config_check(const struct vsm_config *config)
 	return 0;
 }
 
-/* KVM does not scale a TSC whose rate differs by less (tsc_tolerance_ppm). */
+/* KVM does not scale a TSC whose rate differs by less than this (tsc_tolerance_ppm). */
 #define TSC_TOLERANCE_PPM 250u
 
 static int settle_tsc_rate(struct vsm_partition *partition)
@@ -92,7 +92,7 @@ static int settle_tsc_rate(struct vsm_partition *partition)
 	return 0;
 }
 
-/* State that belongs to the partition and to no VP. */
+/* Resets the state that belongs to the partition and to no VP. */
 static void reset_partition_state(struct vsm_partition *partition)
 {
 	uint8_t boot = partition->config.boot_vtl;

@@ -2,7 +2,8 @@
 /*
  * HV_VP_ASSIST_PAGE: one for each VP and VTL, placed by MSR 0x40000073 or VP register 0x00090013.
  *
- * TLFS: Virtual Processors. Fields from offset 112 on are from public headers of the interface.
+ * TLFS: Virtual Processors. Fields from offset 112 on are from Microsoft's public headers
+ * (OpenVMM's hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_ASSIST_PAGE_H
 #define VSM_HV_ASSIST_PAGE_H

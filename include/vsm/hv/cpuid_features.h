@@ -2,8 +2,8 @@
 /*
  * CPUID 0x40000003 (privileges and features) and 0x40000004 (recommendations).
  *
- * TLFS: Feature Discovery; bits that it lists as reserved are named after public headers of the
- * interface.
+ * TLFS: Feature Discovery; bits that it lists as reserved are named after Microsoft's public
+ * headers (OpenVMM's hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_CPUID_FEATURES_H
 #define VSM_HV_CPUID_FEATURES_H

@@ -5,8 +5,8 @@
  * The masks CrInterceptCr0Mask, CrInterceptCr4Mask and CrInterceptIa32MiscEnableMask have the
  * layout of the register that they mask.
  *
- * TLFS: Virtual Secure Mode, Secure Register Intercepts. Bits 25 and up are from public headers of
- * the interface.
+ * TLFS: Virtual Secure Mode, Secure Register Intercepts. Bits 25 and up are from Microsoft's public
+ * headers (OpenVMM's hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_CR_INTERCEPT_H
 #define VSM_HV_CR_INTERCEPT_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLB flushes: HvCallFlushVirtualAddressSpace (0x02), ...List (0x03), their "Ex" forms (0x13,
- * 0x14), and those of a hypervisor for its guests, HvCallFlushGuestPhysicalAddressSpace (0xaf)
- * and ...List (0xb0).
+ * 0x14), and those of a hypervisor for its guests, HvCallFlushGuestPhysicalAddressSpace (0xaf) and
+ * ...List (0xb0).
  *
- * TLFS: Virtual MMU. Bits 8 and 9 of the flags are from public headers of the interface.
+ * TLFS: Virtual MMU. Bits 8 and 9 of the flags are from Microsoft's public headers (OpenVMM's
+ * hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_FLUSH_H
 #define VSM_HV_FLUSH_H
@@ -54,7 +55,7 @@ HV_ASSERT_SIZE(struct hv_flush_guest_physical_address_input, 16);
 HV_ASSERT_OFFSET(struct hv_flush_guest_physical_address_input, address_space, 0);
 HV_ASSERT_OFFSET(struct hv_flush_guest_physical_address_input, flags, 8);
 
-/* A GVA range: 63:12 page number, 11:0 further pages. */
+/* A GVA range: 63:12 page number, 11:0 number of further pages. */
 #define HV_GVA_RANGE_PAGE_MASK	     UINT64_C(0xfffffffffffff000)
 #define HV_GVA_RANGE_ADDITIONAL_MASK UINT64_C(0x0000000000000fff)
 

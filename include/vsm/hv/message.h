@@ -108,7 +108,7 @@ HV_ASSERT_OFFSET(struct hv_timer_message_payload, delivery_time, 16);
 struct hv_post_message_input {
 	uint32_t connection_id;
 	uint32_t reserved;
-	uint32_t message_type; /* neither 0 nor HV_MESSAGE_TYPE_HYPERVISOR */
+	uint32_t message_type; /* not 0, without HV_MESSAGE_TYPE_HYPERVISOR */
 	uint32_t payload_size; /* at most 240 */
 	uint64_t payload[30];
 };

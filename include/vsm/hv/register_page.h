@@ -2,7 +2,8 @@
 /*
  * The register page: a copy of a lower VTL's registers for a VTL that takes its intercepts through
  * the VP assist page (VsmPartitionConfig.InterceptPage). Placed by VP register 0x0009001c (layout
- * HV_PAGE_MSR_... of base.h). The layout of the page is from public headers of the interface.
+ * HV_PAGE_MSR_... of base.h). The layout of the page is from Microsoft's public headers (OpenVMM's
+ * hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_REGISTER_PAGE_H
 #define VSM_HV_REGISTER_PAGE_H

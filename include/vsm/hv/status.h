@@ -3,8 +3,8 @@
  * HV_STATUS: the low 16 bits of every hypercall's result.
  *
  * TLFS 6.0b appendix B; numbers that it lacks (INVALID_VTL_STATE and those from KEY_ALREADY_EXISTS
- * on) are from public headers of the interface. The appendix has 0x33 for INSUFFICIENT_BUFFERS,
- * which is a misprint.
+ * on) are from Microsoft's public headers (OpenVMM's hvdef, Linux' include/hyperv). The appendix
+ * has 0x33 for INSUFFICIENT_BUFFERS, which is a misprint.
  */
 #ifndef VSM_HV_STATUS_H
 #define VSM_HV_STATUS_H

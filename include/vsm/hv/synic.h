@@ -4,8 +4,8 @@
  *
  * SIMP, SIEFP and the VP assist page's MSR have the layout HV_PAGE_MSR_... of base.h.
  *
- * TLFS: Inter-Partition Communication, Timers. SINT bits 19 and 20 are from public headers of the
- * interface.
+ * TLFS: Inter-Partition Communication, Timers. SINT bits 19 and 20 are from Microsoft's public
+ * headers (OpenVMM's hvdef, Linux' include/hyperv).
  */
 #ifndef VSM_HV_SYNIC_H
 #define VSM_HV_SYNIC_H

@@ -4,7 +4,7 @@
  *
  * TLFS: Virtual Secure Mode. The bits of VsmCapabilities are numbered from the least significant
  * bit, as guests use them, not from the most significant bit, as in the TLFS text. Bits that the
- * TLFS lacks are named after public headers of the interface.
+ * TLFS lacks are named as in OpenVMM's hvdef.
  */
 #ifndef VSM_HV_VSM_H
 #define VSM_HV_VSM_H
@@ -76,8 +76,8 @@
 #define HV_VSM_PARTITION_CONFIG_RESERVED_MASK			  UINT64_C(0xffffffffffff0000)
 
 /*
- * GuestVsmPartitionConfig: what a VTL2 offers to the guest below it; injection modes of VTL0 and
- * VTL1
+ * GuestVsmPartitionConfig: the highest VTL that VTL2 offers to the guest below it; policies of
+ * interrupt injection into VTL0 and VTL1 (SEV-SNP). The library has no such register.
  */
 #define HV_GUEST_VSM_PARTITION_CONFIG_MAXIMUM_VTL_MASK	   UINT64_C(0x000000000000000f)
 #define HV_GUEST_VSM_PARTITION_CONFIG_VTL0_INJECTION_SHIFT 4

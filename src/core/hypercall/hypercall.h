@@ -20,7 +20,7 @@ typedef uint16_t hypercall_fn(struct hypercall *call);
 /* Results of a handler other than HV_STATUS values. */
 enum {
 	HYPERCALL_CONTINUE = 0xfff0, /* run the instruction again, from rep_done on */
-	HYPERCALL_RETRY,	     /* run it again unchanged after a state change */
+	HYPERCALL_RETRY,	     /* run it again, unchanged, at the next entry of this VTL */
 	HYPERCALL_INTERCEPTED,	     /* run it again when this VTL resumes after the intercept */
 };
 

@@ -9,7 +9,7 @@
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 
-/* Yields the host CPU: the caller may spin for a VP whose thread needs one to continue. */
+/* Yields the host CPU: the caller may spin for a VP whose thread waits for a host CPU. */
 uint16_t hc_notify_long_spin_wait(struct hypercall *call)
 {
 	(void)call;

@@ -214,7 +214,7 @@ static const struct register_intercept register_table[] = {
 	{HV_X64_REGISTER_TR, HV_CR_INTERCEPT_BIT_TR_WRITE, false},
 };
 
-/* Whether a bit that would change is in the mask of @vtl. */
+/* Whether a bit that would change is in the mask of @vtl. True for a register without a mask. */
 static bool passes_mask(struct vsm_vp *vp, uint8_t vtl, uint32_t bit, uint64_t value)
 {
 	const struct vp_vtl *owner = &vp->vtl[vtl];

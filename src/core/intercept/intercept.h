@@ -3,11 +3,11 @@
  * Secure intercepts (TLFS "Secure Intercepts"): accesses of a lower VTL that are reported to a
  * higher one.
  *
- * Each function builds the message and posts it to SINT0 of the intercepting VTL on the same VP:
- * the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the instruction, which
- * had no effect.
+ * intercept_memory() to intercept_cr() build the message and post it to SINT0 of the intercepting
+ * VTL on the same VP: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at
+ * the instruction, which had no effect.
  *
- * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers
+ * They are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers
  * return false if no VTL intercepts the access; otherwise they take the exit back (vp_take_back()),
  * so that it needs no answer.
  */

@@ -15,8 +15,9 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
 }
 
 /*
- * Ends a "no EOI required" period: if the guest has cleared the bit, it has sent an EOI, which the
- * APIC must process first.
+ * Ends a "no EOI required" period. If the guest has cleared the bit, its handler has ended without
+ * an EOI, which is done now, before any other call on the APIC. Without an assist page the guest
+ * can only send an EOI.
  */
 static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {

@@ -23,13 +23,12 @@ void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
  * higher VTL, which otherwise would wait for one system call per VP. Owner.
  */
 void interrupt_kick_some(struct vsm_vp *vp);
-/*
- * Posts NMI, INIT, SIPI, SMI to a VTL. INIT and SIPI are dropped if a higher VTL is enabled (TLFS).
- */
+/* Posts an event (VSM_LAPIC_EVENT_*) to the APIC of @vtl and kicks the VP if needed. Any thread. */
 void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector);
 /*
- * Routes a message within the APICs of @vtl. @source: the sending VP, or NULL (a device). @self: as
- * for interrupt_post_set(), or NULL: all kicks are made here.
+ * Routes a message within the APICs of @vtl. INIT and SIPI reach only VPs for which
+ * startvp_accepts_init() returns true. @source: the sending VP, or NULL (a device). @self: as for
+ * interrupt_post_set(), or NULL: all kicks are made here.
  */
 void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
 		    struct vsm_vp *self, const struct vsm_lapic_ipi *ipi);
@@ -50,8 +49,8 @@ uint64_t interrupt_deadline(struct vsm_vp *vp);
 /*
  * Before each entry: expires timers of every VTL, takes events of the active and higher VTLs,
  * raises VINA, enters a higher VTL whose interrupt preempts the active one, and fills run->inject,
- * interrupt_window, cr8, deadline. Returns false if the active VTL cannot run now (halted,
- * waiting). Owner.
+ * interrupt_window, cr8, apic_enabled, deadline. Returns false if the active VTL cannot run now
+ * (halted, waiting). Owner.
  */
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
 /* After each exit: CR8, EOI assist. Owner. */

@@ -65,8 +65,8 @@ int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Kicks the VP after a post to the APIC of @vtl, unless the VP has left the guest since: it then
- * checks that APIC before the VTL runs.
+ * Kicks the VP after a post to the APIC of @vtl, unless the VP runs guest code of a higher VTL and
+ * has deferred @vtl (vsm_vp.deferred): it then checks that APIC before @vtl next runs.
  */
 static void kick(struct vsm_vp *vp, uint8_t vtl)
 {

@@ -8,7 +8,7 @@
 
 #include "core/core.h"
 
-/* Sets the constants of the formula; @start: the TSC at reference time 0. */
+/* Sets scale and start of the reference time; @start: the TSC at reference time 0. */
 void reftime_init(struct vsm_partition *partition, uint64_t start);
 /*
  * Reference time now, in units of 100 ns since creation; and the TSC value at which a reference

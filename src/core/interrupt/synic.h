@@ -34,8 +34,9 @@ int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 /* Raises the SINT's vector, without a message or event flag. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
- * After an EOI of @vector, or (-1) for all SINTs: moves queued messages to free slots. @by_eom: the
- * guest wrote EOM, which also delivers messages of masked SINTs. Owner.
+ * Moves a queued message to the slot of each SINT with @vector (-1: of all SINTs) whose slot is
+ * free, and retries messages of timers: after an EOI or EOM. @by_eom: the guest wrote EOM, which
+ * also delivers messages of masked SINTs. Owner.
  */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
 /* Marks SINTs with messages that wait: they are retried before each entry until none waits. */

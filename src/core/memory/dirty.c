@@ -40,7 +40,10 @@ void dirty_note(const struct vsm_partition *partition, uint64_t gpa)
 		ram_file_note_dirty(region->file, region->page + (gpn - region->gpn), 1);
 }
 
-/* Adds the backend's record of writes to @region to the record of its file. Memory lock held. */
+/*
+ * Reads the backend's record of writes to @region, and adds it to that of the file. Memory lock
+ * held.
+ */
 static int collect(struct vsm_partition *partition, const struct ram_region *region)
 {
 	const struct backend_memory run = region_list_run(region);
@@ -75,7 +78,8 @@ static bool has_same(const struct region_list *list, const struct ram_region *wa
 }
 
 /*
- * A file that has grown has two struct ram_file: copies the record of @old's pages to the new one.
+ * If the file has grown, @new has a second struct ram_file for it: copies the record of @old's
+ * pages to that.
  */
 static void copy_record(const struct ram_region *old, const struct region_list *new)
 {
@@ -139,8 +143,8 @@ static void take(const struct ram_region *region, uint64_t first, uint64_t end, 
 }
 
 /*
- * For each logged region within [gpn, end): without @bitmap updates its record from the backend,
- * with @bitmap moves the record to @bitmap.
+ * For each logged region that overlaps [gpn, end): moves its record to @bitmap, or, if @bitmap is
+ * NULL, updates the record from the backend.
  */
 static int each_region(struct vsm_partition *partition, uint64_t gpn, uint64_t end,
 		       uint64_t *bitmap)

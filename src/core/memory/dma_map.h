@@ -31,9 +31,9 @@ int dma_map_init(struct vsm_partition *partition);
 void dma_map_destroy(struct vsm_partition *partition);
 
 /*
- * Revokes the mappings of @range that have more rights than @access (enum gpa_access). Called
- * before @vtl is restricted to @access, or gets other memory there (@access is 0); memory lock held
- * for writing. -errno of the host, logged: the change must not be made.
+ * Revokes @vtl's mappings that overlap @range and have more rights than @access (enum gpa_access).
+ * Called before @vtl is restricted to @access, or gets other memory there (@access is 0); memory
+ * lock held for writing. -errno of the host, logged: the change must not be made.
  */
 int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_range range,
 		   uint8_t access);

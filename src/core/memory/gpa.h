@@ -21,8 +21,8 @@ struct gpa_view {
 };
 
 /*
- * The functions below accept GPA_IN_SMM in place of VTL 0, for VTL0 in System Management Mode. VTL0
- * has memory with VSM_MEMORY_SMM only in this mode.
+ * gpa_view(), gpa_read(), gpa_write(), gpa_check() and gpa_host() accept GPA_IN_SMM in place of VTL
+ * 0, for VTL0 in System Management Mode. VTL0 has memory with VSM_MEMORY_SMM only in this mode.
  */
 #define GPA_IN_SMM 0x80u
 
@@ -33,7 +33,7 @@ static inline uint8_t gpa_space(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Rights of @vtl without protections, to check whether it may place an overlay: no right to write
+ * Rights of @vtl to place or see an overlay over @region, before protections: no right to write
  * readonly memory; for VTL0, no rights to VSM_MEMORY_SMM. @region NULL: no memory.
  */
 uint8_t memory_rights(const struct ram_region *region, uint8_t vtl);

@@ -224,7 +224,9 @@ static bool has_secrets(const struct vsm_partition *partition)
 	return atomic_load(&partition->enabled_vtls) & ~vtl_bit(0);
 }
 
-/* The pages of @ranges in @list that guests can write, or could write before: for the next reset. */
+/*
+ * Calls @note for the pages of @ranges in @list that are not readonly: the next reset zeroes them.
+ */
 static void note_pages(const struct region_list *list, const struct range_list *ranges,
 		       void (*note)(struct ram_file *file, uint64_t page, uint64_t pages))
 {

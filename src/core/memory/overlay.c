@@ -186,7 +186,7 @@ static int entry_of(const struct overlay_list *list, uint32_t page)
 
 /* ------------------------------------------------------------------ overlays in the backend */
 
-/* Memory lock held for writing, also in the functions below. */
+/* Memory lock held for writing, also in the functions below that change overlays. */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const struct backend_ops *ops = partition->ops;
@@ -414,8 +414,8 @@ int overlay_reset(struct vsm_partition *partition)
 	pthread_rwlock_wrlock(&memory->lock);
 	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
 		/*
-		 * From the end: removing an overlay that is not visible needs no call of the
-		 * backend.
+		 * From the end, so that overlays that another one covers go first: this needs no
+		 * call of the backend.
 		 */
 		while (memory->overlay[vtl].count && !error)
 			error = remove_at(partition, (uint8_t)vtl, memory->overlay[vtl].count - 1);

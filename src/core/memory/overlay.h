@@ -69,7 +69,7 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Hides all overlays in the range while the memory below changes, until overlay_show_range(). */
 int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* Unmaps all and zeroes their pages (partition reset). */
+/* Unmaps all overlays and zeroes their pages (partition reset). */
 int overlay_reset(struct vsm_partition *partition);
 
 #endif

@@ -282,8 +282,8 @@ int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages
 }
 
 /*
- * Number of pages from @page on, at most @limit, that an earlier former entry has at the same
- * address of the VMM.
+ * Number of pages from @page on, at most @limit, that an entry of memory.former before @index has
+ * at the same address of the VMM.
  */
 static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64_t page,
 			     uint64_t limit)
@@ -305,8 +305,8 @@ static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64
 
 /*
  * Sets the rights of the VMM's mapping of pages that left the map, as a device may still use it. A
- * page is changed only for the first entry that has it, since a guest chooses the number of
- * entries.
+ * page is changed only for the first entry of memory.former that has it, since a guest chooses the
+ * number of entries.
  */
 static int guard_former(struct vsm_partition *partition, uint32_t index, uint64_t gpn,
 			uint64_t pages)

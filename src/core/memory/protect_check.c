@@ -27,7 +27,7 @@ static bool enforceable(const struct backend_features *features, uint32_t flags)
 		return features->protect & GPA_READ;
 	if (denied & ~(uint32_t)features->protect)
 		return false;
-	/* Only MBEC can deny one of the two execute rights. */
+	/* Only with MBEC can one execute right be denied and the other allowed. */
 	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
 	       features->mbec;
 }

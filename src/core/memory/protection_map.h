@@ -4,8 +4,8 @@
  *
  * Pages are numbered as in struct ram_span (`first`): RAM without its holes. For each right there
  * is one bit a page, the exclusive-or with the default, in blocks that exist only where a page
- * differs in that right. A map without exceptions takes some hundred bytes, independent of the size
- * of RAM.
+ * differs in that right. A map without exceptions takes less than 100 bytes, independent of the
+ * size of RAM.
  *
  * No locks are taken here.
  */

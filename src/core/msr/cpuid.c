@@ -40,7 +40,8 @@
 
 /*
  * Not offered by default: Linux treats a partition with AccessPartitionId as a root partition, and
- * fails without the root's output page.
+ * fails without the root's output page; and no extended hypercall does anything
+ * (hc_ext_query_capabilities()).
  */
 #define PRIVILEGES_ON_REQUEST \
 	(HV_PRIVILEGE(ACCESS_PARTITION_ID) | HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS))

@@ -13,8 +13,8 @@
 /* Sets the privileges, features and recommendations that are offered by default. */
 void cpuid_set_defaults(struct vsm_config *config);
 /*
- * Removes from the configuration what cannot be offered, with a log line each, and sets the
- * partition's privileges.
+ * Sets the partition's privileges, features and recommendations to those of the configuration that
+ * can be offered. What is removed is logged (vsm_config.privileges names the exceptions).
  */
 void cpuid_settle(struct vsm_partition *partition);
 /* The hypervisor leaves. Returns their number, at most CPUID_LEAF_MAX. */

@@ -6,7 +6,7 @@
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 
-/* Ends HLT: a VTL with a new event runs. */
+/* Ends HLT and other waits, except for a SIPI or a TLB lock: a VTL with a new event runs. */
 static void wake(struct vp_vtl *vtl)
 {
 	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||

@@ -122,7 +122,10 @@ static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
 			  run->memory.access, &fault)) {
 	case GPA_OK:
 	case GPA_UNMAPPED:
-		/* The access has been allowed or an overlay mapped since: the guest repeats it. */
+		/*
+		 * The rights, overlays or memory have changed since the access: the guest repeats
+		 * it.
+		 */
 		if (run->memory.other_operand)
 			intercept_other_operand(vp);
 		break;

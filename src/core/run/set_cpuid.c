@@ -47,8 +47,8 @@ static const struct {
 };
 
 /*
- * The leaf of recommendations has one value of the VMM, the retries of spinlocks in EBX. It is the
- * same for all VPs, since the leaves of a VP are made once.
+ * In the leaf of recommendations the VMM can set only EBX, the retries of spinlocks. The value is
+ * the same for all VPs: a later call does not update the leaves of other VPs.
  */
 static int check_retries(const struct vsm_vp *vp, const struct vsm_cpuid *entry)
 {
@@ -141,7 +141,10 @@ static bool ram_fits(struct vsm_partition *partition, uint8_t gpa_bits)
 	return fits;
 }
 
-/* Copies the entries other than hypervisor leaves, and sets *@retries from these. Returns their number. */
+/*
+ * Copies the entries to @cpu, except leaf 0x40000004, from which it sets *@retries. Returns the
+ * number of entries in @cpu.
+ */
 static size_t split(const struct vsm_cpuid *entry, size_t count, struct vsm_cpuid *cpu,
 		    uint32_t *retries)
 {

@@ -78,7 +78,10 @@ static int set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* MSRs that are not state: reading GUEST_IDLE and writing the others has side effects. */
+/*
+ * False for MSRs that are not state: an access to them has side effects, or no value is kept
+ * (PATCH_LOADER).
+ */
 static bool is_state(uint32_t msr)
 {
 	static const struct {

@@ -79,7 +79,8 @@ static bool lower_vtl_posted(struct vsm_vp *vp)
 
 /*
  * Whether posts to lower VTLs still need a VINA check: the last check was too recent, or
- * VinaAsserted was still set, which the guest can clear without an exit.
+ * VinaAsserted was still set, which the guest can clear without an exit. @awake: the active VTL
+ * runs; a VTL that waits clears nothing.
  */
 static bool notification_waits(struct vsm_vp *vp, bool awake)
 {

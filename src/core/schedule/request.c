@@ -12,10 +12,10 @@
  * returns to its run loop. Thus the result of a call is never applied to registers that were set
  * meanwhile (P40).
  *
- * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of
- * VTLs below its active one CORE_REQUESTS_HZ times a second, and none of these while it waits for
- * its own request (P32). If two VPs wait for each other, the one whose request has the lower VTL
- * serves the other; with equal VTLs either does.
+ * A request carries the VTL that made it. Those of higher VTLs come first; a VP that runs serves
+ * those of VTLs below its active one at most CORE_REQUESTS_HZ times a second, and none of these
+ * while it waits for its own request (P32). If two VPs wait for each other, the one whose request
+ * has the lower VTL serves the other; with equal VTLs either does.
  */
 #include <errno.h>
 #include <sched.h>
@@ -192,9 +192,9 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 }
 
 /*
- * Whether @self must return to its run loop: the VMM stops it, an INIT, an NMI or an interrupt of a
- * higher VTL is pending, or a request that changes registers waits. Drops the request lock
- * meanwhile.
+ * Whether @self must return to its run loop: the VMM stops it, a higher VTL has an interrupt or
+ * NMI, the APIC of the active VTL has an event (NMI, INIT, SIPI, SMI), or a request that changes
+ * registers waits. Drops the request lock meanwhile.
  */
 static bool is_needed(struct vsm_vp *self)
 {
@@ -238,7 +238,8 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 }
 
 /*
- * Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held.
+ * Sleeps until a broadcast, for @ns at most, and not beyond @deadline (NULL: none). Request lock
+ * held.
  */
 static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct timespec *deadline)
 {
@@ -290,7 +291,7 @@ static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_re
 			    const struct timespec *deadline)
 {
 	while (!request->done) {
-		/* @request is being served: this never waits for another VP. */
+		/* @request is being served, which never waits for another VP. */
 		if (!is_queued(vp, request)) {
 			pthread_cond_wait(&vp->partition->request_wake,
 					  &vp->partition->request_lock);
@@ -326,7 +327,10 @@ static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_r
 		return true;
 	}
 	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
-	/* Before ownership is checked: an owner that leaves after the check then broadcasts. */
+	/*
+	 * Counted before ownership is checked, so that an owner that leaves after the check
+	 * broadcasts.
+	 */
 	atomic_fetch_add(&partition->requests, 1);
 	pthread_mutex_lock(&partition->request_lock);
 	enqueue(vp, request);

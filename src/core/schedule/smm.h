@@ -9,19 +9,20 @@
 #include "core/core.h"
 
 /*
- * Events of the APIC (VSM_LAPIC_EVENT_*) that @vtl must not take now: in System Management Mode
- * SMI, INIT and SIPI, otherwise only an SMI, which smm_take() takes. Sets vp->smm_blocks and
- * vp->smi_waits. Owner.
+ * Events of the APIC (VSM_LAPIC_EVENT_*) that VTL0 must not take now: in System Management Mode
+ * SMI, INIT and SIPI, otherwise only an SMI, which smm_take() takes. None for other VTLs, and
+ * without config.smm. Sets vp->smm_blocks and vp->smi_waits. Owner.
  */
 uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl);
 /* Whether VTL0 is active and takes an SMI at its next entry. Owner. */
 bool smm_due(struct vsm_vp *vp);
 /*
- * Called right before each entry with vp->smi_waits: the check of the state save area is valid for
- * this entry only. False: VTL0 may not write there, and shuts down instead. Owner.
+ * Called right before each entry with vp->smi_waits, as the check of the state save area is valid
+ * only for this entry. False: no entry, a shutdown of VTL0 is due; it may not write to the area, or
+ * had a triple fault. Owner.
  */
 bool smm_take(struct vsm_vp *vp);
-/* After that entry: an SMI that the CPU has not taken waits for the next one. Owner. */
+/* After that entry: an SMI that the CPU has not taken waits for the next entry. Owner. */
 void smm_after_exit(struct vsm_vp *vp);
 /*
  * Returns the TSC, at most @deadline, at which to check for the end of SMM, as RSM does not exit.

@@ -254,7 +254,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 
 	if (record->length % each || record->vtl == 0)
 		return bad(image, record, "wrong length, or of VTL0");
-	/* The limit on MSRs applies to all records together. */
+	/* One record for each VTL: state_image_check() counts the MSRs of a record. */
 	if (image->have_intercepts[record->vtl])
 		return bad(image, record, "duplicate record");
 	for (uint32_t i = 0; i < record->length / each; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The fields of a saved state, one row each, in the order of the file. The rows define the
- * structure of a record (state.h), its layout, and the copy between it and the live structure,
- * which is the partition's own (fields.c). The live member of a field is:
+ * structure of a record (state.h), its layout, and the copy between it and the live structure, a
+ * part of the partition (fields.c). The live member of a field is:
  *
  *	ONE(type, name, max, live)	the member `live`
  *	MANY(type, name, count, max, array, member)

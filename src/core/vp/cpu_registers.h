@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Checks of register values: single values, the registers of a VTL together, and initial contexts.
- */
+/* Checks of register values, and the contexts that a VTL starts with. */
 #ifndef CORE_CPU_REGISTERS_H
 #define CORE_CPU_REGISTERS_H
 
@@ -11,8 +9,8 @@
  * Types of segments (SDM 3A tables 3-1 and 3-2): single bits for code and data segments, complete
  * types for system segments.
  */
-#define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
-#define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
+#define SEGMENT_TYPE_WRITABLE	2u /* of data; of code: readable */
+#define SEGMENT_TYPE_CONFORMING 4u /* of code; of data: expand-down */
 #define SEGMENT_TYPE_CODE	8u
 #define SEGMENT_TYPE_LDT	2u
 #define SEGMENT_TYPE_TSS16_BUSY 3u
@@ -61,7 +59,7 @@ uint32_t regs_contradiction_needs(uint32_t groups);
 uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 			    const struct hv_initial_vp_context *context);
 void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context);
-/* The architectural state after RESET (SDM 3A 10.1.1) or, with @init, after INIT. */
+/* Sets the architectural state after RESET (SDM 3A 10.1.1) or, with @init, after INIT. */
 void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init);
 
 #endif

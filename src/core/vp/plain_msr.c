@@ -22,7 +22,7 @@ struct plain_msr {
 	uint8_t flags; /* NO_READ, NO_WRITE */
 	uint64_t reset;
 	uint64_t writable; /* bits that a write changes */
-	uint64_t ignored;  /* bits whose change is ignored; a change of any other bit faults */
+	uint64_t ignored;  /* a write has no effect; a change of a bit in neither mask faults */
 };
 
 #define MSR(name) X64_MSR_##name, X64_MSR_##name

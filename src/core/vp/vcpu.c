@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Register files: loaded from the backend on demand, written back when they were changed.
- */
+/* Loading of register files from the backend, and pending exceptions. */
 #include <errno.h>
 
 #include "core/trace/trace.h"
