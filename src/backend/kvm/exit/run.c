@@ -60,7 +60,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	}
 	/*
 	 * KVM must complete an open instruction before registers change, and before a step, which
-	 * the core has already reported for that instruction. With complete_first, only this tells
+	 * the core has already reported for that instruction. With complete_first, this alone separates
 	 * its further accesses from those of the next instruction.
 	 */
 	if (vcpu->completion &&
