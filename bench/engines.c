@@ -2,7 +2,7 @@
 /*
  * Compares the engines in one boot: the costs of protecting and unprotecting pages, of a violation
  * against an exit for an OUT, and of running under many protections. Run it in the rig with the
- * modules of kernel/ and 2 GiB of memory; without them, only engine uffd is measured.
+ * modules of kernel/ and 2 GiB of memory. Engines that the host lacks are skipped.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "core/hypercall/hypercall.h"
 #include "sim/sim_guest.h"
 
-/* Repeats one call; the advancing RIP is not used. */
+/* One call, which dispatch() repeats. Each repetition advances RIP, which nothing reads. */
 struct call {
 	struct vsm_vp *vp;
 	uint64_t control;

@@ -153,7 +153,7 @@ static void set_msr(const struct machine *machine, uint32_t index, uint64_t valu
 	raw_kvm_require(ioctl(machine->kvm.vcpu[0].fd, KVM_SET_MSRS, &msr) == 1, "KVM_SET_MSRS");
 }
 
-/* @wanted and the bits that must be 1 (SDM 3C, appendix A.3). */
+/* Returns @wanted and the bits that must be 1 (SDM 3C, appendix A.3). */
 static uint64_t controls(const struct machine *machine, uint32_t msr, uint32_t wanted)
 {
 	const uint64_t allowed = get_msr(machine, msr);
@@ -182,7 +182,7 @@ static uint64_t put_fields(const struct machine *machine, uint64_t host_rip, uin
 	const struct kvm_sregs sregs = raw_kvm_sregs(&kvm->vcpu[0]);
 	const uint64_t field[][2] = {
 		{0x4000, controls(machine, MSR_VMX_PIN, 0)},
-		/* Secondary controls. */
+		/* Secondary controls; no exits for accesses to CR3. */
 		{0x4002, controls(machine, MSR_VMX_PROC, 1u << 31) & ~(UINT64_C(3) << 15)},
 		{0x401e, controls(machine, MSR_VMX_PROC2, 1u << 1)}, /* EPT */
 		{0x400c, controls(machine, MSR_VMX_EXIT, 1u << 9 | 1u << 20 | 1u << 21)},
@@ -278,7 +278,7 @@ static void start(struct machine *machine, const uint8_t *host, const uint8_t *g
 	enter(machine);
 }
 
-/* Starts L1 at @code, without L2. */
+/* Sets L1 to the start of @code, without L2. */
 static void start_plain(struct machine *machine, const uint8_t *code)
 {
 	struct kvm_nested_state none = {.size = sizeof(none),

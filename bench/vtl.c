@@ -68,7 +68,7 @@ static void calls_with_avx(void *opaque, uint64_t n)
 	loop(opaque, world_avx_loop, n);
 }
 
-/* Measures a switch; the figure's name is @name with the variant. */
+/* Measures a switch; the figure's name is @name and the variant @special. */
 static void bench_switch(struct bench *bench, struct state *state, const char *name,
 			 const char *special, bench_fn *fn, double limit)
 {

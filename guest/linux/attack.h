@@ -15,8 +15,8 @@ struct attack_report {
 __printf(2, 3) void attack_report(struct attack_report *report, const char *format, ...);
 
 /*
- * An attack; returns true if it succeeded. The comments at the attacks define success if VTL1 was
- * not started, so that its memory and registers do not exist.
+ * An attack; returns true if it succeeded. "Success without VTL1" at an attack: when it succeeds if
+ * VTL1 was not started, so that VTL1's memory and registers do not exist.
  */
 typedef bool attack(struct attack_report *report);
 

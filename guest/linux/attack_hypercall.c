@@ -36,7 +36,10 @@ void *attack_vtl_return_stub(void)
 	return hv_hypercall_pg + (offsets >> 12 & 0xfff);
 }
 
-/* Success without VTL1: the output is written to the same memory. */
+/*
+ * Output of a hypercall to VTL1's memory. Without VTL1 that memory is unprotected, and the attack
+ * succeeds.
+ */
 bool attack_output(struct attack_report *report)
 {
 	u64 result;
@@ -83,8 +86,9 @@ static bool write_unprotected(u8 *at, const char **refused)
 }
 
 /*
- * Requests access to a locked page, to a page of VTL1, and to all pages by default; clears CR0.WP;
- * then writes to kernel text. Without VTL1 only page tables protect it, so the write succeeds.
+ * Requests access to a locked page and to a page of VTL1; writes 0 to VsmPartitionConfig of both
+ * VTLs, to turn protections off; clears CR0.WP; then writes to kernel text. Without VTL1 only page
+ * tables protect it, so the write succeeds.
  */
 bool attack_protections(struct attack_report *report)
 {
@@ -108,7 +112,7 @@ bool attack_protections(struct attack_report *report)
 
 static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGISTER_EFER};
 
-/* Success without VTL1: the attacker enables VTL1, and its code there reads the registers. */
+/* Success without VTL1: the attacker enables VTL1, and its code in VTL1 reads the registers. */
 bool attack_get_registers(struct attack_report *report)
 {
 	const struct attack_captured *captured = attack_take_over();

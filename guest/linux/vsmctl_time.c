@@ -70,7 +70,7 @@ struct ticker {
 	pthread_t thread;
 	int cpu;
 	uint64_t seconds;
-	uint64_t count, wanted; /* expirations, and the number that the elapsed time allows */
+	uint64_t count, wanted; /* expirations, and the number expected in the elapsed time */
 	uint64_t longest;	/* ns between two reads */
 	int error;
 };
@@ -107,8 +107,8 @@ static void *count(void *argument)
 	}
 	do {
 		/*
-		 * The time is read before the expirations: if this thread is preempted between,
-		 * more than expected are counted, not fewer.
+		 * The time is read before the expirations: if this thread is preempted between the
+		 * two, the count is too high, not too low.
 		 */
 		time = now();
 		if (read(timer, &expired, sizeof(expired)) != sizeof(expired)) {

@@ -157,7 +157,7 @@ static void read_private(void *argument)
 		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
 }
 
-/* MSRs not to test, as VTL0 needs them to continue, or as they change without a write. */
+/* MSRs not to write, as VTL0 needs them to continue, or as they change without a write. */
 static bool runs_on(uint32_t msr)
 {
 	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||

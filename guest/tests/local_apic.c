@@ -104,7 +104,7 @@ static void invalid_modes_fault(void)
 	apic_enable();
 }
 
-/* 11.4.3: CPUID does not report a disabled APIC, and it has no register page. */
+/* 11.4.3: a disabled APIC is not reported by CPUID, and has no register page. */
 static void disabled_apic_is_gone(void)
 {
 	const uint64_t base = rdmsr(MSR_APIC_BASE);

@@ -22,7 +22,7 @@
 #define RUX (R | UX)
 
 #define USER_CODE 0x100 /* offset in a page: mov $7, %eax; ud2 */
-#define USER_LOOP 0x200 /* lock incq (%rdi); jmp to itself */
+#define USER_LOOP 0x200 /* a loop of lock incq (%rdi) */
 #define USER_END  0x300 /* ud2 */
 #define ROUNDS	  20
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A reset of the partition (TLFS "Partition reset") clears state and memory of VTL1. The test runs
- * only if it is named, since it restarts the machine; a byte of the CMOS RAM counts the starts.
+ * only if it is named, since it restarts the machine; a byte of the CMOS RAM marks the second
+ * start.
  */
 #include "tests.h"
 
@@ -22,7 +23,7 @@
 #define CMOS_MARK  0x7e /* a byte of the CMOS RAM with no other use */
 #define MARK	   0x5a
 #define PAGES	   256u
-#define SECRET	   0x7365637265744b65ull /* assembled at run time, so that the image has no copy */
+#define SECRET	   0x7365637265744b65ull /* secret() uses the upper half only */
 
 static uint8_t cmos_read(void)
 {
@@ -36,6 +37,7 @@ static void cmos_write(uint8_t value)
 	outb(CMOS_DATA, value);
 }
 
+/* The value is computed at run time, so that the image has no copy. */
 static uint64_t secret(void)
 {
 	volatile uint64_t half = SECRET >> 32;
@@ -56,8 +58,8 @@ static void fill_and_protect(void *argument)
 }
 
 /*
- * At the first start: enables VTL1 on all VPs, fills memory with a secret, places overlay pages;
- * then resets the machine. Returns a reason if it cannot.
+ * At the first start: enables VTL1 on all VPs, fills memory with a secret, enables the SIM page;
+ * then resets the machine. Returns the reason if it cannot do so.
  */
 static const char *first_start(void)
 {

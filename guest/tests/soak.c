@@ -37,7 +37,10 @@ struct guarded {
 	uint64_t sum; /* checksum of the page when it was restricted */
 };
 
-/* Interrupts that a VP has sent to another, by VTL; the receiver counts those that arrive. */
+/*
+ * Interrupts that a VP has sent to a VP (another, or itself), by VTL; the receiver counts those
+ * that arrive.
+ */
 struct sent {
 	volatile uint32_t count;
 	uint32_t base; /* the receiver's count before the first was sent */
@@ -209,7 +212,7 @@ static uint32_t arrived(uint32_t vp, uint8_t vtl, uint32_t from)
 	return cpu_table[vp][vtl]->interrupts[IPI_VECTOR + from];
 }
 
-/* Sends one interrupt at a time from a VP to another, so that none may merge. */
+/* Sends an interrupt to a random VP, at most one at a time, so that none can merge. */
 static void interrupt(struct load *mine)
 {
 	const uint32_t me = cpu_current()->vp;

@@ -77,7 +77,7 @@ struct VsmState {
 	NotifierWithReturn precopy;
 	GArray *blocks;	     /* struct block: RAM blocks, while QEMU saves or loads */
 	QemuMutex save_lock; /* protects bitmaps of `blocks`; a leaf lock */
-	int save_thread;     /* thread of QEMU's migration after its first send; 0: none */
+	int save_thread;     /* thread of QEMU's migration, from save_setup() on; 0: none */
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool scan_wanted;    /* atomic: a scan for denied pages has been scheduled */
 	GArray *dumped;	     /* dump.c: unguarded mappings of the last dump */
@@ -165,7 +165,7 @@ bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
 /* Drops the reference to memory that has left the map; with the guard it is dropped at the next reset. */
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
-/* Passes all changes of a transaction to the partition at once. */
+/* Passes all changes of a transaction to the partition in one call. */
 void vsm_memory_commit(VsmState *vsm);
 
 /* ioeventfd.c */
@@ -181,7 +181,7 @@ void vsm_smram_append(VsmState *vsm, GArray *changes);
 void vsm_smram_append_gone(VsmState *vsm, GArray *changes);
 /* Notes that a section of the map outside of SMM was added or removed. */
 void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
-/* Whether the record of writes at these GPAs is, at least partly, that of other memory in SMRAM. */
+/* Whether SMRAM has other memory at some of these GPAs, whose record of writes the partition has. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);
 
 /* dirty.c: called when the machine is complete */
@@ -197,10 +197,10 @@ void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *ran
 void vsm_private_init(VsmState *vsm);
 bool vsm_private_begin(VsmState *vsm, Error **errp);
 void vsm_private_end(VsmState *vsm);
-/* An access was refused while QEMU saves. Any thread, without locks. */
+/* Notes that an access was refused while QEMU saves. Any thread, without locks. */
 void vsm_private_refused(VsmState *vsm);
-/* Without the BQL. */
-uint64_t vsm_private_pending(VsmState *vsm);		     /* bytes */
+/* The next three functions do not need the BQL. */ uint64_t
+vsm_private_pending(VsmState *vsm);			     /* bytes */
 bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all); /* true: all are sent */
 int vsm_private_receive(VsmState *vsm, QEMUFile *f);
 /* Copies received pages to guest memory. The guard must be active. */

@@ -79,7 +79,7 @@ static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bo
 
 /* ------------------------------------------------------------------ settings of the library */
 
-/* DR7: the enable bits and the fields of breakpoint @i (SDM volume 3B, "Debug Control Register (DR7)"). */
+/* DR7 bits of breakpoint @i: global enable, type, length (SDM volume 3B, "Debug Control Register (DR7)"). */
 static uint64_t dr7_of(const struct breakpoint *bp, unsigned i)
 {
 	static const uint8_t length[] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Passes the record of pages that the guest has written to QEMU, for migration and displays. QEMU itself
+ * Gives QEMU the record of the pages that the guest has written, for migration and displays. QEMU itself
  * records writes of devices.
  *
- * The record of RAM at fixed GPAs is read as a whole: chipset registers can place devices over it in QEMU's
- * flat view, but the partition still maps the RAM there (memory.c).
+ * The record of the machine's RAM, whose GPAs are fixed, is read as a whole: chipset registers can place
+ * devices over it in QEMU's flat view, but the partition still maps the RAM there (memory.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -40,7 +40,7 @@ static struct fixed *fixed(VsmState *vsm, unsigned i)
 	return &g_array_index(vsm->fixed, struct fixed, i);
 }
 
-/* Only for migration: displays also cause a sync, but they do not use RAM of the machine. */
+/* Only for migration: a display also causes a sync, but its memory is not RAM at fixed GPAs. */
 static void log_sync_global(MemoryListener *listener, bool last_stage)
 {
 	VsmState *vsm = of(listener);
@@ -49,7 +49,8 @@ static void log_sync_global(MemoryListener *listener, bool last_stage)
 		vsm_dirty_take(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
 }
 
-/* Starts or stops recording of RAM at fixed GPAs by QEMU's global_dirty_tracking. */
+/* Makes the partition record writes to RAM at fixed GPAs and to SMRAM, or not, as QEMU's
+ * global_dirty_tracking says. */
 static int change_log(VsmState *vsm)
 {
 	const struct vsm_range all = {.size = UINT64_MAX};

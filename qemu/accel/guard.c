@@ -66,7 +66,7 @@ static const char *why_refused(const char *driver)
 	return NULL;
 }
 
-/* Refuses a network card with a vhost backend. */
+/* Returns why a network card with this backend is refused, or NULL. */
 static const char *why_refused_net(const char *id)
 {
 	NetClientState *peer = qemu_find_netdev(id);
@@ -110,7 +110,7 @@ static void check_realized(DeviceListener *listener, DeviceState *dev)
 		vm_stop(RUN_STATE_INTERNAL_ERROR);
 }
 
-/* Refuses a virtio-crypto device with a backend in another process. */
+/* Returns why a virtio-crypto device with this backend is refused, or NULL. */
 static const char *why_refused_crypto(const char *id)
 {
 	Object *backend = object_resolve_path_component(object_get_objects_root(), id);
@@ -147,7 +147,8 @@ static void check_nic(NICState *nic, void *opaque)
 	*(bool *)opaque = false;
 }
 
-/* Called before a CPU runs. Ends the process, since QEMU cannot refuse a machine here. */
+/* Called before a CPU runs. Ends the process if the machine is refused, since QEMU has no error for it
+ * here. */
 static void machine_done(Notifier *notifier, void *data)
 {
 	VsmState *vsm = container_of(notifier, VsmState, init_done);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Converts changes of QEMU's flat view to changes of the partition's map. One library call for each
- * transaction makes it atomic for guests. Protections belong to a GPA and do not change; the mapping that
- * QEMU's devices use has the rights of VTL0.
+ * transaction makes it atomic for guests. Protections stay at their GPAs; the mapping that QEMU's devices use
+ * has the rights of VTL0.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -232,7 +232,7 @@ static void commit(MemoryListener *listener)
 	vsm_memory_commit(of(listener));
 }
 
-/* Starts or stops recording of a section's writes. dirty.c does so for RAM at fixed GPAs. */
+/* Starts or stops recording of writes to a section. dirty.c does so for RAM at fixed GPAs. */
 static void log_change(MemoryListener *listener, MemoryRegionSection *section, int old, int new)
 {
 	VsmState *vsm = of(listener);

@@ -221,6 +221,7 @@ static void send_page(QEMUFile *f, const struct block *block, uint64_t page)
 		qemu_put_buffer(f, bytes, VSM_PAGE);
 }
 
+/* Sends pending pages, up to QEMU's rate limit unless @all. Returns whether all were sent. */
 bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all)
 {
 	bool complete = true;

@@ -18,7 +18,7 @@
 #include "qemu/error-report.h"
 
 enum {
-	STATE_MAX = 256 << 20 /* maximum of a stream in bytes */
+	STATE_MAX = 256 << 20 /* maximum of the partition's state, in bytes */
 };
 
 /* ------------------------------------------------------------------ refusals */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The channel between the agent and the host: bytes in both directions, in order and without loss. */
+/* The channel between the agent (process 1 of the guest) and the host: bytes, in order, without loss. */
 #ifndef RIG_CHANNEL_H
 #define RIG_CHANNEL_H
 

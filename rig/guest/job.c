@@ -38,7 +38,7 @@ struct running {
 	pid_t pid;
 	int out;
 	int err;
-	int status; /* as of waitpid(2), once `ended` */
+	int status; /* from waitpid(2), valid if `ended` */
 	bool ended;
 };
 

@@ -14,8 +14,8 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# The agent must send the next part of a file within this many seconds (as all limits in this file measured by Clock, which
-# excludes the time for which the emulator waits for a CPU).
+# The agent must send the next part of a file within this many seconds of Clock, which excludes the time for which the
+# emulator waits for a CPU.
 GET_TIMEOUT = 60
 
 # The agent must end a job within this many seconds after the job's timeout.
@@ -258,8 +258,7 @@ class Guest:
             raise self._gone('it to accept a request') from error
 
     def wait_until_ready(self):
-        """Returns the seconds from the start of the emulator to the first instruction of a program, and how much CPU
-        time it took."""
+        """Returns the seconds from the start of the emulator to AGENT_READY, and the CPU time that the emulator used."""
         timeout = self.emulator.boot_timeout
         said = 2
         while True:

@@ -180,6 +180,6 @@ def machine(options):
     cpus = options.cpus or (1 if vendor(options) == 'intel' else 2)
     parameters = getattr(options, 'kvm', '')
     if vendor(options) == 'intel':
-        # Bochs does not support it (REFUSED in bochs.py).
+        # Bochs does not support APICv (REFUSED in bochs.py).
         parameters = ' '.join(filter(None, ('enable_apicv=0', parameters)))
     return Machine(cpus, options.mem, options.mttcg, options.icount, options.append, parameters)

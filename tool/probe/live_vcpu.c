@@ -10,7 +10,7 @@
 
 void selftest_port_7e(struct selftest *test)
 {
-	/* A different value in each register, and all flags that a guest may set. */
+	/* A different value in each register, and all arithmetic flags and DF. */
 	struct kvm_regs before = {1,  2,  3,  4,  5,  6,  0x7000, 8,	      9,
 				  10, 11, 12, 13, 14, 15, 16,	  GUEST_CODE, 0xcd7};
 	struct kvm_regs after;

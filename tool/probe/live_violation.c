@@ -23,7 +23,7 @@
 #define BEFORE 0x1111111111111111u
 #define AFTER  0x2222222222222222u
 
-/* The handler's thread writes the atomic ones, the vCPU's thread reads them. */
+/* The handler's thread writes the atomic fields, the vCPU's thread reads them. */
 struct violation {
 	struct probe_guest guest;
 	int uffd;

@@ -89,7 +89,10 @@ static void write_change(struct memory *memory, unsigned int vtl, uint32_t first
 	memory->history_time = ns;
 }
 
-/* Applies rights set by @owner to a range of grains, and records changes in the history. */
+/*
+ * Applies rights set by @owner to a range of grains, and records changes in the history. @whole
+ * false: they apply to a part of each grain, so rights are only removed.
+ */
 static void set_grains(struct memory *memory, unsigned int owner, unsigned int vtl, uint32_t first,
 		       uint32_t end, uint8_t access, bool whole, uint64_t ns)
 {
@@ -127,7 +130,10 @@ static void set_grains(struct memory *memory, unsigned int owner, unsigned int v
 		write_change(memory, vtl, begin, end - begin, to, ns);
 }
 
-/* Sets a part of one range of RAM; pages are counted without holes. */
+/*
+ * Sets the rights of pages @first to @end of one range of RAM; the numbers do not count holes
+ * between ranges.
+ */
 static void set_pages(struct memory *memory, unsigned int owner, unsigned int vtl, uint64_t first,
 		      uint64_t end, uint8_t access, uint64_t ns)
 {

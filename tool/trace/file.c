@@ -18,13 +18,13 @@
 #define SCAN_BYTES 65536u
 /* Records per read of one VP. */
 #define AHEAD 64u
-/* Bounds of the header and record sizes of later versions. */
+/* Bounds of the sizes of header and record, which the file states. */
 #define HEADER_MAX 65536u
 #define RECORD_MAX 4096u
 /* Four digits, as a pattern of glob(3). */
 #define HEX4 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 
-/* Above VMM_TRACE_MAX, as later versions may have larger records. */
+/* Above VMM_TRACE_MAX, as a file may have larger records. */
 #define FILE_MAX (4 * VMM_TRACE_MAX)
 
 /* Consecutive records of one VP in the file. */
@@ -305,7 +305,7 @@ void trace_file_close(struct trace_file *file)
 
 /* ------------------------------------------------------------------ in the order of time */
 
-/* Reads more records of a VP. Returns false without any. */
+/* Reads more records of a VP. Returns false if it has no more. */
 static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 {
 	const uint32_t size = file->header.record_size;

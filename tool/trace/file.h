@@ -2,8 +2,8 @@
 /*
  * Reads a trace file (docs/trace.md): the records of all VPs in the order of time.
  *
- * Files are untrusted. Memory: 16 bytes for each extent of one VP's records, however large the file
- * is; a pipe is copied to a temporary file.
+ * Files are untrusted. Memory: 16 bytes for each extent (consecutive records of one VP); a pipe is
+ * copied to a temporary file.
  */
 #ifndef TOOL_TRACE_FILE_H
 #define TOOL_TRACE_FILE_H
@@ -64,7 +64,7 @@ bool trace_file_next(struct trace_file *file, struct vsm_trace_record *record);
 /* Nanoseconds since the first record. */
 uint64_t trace_file_ns(const struct trace_file *file, uint64_t tsc);
 
-/* Whether data is missing at the end; a description of what is missing. */
+/* Whether records are missing at the end, or unreadable; a description of them. */
 bool trace_file_is_cut(const struct trace_file *file);
 void trace_file_describe_cut(const struct trace_file *file, char *text, size_t size);
 

@@ -13,7 +13,9 @@
 
 static uint32_t hash(uint8_t class, uint64_t key)
 {
-	/* Fibonacci hashing; the table's limit bounds collisions that a guest chooses. */
+	/*
+	 * Fibonacci hashing. A guest can choose keys that collide; STATS_KINDS limits their number.
+	 */
 	return (uint32_t)(((key ^ (uint64_t) class << 56) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
 	       PLACES;
 }
@@ -39,11 +41,14 @@ static void count(struct trace_stats *stats, enum stats_class class, uint64_t ke
 	}
 }
 
-/* Keys, decoded by stats_name(). */
+/* Flags in keys of STATS_MSR. */
 #define MSR_WRITES UINT64_C(0x100000000)
 #define MSR_FAULTS UINT64_C(0x200000000)
 
-/* Key of an intercept within its event: the access type, or whether it writes. */
+/*
+ * What distinguishes intercepts of one event: the access type (memory), whether it writes (MSR,
+ * I/O), or the register (CR).
+ */
 static uint64_t intercept_detail(const struct vsm_trace_record *record)
 {
 	switch (record->event) {

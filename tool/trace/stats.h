@@ -33,7 +33,7 @@ struct stats_count {
 struct stats_share {
 	uint64_t running; /* nanoseconds, without halted time */
 	uint64_t halted;
-	uint64_t entries; /* times it was entered */
+	uint64_t entries; /* times that the VTL was entered */
 };
 
 /* The library's counters of a VP, from the end of the trace. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The user's terminal in raw mode: each key goes to the guest but the escape key, Ctrl-A. Ctrl-A x
- * ends the machine, Ctrl-A Ctrl-A sends one Ctrl-A; any other key is sent together with the Ctrl-A.
+ * or X ends the machine, Ctrl-A Ctrl-A sends one Ctrl-A; any other key is sent together with the
+ * Ctrl-A.
  */
 #ifndef VMM_CONSOLE_TERMINAL_H
 #define VMM_CONSOLE_TERMINAL_H
@@ -34,9 +35,9 @@ struct vmm_keys {
 };
 
 /*
- * Filters @size bytes of input into @out, which has room for 2 * @size: one Ctrl-A may be left from
- * before. Returns the number of bytes; sets *@quit when the user ends the machine, and drops the
- * rest.
+ * Filters @size bytes of input into @out, which has room for 2 * @size: a Ctrl-A of the previous
+ * call may still have to be sent. Returns the number of bytes; sets *@quit when the user ends the
+ * machine, and drops the rest.
  */
 size_t vmm_keys_filter(struct vmm_keys *keys, const uint8_t *in, size_t size, uint8_t *out,
 		       bool *quit);

@@ -38,8 +38,8 @@ struct event {
 };
 
 /*
- * Fields without a mark are set before the thread starts, and afterwards used only by the thread.
- * e: guarded by lock.
+ * Fields without a mark are constant after the thread has started, or used only by the thread. e:
+ * guarded by lock.
  */
 struct vmm_control {
 	const struct vsm_log *log;
@@ -342,8 +342,8 @@ static void turn(struct vmm_control *control, int milliseconds)
 		if (control->client[i].fd < 0)
 			continue;
 		/*
-		 * While an order is pending, handle only hang-up: poll() would return at once for
-		 * readable input.
+		 * A hang-up closes a client whose input is not read: serve() would not reach the
+		 * end of its input, and poll() would return immediately each time.
 		 */
 		if (!may_ask(&control->client[i]) && (ready & (POLLHUP | POLLERR)))
 			hang_up(control, &control->client[i]);

@@ -322,7 +322,7 @@ static json_t *dispatch(json_t *object, struct request *request)
 	return take_fields(command, object, request) ? command->function(request) : NULL;
 }
 
-/* An id is returned unchanged. */
+/* Whether a request may have this id, which its answer repeats. */
 static bool is_id(const json_t *id)
 {
 	return !id || json_is_string(id) || json_is_integer(id);

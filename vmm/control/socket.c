@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The socket is created under a temporary name and renamed to its path, exclusively, once it listens. Clients
- * never find a socket that does not listen, and two VMMs need no lock file, which another user could hold.
+ * The socket is created under a temporary name and renamed to its path, exclusively, when it
+ * listens. Clients never find a socket that does not listen, and two VMMs need no lock file, which
+ * another user could hold.
  */
 #include "control/socket.h"
 

@@ -74,7 +74,7 @@ struct vmm_guest {
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
 	const struct vmm_sandbox *sandbox; /* each thread restricts itself by it */
-	/* [config->cpus]: each is accessed only by its thread while the thread runs */
+	/* [config->cpus]: each is written only by its thread while the thread runs */
 	struct vmm_processor *processor;
 	_Atomic uint32_t running;      /* VP threads that have not ended */
 	_Atomic bool paused;	       /* paused by the user; written by the main thread */

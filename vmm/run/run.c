@@ -51,8 +51,8 @@ static _Noreturn void exit_at_once(struct vmm_guest *guest, int signal)
 }
 
 /*
- * A second signal exits at once, in case the shutdown hangs. A refused system call also exits at once:
- * a guest may control its thread.
+ * A second signal exits immediately, in case the shutdown hangs. So does a refused system call: the
+ * guest may control the thread that made it.
  */
 static void handle_signal(struct vmm_guest *guest, int fd)
 {
@@ -120,7 +120,10 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 		vmm_processors_join(guest);
 		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
 			return why;
-		/* Cleared before orders are executed, so that a later order stops the VPs again. */
+		/*
+		 * Clear the reason before orders are executed, so that a later order stops the VPs
+		 * again.
+		 */
 		vmm_stopper_done(&guest->stopper, why);
 		if (why == VMM_RESET) {
 			if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
@@ -249,7 +252,10 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 	return status;
 }
 
-/* The configuration and its files are right, and the process is restricted to them. */
+/*
+ * Runs the guest. The configuration and its files have been checked, and the process is restricted
+ * to them.
+ */
 static int run_checked(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 		       const struct timespec *start)
 {

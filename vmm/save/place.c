@@ -39,7 +39,10 @@ void vmm_save_error(const struct vmm_config *config, const char *path, int error
 {
 	char *folder = NULL;
 
-	/* Landlock refuses every other folder; there the process may also lack write permission. */
+	/*
+	 * EACCES: Landlock refuses all folders except the save folder, or the process has no write
+	 * permission. The two causes are not distinguished.
+	 */
 	if (error == -EACCES && config->sandbox != VMM_SANDBOX_OFF)
 		folder = save_folder(config);
 	snprintf(message, 256, "%.110s: %s%s%.70s%s", path, vmm_replace_text(error),

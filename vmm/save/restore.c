@@ -259,7 +259,7 @@ static const struct vmm_region *region_of(const struct vmm_guest *guest,
 	return NULL;
 }
 
-/* Runs must ascend without overlap, be RAM, and cover the bytes of the file. */
+/* Runs must ascend without overlap, be RAM, and have as many bytes as the file's section of RAM. */
 static int check_map(const struct vmm_saved *saved, const struct vmm_guest *guest,
 		     const struct vmm_saved_run *run, size_t count)
 {

@@ -89,7 +89,10 @@ void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section se
 void vmm_saved_say(const struct vmm_saved_lines *lines, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* host.c: CPU features visible to the guest. At most VMM_HOST_WORDS_MAX; 0: KVM reports none. */
+/*
+ * host.c: reads the CPU features visible to the guest. Returns the number of words; 0: KVM reports
+ * none.
+ */
 #define VMM_HOST_WORDS_MAX 64u
 size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX]);
 /* Returns 0, or -ENOTSUP with a line in the log that names a feature which this host lacks. */

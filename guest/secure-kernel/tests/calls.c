@@ -86,7 +86,10 @@ static void unknown_calls_are_refused(void)
 	for (uint32_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		expect_equal(call(unknown[i], (uint64_t)page, 0, PAGE_SIZE).status,
 			     SECURE_KERNEL_UNKNOWN_SERVICE);
-	/* Lower numbers are requests in registers; own.c defines none beyond those of the kit. */
+	/*
+	 * Numbers below SECURE_KERNEL_CALL_FIRST are requests in registers; own.c defines none
+	 * beyond those of the kit.
+	 */
 	expect_equal(client_hmac(page, 64, page), SECURE_KERNEL_UNKNOWN_SERVICE);
 	expect_equal(client_request(SECURE_KERNEL_CALL_FIRST - 1, 0, 0, 0).status,
 		     SECURE_KERNEL_UNKNOWN_SERVICE);
@@ -114,7 +117,10 @@ static void wrong_sizes_are_refused(void)
 
 static void foreign_memory_is_refused(void)
 {
-	/* Addresses of VTL1, without memory, of the local APIC, and of the read-only log. */
+	/*
+	 * Addresses in VTL1's memory (2), without memory (2), of the local APIC, and of the
+	 * read-only log.
+	 */
 	const uint64_t foreign[] = {(uint64_t)region, (uint64_t)region + 0x5000,
 				    1ull << 51,	      ~0xfffull,
 				    0xfee00000,	      (uint64_t)client_log()};
