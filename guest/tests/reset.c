@@ -18,12 +18,12 @@
 #include "kit/vtl.h"
 #include "kit/x64.h"
 
-#define CMOS_INDEX 0x70
-#define CMOS_DATA  0x71
-#define CMOS_MARK  0x7e /* a byte of the CMOS RAM with no other use */
-#define MARK	   0x5a
-#define PAGES	   256u
-#define SECRET	   0x7365637265744b65ull /* secret() uses the upper half only */
+#define CMOS_INDEX  0x70
+#define CMOS_DATA   0x71
+#define CMOS_MARK   0x7e /* a byte of the CMOS RAM with no other use */
+#define MARK	    0x5a
+#define PAGES	    256u
+#define SECRET_HALF 0x73656372u
 
 static uint8_t cmos_read(void)
 {
@@ -38,9 +38,10 @@ static void cmos_write(uint8_t value)
 }
 
 /* The value is computed at run time, so that the image has no copy. */
+/* Made at run time, so that the image has no copy. */
 static uint64_t secret(void)
 {
-	volatile uint64_t half = SECRET >> 32;
+	volatile uint64_t half = SECRET_HALF;
 
 	return half << 32 | (~half & 0xffffffff);
 }
