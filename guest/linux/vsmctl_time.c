@@ -70,13 +70,8 @@ struct ticker {
 	pthread_t thread;
 	int cpu;
 	uint64_t seconds;
-<<<<<<< Updated upstream
-	uint64_t count, wanted; /* expirations, and the number expected in the elapsed time */
-	uint64_t longest;	/* ns between two reads */
-=======
 	uint64_t count;	  /* expirations */
 	uint64_t longest; /* ns between two reads */
->>>>>>> Stashed changes
 	int error;
 };
 
@@ -111,14 +106,6 @@ static void *count(void *argument)
 		return NULL;
 	}
 	do {
-<<<<<<< Updated upstream
-		/*
-		 * The time is read before the expirations: if this thread is preempted between the
-		 * two, the count is too high, not too low.
-		 */
-		time = now();
-=======
->>>>>>> Stashed changes
 		if (read(timer, &expired, sizeof(expired)) != sizeof(expired)) {
 			ticker->error = errno;
 			break;
