@@ -233,7 +233,7 @@ struct change {
 	unsigned int count;
 };
 
-/* A cursor over a change, by pieces within one block with equal restrictions. */
+/* A part of a change: pages within one block, with equal restrictions. */
 struct piece {
 	gfn_t gfn;
 	unsigned int n;

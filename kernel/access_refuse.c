@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: refusing an access, of the hardware or of
- * KVM's instruction emulator.
+ * Access restrictions of guest pages: refusing accesses by the CPU and by KVM's
+ * instruction emulator.
  *
  * A refusal is recorded in vcpu->arch.vsm.refused.  A fault then makes KVM_RUN
  * return -EFAULT; the emulator fails, and kvm_vsm_stopped() turns its failure
@@ -93,8 +93,9 @@ EXPORT_SYMBOL_GPL(kvm_access_gva);
 /* --- The emulator --- */
 
 /*
- * Discards an earlier refusal.  KVM then checks the fetch, even if it decodes
- * the instruction only to skip it: another vCPU may have replaced its page.
+ * Called before KVM decodes an instruction: discards an earlier refusal. The
+ * fetch that follows may be refused even if KVM only skips the instruction, as
+ * another vCPU may have changed the mapping or the restrictions of the code.
  */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {
@@ -109,7 +110,10 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 	return true;
 }
 
-/* Refuses an access by its GVA. Without a translation, the access itself faults. */
+/*
+ * Refuses an access by its GVA. Without a translation the access itself faults,
+ * or a page table was refused.
+ */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
 	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;
@@ -123,7 +127,7 @@ static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 				 write ? KVM_ACCESS_EXIT_WRITE : KVM_ACCESS_EXIT_READ);
 }
 
-/* Checks the second page of an access before the first page is written. */
+/* Checks the second page of a write before the first page is written. */
 bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write)
 {
 	return access_in_use(vcpu->kvm) && write && refuse_gva(vcpu, gva, write);
@@ -150,8 +154,8 @@ unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 }
 
 /*
- * Checks the PDPTEs that KVM reads when a guest enables PAE paging.  A refusal
- * is not recorded: the guest gets #GP, as for reserved bits.
+ * Checks the PDPTEs, which KVM reads at writes of CR0, CR3 and CR4 with PAE
+ * paging. A refusal is not recorded: the guest gets #GP, as for reserved bits.
  */
 bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 {
@@ -160,8 +164,9 @@ bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 }
 
 /*
- * MOVS and INS read a device before they write memory.  The write is refused
- * first, so that a repeated instruction does not read the device again.
+ * MOVS and INS read a device before they write memory. The write is refused
+ * first, so that the device is not read again when the guest repeats the
+ * instruction.
  */
 bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
 {
@@ -171,7 +176,7 @@ bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
 	if (!access_in_use(vcpu->kvm) || ctxt->opcode_len != 1 || ctxt->dst.type != OP_MEM ||
 	    !((ctxt->b | 1) == 0xa5 || (ctxt->b | 1) == 0x6d))
 		return false;
-	/* A repeated instruction with a count of 0 makes no access. */
+	/* With REP and a count of 0 the instruction makes no access. */
 	if (ctxt->rep_prefix && !(kvm_rcx_read(vcpu) & GENMASK_ULL(8 * ctxt->ad_bytes - 1, 0)))
 		return false;
 

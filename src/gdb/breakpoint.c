@@ -155,7 +155,10 @@ void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
 void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size)
 {
 	pthread_mutex_lock(&gdb->lock);
-	/* Two passes: each row with one address must get the new byte, before INT3 replaces it. */
+	/*
+	 * Two passes: several rows may have the same GPA, and all must store the new byte before
+	 * INT3 replaces it in @data.
+	 */
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++) {
 		struct gdb_breakpoint *row = &gdb->breakpoint[i];
 
@@ -300,7 +303,7 @@ void gdb_breakpoint_remove_all(struct vsm_gdb *gdb)
 	gdb->stop_intercept = 0;
 	gdb->settings++;
 	pthread_mutex_unlock(&gdb->lock);
-	/* Only this thread changes rows, so it reads them without the lock. */
+	/* Only the thread that serves the client changes rows: it reads them without the lock. */
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++)
 		if (gdb->breakpoint[i].used)
 			(void)remove_software(gdb, gdb->breakpoint[i].vtl, gdb->breakpoint[i].gva);

@@ -16,7 +16,7 @@ static void notify(const struct vsm_gdb *gdb)
 
 /* ------------------------------------------------------------------ stops */
 
-/* Stops all VPs; kick_running() follows, without the lock. Lock held. */
+/* Marks all VPs as stopped. Lock held; the caller releases it, then calls kick_running(). */
 static void hold_all(struct vsm_gdb *gdb)
 {
 	for (uint32_t i = 0; i < gdb->config.vp_count; i++)
@@ -153,7 +153,7 @@ static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *st
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* Whether the VTL steps over the original instruction at @gpa, which is an INT3 of the guest. */
+/* If the INT3 was the original instruction at @gpa, over which the VTL steps: ends that step. */
 static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
 	bool passing, wanted;
@@ -309,8 +309,8 @@ int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 		else if (wait_for_turn(gdb, self, !self->due) == TURN_KICKED)
 			return 0;
 		/*
-		 * A kick does not take the exit, so that the VMM can save the machine before it
-		 * gets it.
+		 * After a kick the exit is still due: the VMM can save the machine before it gets
+		 * the exit.
 		 */
 		if (self->due) {
 			self->due = false;

@@ -48,7 +48,7 @@ void gdb_send_text(struct vsm_gdb *gdb, const char *text)
 /* Fills gdb->reply, which is empty. Returns: 0, or -errno, which becomes the reply. */
 typedef int packet_fn(struct vsm_gdb *gdb, struct gdb_text *text);
 
-/* The reply follows when a stop is reported. */
+/* No reply now: it follows when a stop is reported, or there is none (k). */
 #define LATER 1
 
 static int reply_ok(struct vsm_gdb *gdb)

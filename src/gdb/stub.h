@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * * State of a stub, and functions that its files share.
+ * State of a stub, and functions that its files share.
  *
  * Legend for fields:
  *   c  constant after creation
@@ -153,12 +153,12 @@ struct vsm_gdb {
 	struct gdb_thread general; /* s: for registers and memory (H packets) */
 	struct gdb_stop last;	   /* s: the stop that was reported last */
 	uint32_t last_vp;	   /* s: the VP of that stop */
-	uint64_t listed;	   /* s: threads that qfThreadInfo and qsThreadInfo have listed */
-	char *threads;		   /* s: list of threads that is being read, or NULL */
-	size_t threads_size;	   /* s */
-	vsm_gdb_send_fn *send;	   /* s */
-	void *send_opaque;	   /* s */
-	int send_error;		   /* s: the first error of @send */
+	uint64_t listed; /* s: number of threads that qfThreadInfo and qsThreadInfo have listed */
+	char *threads;	 /* s: list of threads that is being read, or NULL */
+	size_t threads_size;   /* s */
+	vsm_gdb_send_fn *send; /* s */
+	void *send_opaque;     /* s */
+	int send_error;	       /* s: the first error of @send */
 };
 
 /* ------------------------------------------------------------------ thread.c */

@@ -3,8 +3,8 @@
 #include "internal.h"
 
 /*
- * SDM 11.8.3.1: the higher of the two classes, with the sub-class of the TPR if the TPR's class is
- * not lower.
+ * SDM 11.8.3.1: the higher of the classes of the TPR and of the highest vector in service, with the
+ * sub-class of the TPR if the TPR's class is not lower.
  */
 static uint8_t priority(uint32_t tpr, int in_service)
 {

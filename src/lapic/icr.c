@@ -3,8 +3,8 @@
 #include "internal.h"
 
 /*
- * SDM table 11-3: the delivery modes that a write to the ICR can send, for each shorthand. Only
- * fixed interrupts can include the sender.
+ * SDM table 11-3: the delivery modes that a write to the ICR can send, for each shorthand. With
+ * "self" and "all including self", only fixed interrupts.
  */
 static const bool sends[4][8] = {
 	[VSM_LAPIC_TO_DESTINATION] = {[VSM_LAPIC_FIXED] = true,

@@ -26,7 +26,9 @@ bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & LAPIC_SVR_ENABLE;
 }
 
-/* An APIC accepts vectors only if hardware and software enabled (SDM 11.4.3, 11.4.7.2). */
+/*
+ * An APIC accepts vectors only if it is enabled by hardware and by software (SDM 11.4.3, 11.4.7.2).
+ */
 bool lapic_accepts_messages(const struct vsm_lapic *apic)
 {
 	return vsm_lapic_mode(apic) != VSM_LAPIC_DISABLED && vsm_lapic_is_software_enabled(apic);

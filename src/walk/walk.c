@@ -217,7 +217,10 @@ static enum vsm_walk_reason check_page(struct walk *walk)
 	return refusal ? refused(walk, walk->steps, VSM_WALK_PAGE_REFUSED, refusal) : VSM_WALK_OK;
 }
 
-/* Sets accessed and dirty bits (SDM 3A 4.8) as requested for @reason. */
+/*
+ * Sets accessed and dirty bits (SDM 3A 4.8). After a failure, only with AD_SET_TO_FAILURE and only
+ * in the entries above the one that stopped the walk.
+ */
 static enum vsm_walk_reason mark(struct walk *walk, enum vsm_walk_reason reason)
 {
 	unsigned int last = walk->steps - 1;

@@ -3,10 +3,13 @@
  * The KVM backend: what its files share.
  *
  * Legend for fields: c set at creation; o touched only by the thread that owns the VP; a atomic; M
- * changed only within memory_*, overlay_* and protect, which the core serialises; E guarded by
- * engine.lock; T guarded by table_lock. Order of locks: table_lock is innermost, and engine.lock is
- * never held over an ioctl that waits for vCPUs to leave KVM_RUN (memslots): one of them may be
- * waiting for the event thread, which needs engine.lock.
+ * changed only within memory_*, overlay_* and protect of backend_ops, which the core serialises; E
+ * guarded by engine.lock; T guarded by table_lock; E T: a writer holds both locks, a reader either
+ * of them, or it is within M.
+ *
+ * Order of locks: table_lock is innermost. Engine uffd never holds engine.lock over an ioctl that
+ * waits for vCPUs to leave KVM_RUN (memory slots): such a vCPU may wait for the event thread
+ * (uffd_event.c), which needs the lock. Engine nested has no such thread, and holds the lock.
  */
 #ifndef VKVM_BACKEND_H
 #define VKVM_BACKEND_H
@@ -23,7 +26,10 @@
 #include "kvm/engine/guard.h"
 #include "kvm/memory/memory.h"
 
-/* out 0x7e, al. Only for this port KVM exits with RIP after the instruction on every CPU. */
+/*
+ * out 0x7e, al. At the exit for this port RIP is after the instruction
+ * (KVM_X86_QUIRK_OUT_7E_INC_RIP); for other ports that depends on whether KVM emulates the OUT.
+ */
 #define VKVM_HYPERCALL_PORT   0x7eu
 #define VKVM_HYPERCALL_LENGTH 2u
 

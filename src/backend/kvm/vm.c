@@ -14,7 +14,7 @@
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
 #define TSS_GPA		 UINT64_C(0xfeffd000)
 
-/* Linux 6.12: removing a slot unmaps only its pages, not all memory of the virtual machine. */
+/* Linux 6.12: without this quirk, removing a slot unmaps only its pages, not all memory. */
 #define QUIRK_SLOT_ZAP_ALL (1u << 7)
 
 #define XEN_HYPERCALL_MSR 0x40000200u /* not 0, which disables forwarding */
@@ -30,7 +30,9 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 		     : 0;
 }
 
-/* Optional features: capability_find() has logged those that are missing. */
+/*
+ * Optional features. capability_find() has logged whether VMCALL can be kept from being rewritten.
+ */
 static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {

@@ -11,7 +11,7 @@
 #include "core/x64.h"
 #include "sim/sim_internal.h"
 
-/* The simulated CPU has all MSRs except VIRT_SPEC_CTRL. */
+/* Valid bits of optional MSRs. The simulated CPU has all of these MSRs except VIRT_SPEC_CTRL. */
 static const uint64_t msr_valid[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_SPEC_CTRL] = 0x7,
 	[VCPU_MSR_TSX_CTRL] = 0x3,

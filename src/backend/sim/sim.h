@@ -17,7 +17,7 @@ extern const struct backend_ops sim_ops;
 
 /* Options of the partition, for partition_create(). All zero: all features. */
 struct sim_options {
-	bool threads;	    /* vp_wait() sleeps; otherwise it moves the clock, or returns -EAGAIN */
+	bool threads;	    /* vp_wait() first waits 1 ms for a kick, and never returns -EAGAIN */
 	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
 	bool fpu_shared;    /* one XSAVE area for all VTLs of a VP */
 	bool no_mbec;	    /* user and kernel execute cannot differ */

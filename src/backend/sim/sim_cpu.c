@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------ register files */
 
-/* The sim's register files are always valid, so the sim changes them without a load. */
+/* The sim's register files are always current, even if `valid` is cleared: no load is needed. */
 static void skip(struct sim_vp *vp, uint8_t vtl)
 {
 	vp->cpu[vtl].rip += SIM_INSTRUCTION_LENGTH;

@@ -254,7 +254,7 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 	vsm_config_init(&config);
 	config.vp_count = vps;
 	config.max_vtl = max_vtl;
-	/* Tests may use all features. */
+	/* Tests also use this privilege. */
 	config.privileges |= HV_PRIVILEGE(ACCESS_PARTITION_ID);
 	config.log.fn = getenv("VSM_TEST_LOG") ? print_log : NULL;
 	config.log.max_level = VSM_LOG_DEBUG;

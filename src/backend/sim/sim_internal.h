@@ -17,7 +17,7 @@ struct sim_region {
 	bool readonly;
 	bool smm;		   /* VTL0: only in System Management Mode */
 	_Atomic uint64_t *written; /* one bit for each page, if writes are logged */
-	/* [pages], XOR denied_default: so the memory is zero at first, and costs nothing */
+	/* [pages], stored XOR denied_default: zero at first, so that unused parts take no memory */
 	uint8_t *denied[CORE_VTL_MAX];
 	uint8_t denied_default[CORE_VTL_MAX];
 };

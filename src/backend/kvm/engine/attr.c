@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The engine of the optional kernel part: KVM restricts reads, writes and execution by guest page,
- * for each virtual machine and so for each VTL. Windows serve overlays only.
+ * for each virtual machine and so for each VTL. The windows of VTLs differ only in overlays.
  *
  * A restriction is in force on every VP when its ioctl returns. Each call makes every running VP
  * leave the guest once, so scattered pages go into one call.

@@ -6,8 +6,8 @@
  *	nested	KVM's nested SVM, driven by user space; stock kernels on AMD CPUs
  *	attr	access restrictions by KVM, with the optional kernel part
  *
- * An engine records the rights of each page in window.state. The core serialises all calls except
- * start() and take().
+ * An engine records the rights of each page in window.state. The core serialises the calls that
+ * change memory or rights; calls for a VP or vCPU come from the VP's owner.
  */
 #ifndef VKVM_ENGINE_H
 #define VKVM_ENGINE_H
@@ -130,7 +130,7 @@ struct engine_ops {
 	 * never.
 	 */
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
-	/* Completes the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
+	/* Abandons the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);
 	/* Called before the vCPU is closed. NULL: nothing to do. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guard restricts the VMM's own mappings of guest memory to the rights of VTL0, by a separate
- * userfaultfd and with every engine. A denied access gets a stand-in page: zeroes, or a copy if
- * only writes are denied; writes to it are lost. The stand-in remains until the page has all rights
- * again: without it an access would reach the page, or end the VMM with SIGSEGV.
+ * The guard restricts the VMM's own mappings of guest memory to the rights of VTL0. It has a
+ * separate userfaultfd, and works with every engine. A denied access gets a stand-in page: zeroes,
+ * or a copy if only writes are denied; writes to it are lost. The stand-in remains until the page
+ * has all rights again: without it an access would reach the page, or end the VMM with SIGSEGV.
  */
 #include "kvm/engine/guard.h"
 
@@ -27,9 +27,9 @@
 
 #define MESSAGES       16u
 #define LISTED_AT_ONCE 65536u /* pages listed under the lock; a multiple of 64 */
-/* Values of guard_range.state: the page is no longer guarded; a flag for a page with a stand-in. */
-#define PAGE_LEFT     0x80u
-#define PAGE_STAND_IN 0x40u
+/* Values of guard_range.state in addition to enum page_state */
+#define PAGE_LEFT     0x80u /* the page is no longer guarded */
+#define PAGE_STAND_IN 0x40u /* flag: the page has a stand-in */
 
 static uint64_t bytes(uint64_t pages)
 {

@@ -25,7 +25,9 @@ struct guard {
 	int stop; /* eventfd that ends the thread */
 	bool started;
 	pthread_t thread;
-	/* Its holder accesses no guarded page: that could wait for the thread. */
+	/*
+	 * Its holder must not access a guarded page: the access could wait for the guard's thread.
+	 */
 	pthread_mutex_t lock;
 	/* Guarded by @lock: the list with its elements, and the number of replaced pages. */
 	struct guard_range *range;

@@ -182,7 +182,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 		error = nested_selftest(backend, quiet);
 	if (error)
 		return error;
-	/* Two memory slots are for hidden memory. */
+	/* One memory slot is for hidden memory, one for the barrier. */
 	backend->can.memslots -= NESTED_SLOTS;
 	backend->can.write_exits = watchable;
 	for (size_t i = 0; i < sizeof(control_bits); i++)

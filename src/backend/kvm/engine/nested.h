@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine nested: KVM's nested SVM denies accesses and reports register writes on a stock
- * kernel.
+ * Engine nested: KVM's nested SVM denies accesses and reports register writes on a stock kernel.
  *
  * A restricted VTL runs as a guest (L2) of its own virtual machine (L1). User space keeps VMCB12
  * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles everything
- * that VMCB12 does not intercept as it does for L1. A refused access is reflected to L1, whose only
- * instruction is an OUT that returns to user space. The vCPU then enters guest mode again, so the
- * rest of the backend never sees L1.
+ * that VMCB12 does not intercept as it does for L1. A refused access is reflected to L1, which only
+ * executes an OUT that returns to user space. The vCPU then enters guest mode again, so the rest of
+ * the backend never sees L1.
  */
 #ifndef VKVM_NESTED_H
 #define VKVM_NESTED_H
@@ -28,13 +27,13 @@
 
 /* Pages of hidden memory, in this order: the pages below, a VMCB for each VP, page tables. */
 enum nested_page {
-	NESTED_SHIM,
+	NESTED_SHIM, /* L1's code */
 	NESTED_L1_PML4,
 	NESTED_L1_PDPT,
 	NESTED_L1_PD,
 	NESTED_BARRIER, /* in a separate memory slot, whose flags wait_for_emulator() changes */
-	NESTED_ROOT,
-	NESTED_PDPT, /* one for each 512 GiB of the guest's address space */
+	NESTED_ROOT,	/* PML4 of NPT12 */
+	NESTED_PDPT,	/* PDPTs of NPT12, one for each 512 GiB of the guest's address space */
 };
 
 /* ------------------------------------------------------------------ nested_table.c */
@@ -68,8 +67,9 @@ uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t 
  */
 int nested_before_run(struct vcpu *vcpu);
 /*
- * Whether the vCPU must not enter KVM: its VTL has changed since nested_before_run(). @complete:
- * the entry only completes an instruction. vp->entered must be set.
+ * Whether the vCPU must not enter KVM: the mode of its VTL has changed since nested_before_run().
+ * @complete: the entry only completes an instruction; a store to MMIO may be completed even then.
+ * vp->entered must be set.
  */
 bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* Loads new intercepts of VMCB12. 0 or -errno, logged. */
@@ -82,8 +82,8 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
- * Completes the open instruction of a vCPU that its VTL no longer uses. Port I/O by register and
- * MSR accesses are completed here, other instructions are repeated.
+ * Abandons the open instruction of a vCPU that its VTL no longer uses. MSR accesses, and port I/O
+ * with a register operand, take effect; the guest repeats any other instruction.
  */
 int nested_abandon(struct vcpu *vcpu);
 

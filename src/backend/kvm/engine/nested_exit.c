@@ -265,8 +265,8 @@ static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8
 }
 
 /*
- * CR0 and CR4 exit only if a bit of the mask changes; an instruction that cannot be decoded is
- * assumed to change one.
+ * Writes of CR0 and CR4 exit only if a bit of the mask changes; an instruction that cannot be
+ * decoded is assumed to change all of them.
  */
 static int exit_control(struct vcpu *vcpu, uint32_t which)
 {
@@ -437,8 +437,8 @@ int nested_enter(struct vcpu *vcpu)
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
 	/*
-	 * L1 executes only its OUT. Any other exit means that the vCPU has left guest mode; outside
-	 * of it no right is denied.
+	 * L1 executes only its OUT. After any other exit, except by a signal, the vCPU is no longer
+	 * in guest mode, and no right is denied.
 	 */
 	if (error == -EINTR)
 		return reflected(vcpu);

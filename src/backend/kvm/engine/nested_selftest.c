@@ -19,7 +19,7 @@
 
 enum {
 	RAM = 4 << 20,
-	CODE = 0x1000,	 /* stores, jumps to NEXT, returns by port I/O */
+	CODE = 0x1000,	 /* stores, calls NEXT, exits by port I/O */
 	NEXT = 0x2000,	 /* another page of code */
 	DATA = 0x3000,	 /* the guest stores to it */
 	BLOCK = 2 << 20, /* a large page that the guest stores to */

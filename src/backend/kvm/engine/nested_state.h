@@ -22,14 +22,14 @@ struct nested_directory {
 enum nested_mode {
 	NESTED_PLAIN, /* hidden memory is in no memory slot */
 	NESTED_CHANGING,
-	NESTED_ACTIVE, /* as L2 */
+	NESTED_ACTIVE, /* the VTL runs as L2 */
 };
 
 /* State for a VTL, guarded by the engine lock unless constant. */
 struct nested_vm {
 	int fd;		      /* c: file of hidden memory, -1: this VTL cannot be restricted */
 	uint8_t *base;	      /* c */
-	uint64_t gpa;	      /* c: its address in L1; L2 has no memory there */
+	uint64_t gpa;	      /* c: GPA of hidden memory in L1; L2 has no memory there */
 	uint32_t pages;	      /* c */
 	uint32_t first_vmcb;  /* c */
 	uint32_t used;	      /* pages that are in use */
@@ -59,7 +59,7 @@ struct nested_vcpu {
 	uint64_t step_rip;  /* o */
 	uint64_t step_value;	    /* o: CR0 or CR4 after the step, in the bits of the mask */
 	bool step_checked;	    /* o: step_value is valid */
-	struct nested_state *state; /* c: argument of KVM_SET_NESTED_STATE to enter guest mode */
+	struct nested_state *state; /* o: argument of KVM_SET_NESTED_STATE to enter guest mode */
 	int other_fd;		    /* o: the other vCPU, or -1 */
 	int other_count_fd;	    /* o: its count of exits, or -1 */
 	struct kvm_run *other_run;  /* o */

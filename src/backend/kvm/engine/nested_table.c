@@ -25,7 +25,7 @@
 #define ENTRY_NX      (UINT64_C(1) << 63)
 #define ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
 #define ENTRY_RIGHTS  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN | ENTRY_NX)
-/* Without U/S, as L1 may have CR4.SMEP. */
+/* Entries of L1's own page tables: without U/S, as L1 may have CR4.SMEP. */
 #define ENTRY_L1  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_SEEN)
 #define ENTRY_ALL (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN)
 
@@ -33,7 +33,7 @@
 #define ENTRIES 512u
 /* pages of hidden memory for tables: 512 GiB of scattered restrictions */
 #define TABLE_PAGES (1u << 18)
-/* 1 GiB of hidden memory, and 1 GiB without memory, to which NPT12 maps its addresses */
+/* 1 GiB of hidden memory, and 1 GiB without memory, to which NPT12 maps the first one */
 #define RESERVED (2 * GIB)
 
 /* OUT 0x7e, AL; JMP back. KVM exits from this port's OUT with the same RIP on every CPU. */
@@ -78,7 +78,7 @@ static uint8_t denied_by(uint64_t entry)
 
 /* ------------------------------------------------------------------ hidden memory */
 
-/* L1 executes one instruction, so its address space is only hidden memory. */
+/* L1 executes only the shim, so its page tables map only hidden memory. */
 static void make_l1(struct nested_vm *vm)
 {
 	memcpy(page_at(vm, NESTED_SHIM), shim, sizeof(shim));
@@ -119,7 +119,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;
 	vm->pages = vm->used + TABLE_PAGES;
-	/* The barrier has the last page of that 1 GiB. */
+	/* The barrier has the last page of hidden memory's 1 GiB. */
 	if (vm->pages > GIB / VKVM_PAGE_SIZE - 1)
 		vm->pages = GIB / VKVM_PAGE_SIZE - 1;
 	vm->directory = calloc(vm->directories, sizeof(struct nested_directory *));
@@ -315,7 +315,7 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 		     : 0;
 }
 
-/* After an error the next nested_settle() drops everything; until then no change succeeds. */
+/* After an error nested_settle() drops everything, and fails until that succeeds. */
 static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;

@@ -204,8 +204,8 @@ static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
 }
 
 /*
- * An event whose delivery the exit interrupted is injected again, except software interrupts and
- * INT3: their instruction runs again.
+ * An event whose delivery the exit interrupted is injected again, except those of INT n, INT3 and
+ * INTO: the guest executes the instruction again.
  */
 static void load_events(struct kvm_vcpu_events *events, const struct vmcb *vmcb)
 {
@@ -501,9 +501,9 @@ static void finish_msr(struct vcpu *vcpu)
 }
 
 /*
- * Makes KVM complete the instruction, with page tables at an address without memory, so that it
- * accesses none. Otherwise KVM would complete it at the vCPU's next run, when the vCPU has the
- * registers of a later instruction.
+ * Makes KVM complete the instruction, with page tables at an address without memory, so that the
+ * completion accesses no memory. Otherwise KVM would complete it at the vCPU's next run, when the
+ * vCPU has the registers of a later instruction.
  */
 static int drain(struct vcpu *vcpu)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page rights of the engines attr and nested, and the restrictions that enforce them. Windows serve
- * overlays only.
+ * Page rights of the engines attr and nested, and the restrictions that enforce them. The windows
+ * of VTLs differ only in overlays.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 /*
  * A byte of window.state. Low half: rights that are denied for the RAM (enum gpa_access). High
- * half: rights of an overlay, which apply in its place; 0 means no overlay, since every overlay is
+ * half: rights of an overlay, which apply instead; 0 means no overlay, since every overlay is
  * readable.
  */
 enum page_rights {

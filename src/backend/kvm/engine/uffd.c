@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine of a stock kernel: userfaultfd on the window of the restricted VTL.
+ * Engine uffd: userfaultfd on the window of the restricted VTL.
  *
  * No-write is a write-protected page table entry. No-access is an absent entry in a range
- * registered for minor faults: the page is in the file, and only this engine maps it. Both are in
- * force on running VPs when the ioctl returns. window.state has the rights in force; the kernel may
- * drop entries at any time, and then raises events for allowed accesses, too.
+ * registered for minor faults: the page is in the file, but the kernel maps it only on
+ * UFFDIO_CONTINUE. Both are in force on running VPs when the ioctl returns. window.state has the
+ * rights in force; the kernel may drop entries at any time, and then raises events for allowed
+ * accesses, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -234,7 +235,7 @@ static void account(const struct rights_change *change, uint64_t first, uint64_t
 	}
 }
 
-/* Changes pages of one state that are all overlaid, or none of them. */
+/* Changes pages of one state, of which all or none are overlaid. */
 static int change_run(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	const struct vkvm_window *window = &change->region->window[change->vtl];
@@ -295,10 +296,7 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 	return error;
 }
 
-/*
- * The state for a set of rights: PAGE_NO_ACCESS for all sets that lack more than the right to
- * write.
- */
+/* The state for a set of rights: all, all except writing, or none. Other sets: -ENOTSUP, logged. */
 static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
 {
 	uint8_t deny = backend->features.protect;

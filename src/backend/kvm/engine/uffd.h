@@ -13,7 +13,7 @@ enum page_state {
 	PAGE_NO_WRITE = 1,
 	PAGE_NO_ACCESS = 2,
 	PAGE_STATE_MASK = 3,
-	/* flag: an overlay covers the page; its other bits apply when the overlay is removed */
+	/* flag: an overlay covers the page; PAGE_STATE_MASK applies when the overlay is removed */
 	PAGE_OVERLAID = 4,
 	PAGE_OVERLAY_READONLY = 8, /* flag: the overlay is read-only */
 };

@@ -31,7 +31,8 @@ static uint64_t bytes(uint64_t pages)
 /*
  * The kernel splits a mapping at each boundary between blocks with and without minor faults, and a
  * process may have vm.max_map_count mappings. Above a limit of mappings, the blocks between two
- * blocks with minor faults are registered for them, too. That costs only large pages.
+ * blocks with minor faults are registered for them, too. That costs only large pages. Returns the
+ * number of boundaries at the ends of [first, end) if its blocks have @minor.
  */
 static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		 bool minor)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread that handles userfaultfd events: it resolves allowed accesses, and stops the VP of a
- * denied one.
+ * The event thread, which handles userfaultfd events: it resolves allowed accesses, and stops the
+ * VP of a denied one.
  *
- * A signal to its thread stops an access by the CPU: KVM_RUN returns with RIP at the instruction.
- * An access by KVM's emulator cannot be interrupted, and raises the event repeatedly. After a
- * second event for one page in one entry, mprotect() closes the page; KVM then treats it as MMIO
- * and KVM_RUN returns.
+ * A signal to the VP's thread stops an access by the CPU: KVM_RUN returns with RIP at the
+ * instruction. An access by KVM's emulator cannot be interrupted, and raises the event repeatedly.
+ * After a second event for one page in one entry, mprotect() closes the page; KVM then treats it as
+ * MMIO and KVM_RUN returns.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * userfaultfd(2): one ioctl each, repeated until the whole range is done.
+ * userfaultfd(2): a function for each ioctl. UFFDIO_WRITEPROTECT and UFFDIO_CONTINUE are repeated
+ * until the whole range is done.
  */
 #include <errno.h>
 #include <fcntl.h>

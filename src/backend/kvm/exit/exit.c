@@ -169,8 +169,8 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /*
- * Whether an event of the entry was not delivered: its delivery is incomplete, or no register has
- * changed since the entry.
+ * Whether an event of the entry was not delivered: its delivery is incomplete, or RIP and RSP have
+ * not changed since the entry.
  */
 static bool is_undelivered(const struct vcpu *vcpu)
 {
@@ -214,7 +214,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/* The CPU reported an exit reason that KVM does not support. */
+/* The CPU reported an exit reason or an exception that KVM does not handle. */
 static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 {
 	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",

@@ -60,7 +60,7 @@ static bool take_prefix(struct prefixes *prefixes, uint8_t byte, bool long_mode)
 	for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
 		if (byte != segments[i][0])
 			continue;
-		/* In 64-bit mode other segment prefixes are ignored. */
+		/* In 64-bit mode segment prefixes other than FS and GS are ignored. */
 		if (!long_mode || byte >= 0x64)
 			prefixes->segment = segments[i][1];
 		return true;
@@ -168,7 +168,7 @@ static uint64_t segment_base(const struct kvm_sregs *sregs, uint8_t segment)
 	}
 }
 
-/* Whether @instruction reads the data that were sent. */
+/* Whether the operand of @instruction has the data that were sent. Not checked for OUT: true. */
 static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct backend_run *run,
 		 const struct port_instruction *instruction)
 {
@@ -212,8 +212,8 @@ static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INST
 }
 
 /*
- * Finds a REP OUTS at RIP: KVM leaves RIP there after each iteration, including the last one. RCX
- * was not zero before.
+ * Finds a REP OUTS at RIP, where KVM leaves RIP after each iteration, including the last one. RCX
+ * before the iteration must not be 0.
  */
 static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 			    const struct backend_run *run, struct port_instruction *found)
@@ -289,7 +289,7 @@ bool io_is_hypercall(struct vcpu *vcpu)
 	if (kvm->io.direction != KVM_EXIT_IO_OUT || kvm->io.port != VKVM_HYPERCALL_PORT ||
 	    kvm->io.size != 1 || kvm->io.count != 1)
 		return false;
-	/* An OUT with the port in DX has no immediate byte. */
+	/* OUT DX, AL is not the hypercall: its last byte is not the port. */
 	if ((uint16_t)regs->rdx != VKVM_HYPERCALL_PORT)
 		return true;
 	return read_linear(vcpu, fetch_address(vcpu, regs->rip - 1), fetch_right(vcpu), &port, 1) ==

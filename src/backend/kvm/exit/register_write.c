@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits on writes of control registers and descriptor tables, which the optional kernel part causes
- * before the write.
+ * Exits on writes of control registers and descriptor tables, which the optional kernel part or
+ * engine nested causes before the write.
  */
 #include <errno.h>
 #include <string.h>

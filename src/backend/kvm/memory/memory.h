@@ -91,9 +91,9 @@ struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 /* Copies guest RAM; ignores rights. False: not all of it is in one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
- * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there,
- * or a protection denies the write. The caller is a VP in the backend, without a lock: while a VP
- * is in the backend no slot changes.
+ * Whether an access of the VTL at @gpa in its present mode (SMM or not) is not MMIO: it is to RAM
+ * or an overlay, except a write to read-only RAM that no protection denies. The caller is a VP in
+ * the backend, without a lock: meanwhile no slot of RAM changes.
  */
 bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write);
 /* Whether the VTL has the memory of @slot in its present mode. */
@@ -114,15 +114,16 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 /* ------------------------------------------------------------------ access.c */
 
 /*
- * Copies memory within a page as the VTL sees it, RAM or overlay. False: a right of @access is
- * missing.
+ * Copies memory within a page as the VTL sees it, RAM or overlay. False: there is no memory, or a
+ * right of @access is missing.
  */
 bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* ------------------------------------------------------------------ walk.c */
 
 /*
- * Whether the CPU needs the page of @gpa to fetch the instruction at RIP; *table: for a page table.
+ * Whether the instruction at RIP may have bytes in the page of @gpa. *table: whether its
+ * translation reads an entry in that page.
  */
 bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
 /* The linear address of code, and the right to execute it (enum gpa_access). */

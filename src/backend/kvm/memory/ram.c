@@ -2,8 +2,8 @@
 /*
  * Guest memory. A region is a file at one GPA, mapped once for each VTL as a window; a slot is a
  * part of it that guests see. Slots change with the map; a region exists as long as it has a slot,
- * and for some changes after that. So the cost of a change depends on the difference, and pages that
- * are not affected keep their rights.
+ * and during some changes of the map after that. So the cost of a change depends on the difference,
+ * and pages that are not affected keep their rights.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -163,8 +163,9 @@ static uint32_t oldest_unused(const struct vkvm_backend *backend)
 }
 
 /*
- * A chipset register maps the same few places in turn, and windows cost as much as the slots. The
- * core closes a file that has no slot.
+ * Keeps some regions without a slot: a chipset register may map the same few regions in turn, and
+ * making windows costs as much as making slots. Drops the regions of a file without any slot, which
+ * the core closes.
  */
 static void drop_unused_regions(struct vkvm_backend *backend)
 {
@@ -216,7 +217,7 @@ static bool is_same(const struct vkvm_slot *one, const struct vkvm_slot *other)
 	       one->smm == other->smm;
 }
 
-/* The slot of @slots that equals @wanted, or NULL. */
+/* The slot of @slots that equals @wanted except in `number` and `log`, or NULL. */
 static struct vkvm_slot *find_same(const struct slots *slots, const struct vkvm_slot *wanted)
 {
 	struct vkvm_slot *slot = slot_find(slots->slot, slots->count, wanted->gpn);
@@ -307,7 +308,7 @@ static int make_slots(struct vkvm_backend *backend, const struct backend_memory 
 	return error;
 }
 
-/* Removes slots that only @from has, then adds those that only @to has. */
+/* Removes slots that only @from has, then sets those that only @to has, or whose `log` differs. */
 static int exchange_slots(struct vkvm_backend *backend, const struct slots *from,
 			  const struct slots *to)
 {
@@ -418,7 +419,7 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	return error;
 }
 
-/* Adds to @bitmap the pages that KVM has recorded for a slot; @written: a buffer of that size. */
+/* Adds to @bitmap the pages that KVM has recorded for a slot; @written: a buffer of @words. */
 static int take_dirty(const struct vkvm_backend *backend, uint8_t vtl, uint32_t slot,
 		      uint64_t *written, uint64_t *bitmap, size_t words)
 {

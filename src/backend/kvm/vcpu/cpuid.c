@@ -152,7 +152,7 @@ static const struct cr4_bit cr4_bits[] = {
 	{5, EDX, 6, 1},	  /* PAE */
 	{6, EDX, 7, 1},	  /* MCE */
 	{7, EDX, 13, 1},  /* PGE */
-	{8, EDX, 0, 1},	  /* PCE: RDPMC checks for counters */
+	{8, EDX, 0, 1},	  /* PCE: valid on all CPUs (FPU); RDPMC checks for counters */
 	{9, EDX, 24, 1},  /* OSFXSR */
 	{10, EDX, 25, 1}, /* OSXMMEXCPT */
 	{11, ECX, 2, 7},  /* UMIP */

@@ -16,7 +16,7 @@
 #include "core/thread.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* Limit of accesses of one instruction that is dropped */
+/* Limit of further accesses of one instruction, which are dropped */
 #define COMPLETIONS_MAX 512u
 
 /*
@@ -135,7 +135,8 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);
 	/*
-	 * A signal came outside of KVM_RUN: returns at once, as the timer may have to be set again.
+	 * A signal came outside of KVM_RUN: returns immediately, as the timer may have to be set
+	 * again.
 	 */
 	if (signal_pending)
 		run->immediate_exit = 1;
@@ -199,7 +200,7 @@ int enter_complete(struct vcpu *vcpu)
 	return 0;
 }
 
-/* Further accesses of the same instruction are dropped. */
+/* Completes the open instruction, and drops its further accesses. */
 static int finish(struct vcpu *vcpu)
 {
 	int error = 0;

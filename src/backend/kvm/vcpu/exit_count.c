@@ -72,7 +72,7 @@ void exit_count_init(struct vcpu *vcpu)
 	struct kvm_stats_header header;
 	int fd;
 
-	/* Without KVM_GET_STATS_FD (Linux 5.14) these registers are read each time. */
+	/* Without KVM_GET_STATS_FD (Linux 5.14) debug registers and XCR0 are read each time. */
 	if (!backend->can.count_exits)
 		return;
 	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
@@ -120,8 +120,9 @@ static bool is_counted_exit(uint32_t reason)
 }
 
 /*
- * The completion of an earlier instruction can end KVM_RUN without an exit of the CPU. Such a
- * return is not counted, so registers then seem changed and are read again.
+ * The completion of an earlier instruction can end KVM_RUN without an exit of the CPU. So a return
+ * after a completion is never counted; if the CPU has exited, registers seem changed and are read
+ * again.
  */
 void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {

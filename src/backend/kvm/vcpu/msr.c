@@ -50,7 +50,7 @@ static void set_bit(uint8_t *bitmap, uint32_t bit, bool value)
 	bitmap[bit / 8] = (uint8_t)(value ? bitmap[bit / 8] | mask : bitmap[bit / 8] & ~mask);
 }
 
-/* False: no range contains this MSR. */
+/* Sets whether reads and writes of an MSR exit. False: no area contains it. */
 static bool change(struct vkvm_vm *vm, uint32_t msr, bool read, bool write)
 {
 	for (unsigned int i = 0; i < MSR_AREA_COUNT; i++) {
@@ -176,6 +176,7 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 
 /*
  * Whether the CPU has the MSR: by CPUID, or by KVM's list for an MSR that no CPUID bit enumerates.
+ * True for DEBUGCTL.
  */
 static bool is_announced(const struct vkvm_backend *backend, const struct kvm_msr_list *list,
 			 unsigned int msr)
@@ -248,7 +249,7 @@ static int find(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 	int error = find_optional(backend, list);
 
 	for (uint8_t i = 0; i < VCPU_MSR_COUNT && !error; i++) {
-		/* PAT is not in the list, but every KVM has it. */
+		/* Every KVM has PAT, in the list or not. */
 		if (i < VCPU_MSR_OPTIONAL ? i != VCPU_MSR_PAT && !listed(list, number[i])
 					  : !backend->features.msr_valid[i])
 			continue;

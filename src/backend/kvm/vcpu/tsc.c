@@ -16,8 +16,9 @@ uint64_t vkvm_tsc(void *opaque)
 }
 
 /*
- * All VTLs of all VPs have one TSC, plus the offset that each VTL has set, whereas each virtual
- * machine of KVM has its own. The offset that KVM reports for the first vCPU applies to all others.
+ * All VTLs of all VPs use the partition's TSC, plus an offset that the VTL can set for the VP. In
+ * KVM each virtual machine has a separate TSC, so the offset that KVM reports for the first vCPU is
+ * set for all others.
  */
 int tsc_set_vcpu(struct vcpu *vcpu)
 {
@@ -74,8 +75,9 @@ int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 }
 
 /*
- * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR is written; each
- * virtual machine has one. Linux before 6.2 does not have the MSR, and hides nothing.
+ * With AccessTscInvariantControls KVM hides the invariant TSC until
+ * HV_X64_MSR_TSC_INVARIANT_CONTROL is written, which each virtual machine has separately. Linux
+ * before 6.2 does not have the MSR, and hides nothing.
  */
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {

@@ -49,7 +49,7 @@ static int set_up(struct vcpu *vcpu)
 	return 0;
 }
 
-/* The size of the XSAVE area that KVM uses. */
+/* The bytes of KVM's XSAVE area that the components in the VPs' CPUID need. */
 static uint32_t xsave_used(const struct vkvm_backend *backend)
 {
 	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(backend->cpuid, 0xd, 0);
@@ -89,9 +89,10 @@ static int create(struct vkvm_vp *vp, uint8_t vtl)
 	if (vcpu->fd < 0)
 		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u: %s%s", vp->index,
 				 vtl, strerror(-vcpu->fd),
-				 vcpu->fd == -EMFILE ? ": raise RLIMIT_NOFILE, of which each VP "
-						       "and VTL takes two (four in engine nested)"
-						     : "");
+				 vcpu->fd == -EMFILE
+					 ? ": raise RLIMIT_NOFILE: each VTL of each "
+					   "VP needs two files (four with engine nested)"
+					 : "");
 	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
 		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU: %s",
