@@ -50,7 +50,10 @@ static uint64_t word_at(const struct machine *machine, uint64_t gpa)
 	return word;
 }
 
-/* A segment of the BIOS area: RAM, then ROM (PAM registers of a chipset). */
+/*
+ * Makes a segment of the BIOS area RAM in odd rounds, ROM in even ones (PAM registers of a
+ * chipset).
+ */
 static void shadow(struct machine *machine, unsigned int i)
 {
 	if (i & 1)

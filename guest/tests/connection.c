@@ -2,7 +2,7 @@
 /*
  * Messages and events from any VP and VTL to the SynIC of any VP (TLFS "Inter-Partition
  * Communication"), and SINTs that the machine asserts by the Hyper-V test device at port 0x3000,
- * which also QEMU has.
+ * which QEMU has, too.
  */
 #include "tests.h"
 

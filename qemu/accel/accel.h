@@ -199,8 +199,8 @@ bool vsm_private_begin(VsmState *vsm, Error **errp);
 void vsm_private_end(VsmState *vsm);
 /* Notes that an access was refused while QEMU saves. Any thread, without locks. */
 void vsm_private_refused(VsmState *vsm);
-/* The next three functions do not need the BQL. */ uint64_t
-vsm_private_pending(VsmState *vsm);			     /* bytes */
+/* The next three functions do not need the BQL. */
+uint64_t vsm_private_pending(VsmState *vsm);		     /* bytes */
 bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all); /* true: all are sent */
 int vsm_private_receive(VsmState *vsm, QEMUFile *f);
 /* Copies received pages to guest memory. The guard must be active. */

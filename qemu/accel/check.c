@@ -21,7 +21,7 @@ struct member {
 #field, offsetof(type, field) \
 	}
 
-/* Saved members near the end of CPUX86State: their offsets also depend on all of CPUState. */
+/* Saved members of CPUX86State, which follows CPUState: their offsets depend on both. */
 static const struct member cpu_members[] = {
 	MEMBER(X86CPU, env.regs), MEMBER(X86CPU, env.eip),  MEMBER(X86CPU, env.tr),
 	MEMBER(X86CPU, env.efer), MEMBER(X86CPU, env.xcr0), MEMBER(X86CPU, env.tsc),

@@ -36,7 +36,7 @@ enum frame_kind {
 	JOB_EXITED,	 /* value: exit status */
 	JOB_KILLED,	 /* value: signal */
 	JOB_TIMED_OUT,	 /* the job was killed by REQUEST_STOP */
-	JOB_NOT_STARTED, /* value: errno of execve(2) */
+	JOB_NOT_STARTED, /* value: errno */
 	FILE_DATA,	 /* payload: bytes */
 	FILE_END,	 /* value: permission bits */
 	FILE_ERROR,	 /* value: errno */

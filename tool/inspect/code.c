@@ -173,7 +173,7 @@ static int print_code(const char *socket, const char *vp, const char *vtl, struc
 		if (have - used < LONGEST && !status)
 			have += ask_memory(socket, vp, vtl, code->address + have, bytes + have,
 					   &status);
-		/* The next page cannot be read, but the instruction may end before it. */
+		/* If the next page cannot be read, an instruction may still end before it. */
 		if (used == have)
 			return status;
 		if (i)

@@ -113,7 +113,7 @@ static enum probe_kvm_kind kind_of_kvm(const struct probe *probe)
 	const struct probe_env *env = probe->env;
 	const struct probe_host *host = &probe->host;
 
-	/* Built-in vendor modules have a folder on every processor: check both. */
+	/* Built-in vendor modules have a folder on every processor: check the processor, too. */
 	if (host->vmx && env_exists(env, "/sys/module/kvm_intel"))
 		return PROBE_KVM_VMX;
 	if (host->svm && env_exists(env, "/sys/module/kvm_amd"))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Self-tests: userfaultfd on a mapping of shared memory. A second thread makes the access; this
- * thread reads its event, delays it, and resumes it.
+ * thread reads its event, checks that the access is delayed, and permits it.
  */
 #include "abi.h"
 

@@ -124,7 +124,7 @@ static bool is_open(const struct probe_finding *finding)
 	       finding->item->need != PROBE_OPTIONAL;
 }
 
-/* Required items decide before wanted ones; of each, missing ones before unknown ones. */
+/* Required items decide before wanted ones; of each, missing ones before busy ones. */
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;
@@ -175,7 +175,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 		}
 		if (finding->status == PROBE_OK)
 			continue;
-		/* Without never_hang a guest could hang its VP, so there is no engine. */
+		/* Each test is required: without never_hang, a guest could hang its VP. */
 		if (!finding->has_value || finding->value != SELFTEST_SLOW)
 			return PROBE_ENGINE_NONE;
 		engine = PROBE_ENGINE_SLOW;

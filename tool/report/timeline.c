@@ -68,7 +68,7 @@ static void add_time(const struct timeline *timeline, struct timeline_lane *lane
 	while (ns) {
 		uint64_t part = cell - lane->in_cell;
 
-		/* Skip whole cells at once. */
+		/* Add whole cells in one step. */
 		if (!lane->in_cell && ns >= cell)
 			part = ns / cell * cell;
 		part = part < ns ? part : ns;

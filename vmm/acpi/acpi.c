@@ -91,7 +91,7 @@ static uint8_t *allocate_table(struct writer *writer, size_t size, uint64_t *gpa
 	return writer->data + at;
 }
 
-/* The header of all tables but the RSDP [5.2.6]; called last, for the checksum. */
+/* Writes the header of any table but the RSDP [5.2.6]; called last, for the checksum. */
 static void finish(uint8_t *table, const char *signature, size_t size, uint8_t revision)
 {
 	memcpy(table, signature, 4);

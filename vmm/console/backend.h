@@ -36,8 +36,8 @@ void vmm_backend_stop(struct vmm_backend *backend);
 bool vmm_backend_stopped(const struct vmm_backend *backend);
 
 /*
- * Writes all bytes, also if signals arrive; blocks while the reader is slow. If the reader has
- * closed its end, the rest is dropped.
+ * Writes all bytes, also if signals arrive; blocks while the reader is slow (a pseudo-terminal
+ * drops the rest instead). If the reader has closed its end, the rest is dropped.
  */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size);
 

@@ -13,7 +13,7 @@
 #define VMM_LINE_MAX 4096u
 /* With more output than this pending, no request is read and no event is queued. */
 #define VMM_BACKLOG_MAX (256u << 10)
-/* A client that reads nothing for this time is disconnected. */
+/* A client that does not read its output for this time is disconnected. */
 #define VMM_STUCK_SECONDS 10
 
 struct vmm_client {

@@ -95,7 +95,10 @@ void vmm_saved_say(const struct vmm_saved_lines *lines, const char *format, ...)
  */
 #define VMM_HOST_WORDS_MAX 64u
 size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX]);
-/* Returns 0, or -ENOTSUP with a line in the log that names a feature which this host lacks. */
+/*
+ * Returns 0; -ENOTSUP with a line in the log that names what this host lacks; -EILSEQ for an
+ * illegal word.
+ */
 int vmm_host_check(const struct vmm_saved_word *word, size_t count, const struct vsm_log *log);
 
 /*

@@ -38,7 +38,7 @@ _Static_assert(sizeof(struct policy) <= 4096, "the policy exceeds its page");
 /*
  * Checks a new range. LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out
  * of range; DENIED if it overlaps a range of the policy; FULL if no range can be added. A range
- * that follows the last one of the same kind extends that one.
+ * that begins where the newest range ends, and has its kind, extends it.
  */
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
 				       enum policy_kind kind);
