@@ -194,7 +194,7 @@ struct vsm_ioapic_state {
 
 /* Why a blob was refused. */
 struct vsm_ioapic_refusal {
-	const char *field; /* static string: the field's name in the format's structure */
+	const char *field; /* static string: a field of the format's structure, or "size" */
 	uint32_t pin;	   /* the pin for a field that belongs to one, else UINT32_MAX */
 };
 

@@ -349,15 +349,15 @@ enum vsm_lapic_posted vsm_lapic_post_message(struct vsm_lapic *apic,
 /*
  * A local source (performance counter, thermal sensor, CMCI; the timer and errors are internal)
  * requests its interrupt: delivered by its LVT entry, ignored if that is masked. For LINT0 and
- * LINT1: one edge. [any]
+ * LINT1: one request, whatever the level of the input. [any]
  */
 enum vsm_lapic_posted vsm_lapic_post_local(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt);
 
 /*
- * Input LINT@pin (0 or 1) changes to @level. A rising edge, or a high level for an entry that is
- * level-triggered and fixed, is delivered by the LVT entry. A level-triggered interrupt sets remote
- * IRR and is delivered again after its EOI while the line stays high (SDM 11.5.1). The caller
- * handles polarity: @level true means asserted. [any]
+ * Input LINT@pin (0 or 1) changes to @level. A rising edge is delivered by the LVT entry; also a
+ * high level if the entry is that of LINT0, level-triggered and fixed. A level-triggered interrupt
+ * sets remote IRR and is delivered again after its EOI while the line stays high (SDM 11.5.1). The
+ * caller handles polarity: @level true means asserted. [any]
  */
 enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pin, bool level);
 
@@ -632,7 +632,8 @@ int vsm_lapic_targets_next(const struct vsm_lapic_targets *targets, int after);
  * 14:8 of the destination, as a VMM may offer without interrupt remapping; the message is then WIDE
  * unless its destination is the 8-bit broadcast 255. [any]
  *
- * Returns: false if @address is not 0xfeexxxxx or the delivery mode is reserved.
+ * Returns: false if @address is not 0xfeexxxxx, the delivery mode is reserved (SIPI is, for an
+ * MSI), or the message is a level de-assert.
  */
 bool vsm_lapic_ipi_from_msi(uint64_t address, uint32_t data, bool extended,
 			    struct vsm_lapic_ipi *ipi);

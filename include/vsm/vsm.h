@@ -130,8 +130,8 @@ void vsm_partition_destroy(struct vsm_partition *partition);
 /*
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
  * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. RAM
- * reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. Connections are
- * kept.
+ * reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. The memory map,
+ * CPUID, connections and eventfds are kept.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
  * run until a reset succeeds.

@@ -243,8 +243,8 @@ enum vsm_walk_cache {
  *
  * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK,
  * for the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and TABLE_NOT_WRITABLE
- * when the access would have been made. In every other case `translated` is false and these fields
- * are 0.
+ * if all entries up to the page were read. In every other case `translated` is false and these
+ * fields are 0.
  */
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */

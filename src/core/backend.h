@@ -8,8 +8,8 @@
  *
  * Threads. Functions of `struct backend_ops` that take a VP are called by the thread that owns this
  * VP, except vp_kick, which any thread may call at any time. Functions that take the backend may be
- * called by any thread; the core serialises hold, memory_*, overlay_* and protect with its memory
- * lock.
+ * called by any thread; the core serialises hold, memory_*, overlay_*, protect and, except
+ * guard_denied, guard_* with its memory lock.
  *
  * Results are 0 or -errno. A function that fails has logged why.
  */
@@ -431,7 +431,7 @@ struct backend_ops {
 
 	/* The partition's TSC now. Each VTL of each VP adds its own offset. */
 	uint64_t (*tsc)(void *backend);
-	/* Sets the partition's TSC to @value. No VP runs. NULL: partitions cannot be restored. */
+	/* Sets the partition's TSC to @value. No VP runs. NULL: no restore, and no stop of time. */
 	int (*tsc_set)(void *backend, uint64_t value);
 	/*
 	 * RDTSC in this VTL of the VP gives tsc() + @offset from now on; 0 at first. Owner, or no

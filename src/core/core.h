@@ -115,7 +115,7 @@ struct memory {
 	 */
 	struct ram_region *former;
 	uint32_t former_count;			   /* M r */
-	bool guard_suspended;			   /* M r: the VMM's mappings have all rights */
+	bool guard_suspended;			   /* M: the VMM's mappings have all rights */
 	struct ram_span *span;			   /* M r */
 	uint32_t span_count;			   /* M r */
 	uint64_t page_count;			   /* M r: pages of all spans */
@@ -128,11 +128,11 @@ struct memory {
 	struct overlay_list overlay[CORE_VTL_MAX]; /* M v r */
 	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
 	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
-	_Atomic bool refusal_logged; /* a: a refused protection was logged at WARN */
+	_Atomic bool refusal_logged; /* a r: a refused protection was logged at WARN */
 	pthread_mutex_t turn_lock;
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
-	uint8_t turn_waiter;	  /* T r: VTL for which the next turn is reserved */
+	uint8_t turn_waiter;	  /* T: VTL for which the next turn is reserved */
 	uint64_t turn_kept_until; /* T r: TSC until which VTLs below it are refused */
 	pthread_mutex_t dma_lock;
 	struct vsm_dma_map *dma_map; /* D: list of the VMM's mappings (memory/dma_map.c) */
@@ -267,7 +267,7 @@ struct vsm_vp {
 	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
 	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
 	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];
-	_Atomic uint16_t synic_waiting; /* a r: VTLs whose synic.waiting is not 0 */
+	_Atomic uint16_t synic_waiting; /* a: VTLs whose synic.waiting is not 0 */
 	_Atomic uint16_t flush_wanted;	/* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
@@ -354,7 +354,7 @@ struct partition_vtl {
 };
 
 struct vsm_partition {
-	struct vsm_config config;	  /* c */
+	struct vsm_config config;	  /* c, except for spin_retries: vsm_vp_set_cpuid() */
 	struct vsm_log log;		  /* c */
 	const struct backend_ops *ops;	  /* c */
 	void *backend;			  /* c */
