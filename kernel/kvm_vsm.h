@@ -55,7 +55,7 @@
  * ENOSPC: more than KVM_ACCESS_MAX_BLOCKS blocks of 2 MiB would have a
  *	restricted page.
  * ENOMEM: no memory.  After any error all restrictions are unchanged.
- * EOPNOTSUPP: the capability is 0, or the VM's memory is encrypted.
+ * EOPNOTSUPP: the capability is 0, or the VM is not a KVM_X86_DEFAULT_VM.
  */
 struct kvm_access_range {
 	__u64 address;

@@ -90,7 +90,7 @@ void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 	ops->update_write_exits = vmx_update_write_exits;
 }
 
-/* Replaces handle_desc() while descriptor tables are watched. */
+/* Replaces handle_desc() while writes of any register exit. */
 int vmx_descriptor_exit(struct kvm_vcpu *vcpu)
 {
 	u32 identity = INSTRUCTION_IDENTITY(vmcs_read32(VMX_INSTRUCTION_INFO));

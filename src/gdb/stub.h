@@ -227,7 +227,7 @@ int gdb_memory_translate(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t
 			 struct vsm_walk_result *result);
 /*
  * Copies memory at a GVA of the thread, without the software breakpoints in it. Returns: the number
- * of bytes done, at least 1, or -errno.
+ * of bytes done (a write: all of them), or -errno.
  */
 int gdb_memory_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, void *data,
 		    size_t size);

@@ -30,9 +30,7 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 		     : 0;
 }
 
-/*
- * Optional features. capability_find() has logged whether VMCALL can be kept from being rewritten.
- */
+/* Optional features: it is no error if KVM lacks them. */
 static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {

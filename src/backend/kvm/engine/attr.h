@@ -8,7 +8,7 @@
 #include "kvm/vcpu/vcpu.h"
 #include "kvm_vsm.h"
 
-/* Whether KVM_RUN ended with EFAULT for a restriction that is in force. */
+/* Whether the exit reports a refused access (KVM_EXIT_MEMORY_FAULT) that is still denied. */
 bool attr_refused(struct vcpu *vcpu);
 /* Translates an exit for which attr_refused() is true. */
 void attr_exit(struct vcpu *vcpu, struct backend_run *run);

@@ -214,9 +214,7 @@ static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 	return directory;
 }
 
-/*
- * Splits the 1 GiB entries of RAM before a guest runs, so that later changes concern 2 MiB at most.
- */
+/* Splits the 1 GiB entries of new RAM, so that later changes concern 2 MiB at most. */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;

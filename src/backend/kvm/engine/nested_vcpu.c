@@ -72,8 +72,8 @@ static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 	};
 
 	/*
-	 * Without these intercepts CPUID would show SVM, and KVM would execute or refuse SVM's
-	 * instructions and VMMCALL itself.
+	 * Without these intercepts CPUID would show SVM, KVM would execute or refuse SVM's
+	 * instructions and VMMCALL itself, and reset the vCPU at a triple fault.
 	 */
 	vmcb->intercept_cr = 0;
 	vmcb->intercept_misc1 =

@@ -59,7 +59,7 @@ struct overlay_memory {
 	uint32_t pages;
 	uint8_t *host;
 	uint8_t *window[VKVM_VTL_MAX];		   /* mappings for memory slots of overlays */
-	struct overlay_place *place[VKVM_VTL_MAX]; /* E: [pages] */
+	struct overlay_place *place[VKVM_VTL_MAX]; /* E T: [pages] */
 	uint32_t slots[VKVM_VTL_MAX];		   /* T: number of places with a slot */
 };
 
@@ -85,7 +85,10 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 		    const struct gpa_range *gone, size_t gone_count);
 int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
-/* The slot that contains @gpn, or its region, or NULL. table_lock held, or called within M. */
+/*
+ * The slot that contains @gpn, or its region, or NULL. Engine lock or table_lock held, or called
+ * within M.
+ */
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn);
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
 /* Copies guest RAM; ignores rights. False: not all of it is in one slot. */
@@ -105,7 +108,7 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host);
 int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 void vkvm_overlay_destroy(struct vkvm_backend *backend);
-/* The overlay of @vtl at @gpn, or NULL. Engine lock held, or called within M. */
+/* The overlay of @vtl at @gpn, or NULL. Engine lock or table_lock held, or called within M. */
 struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
 					uint64_t gpn);
 /* Whether an overlay of @vtl is at @gpn, without RAM below. table_lock held, or called within M. */

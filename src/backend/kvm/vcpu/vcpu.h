@@ -26,7 +26,7 @@ struct vcpu_snapshot {
 	struct kvm_vcpu_events events;
 	uint64_t count; /* KVM's count of exits, if `counted` */
 	bool counted;
-	bool complete_first; /* KVM may access memory for the instruction, but has no count */
+	bool complete_first; /* to be completed before guest code runs, as there is no count of exits */
 	bool valid;
 };
 
