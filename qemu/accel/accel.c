@@ -77,6 +77,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	vsm_memory_init(vsm);
 	vsm_ioeventfd_init(vsm);
 	vsm_info_init();
+	vsm_monitor_init(vsm);
 	vsm_debug_init(vsm);
 	vsm_reset_init(vsm);
 	return vsm_guard_init(vsm) ? 0 : -EPERM;

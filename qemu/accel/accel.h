@@ -44,6 +44,8 @@ struct VsmState {
 	uint8_t max_vtl;
 	uint8_t engine; /* enum vsm_engine */
 	bool device_guard;
+	/* monitor.c */
+	MemoryRegion *all_memory; /* all of guest memory, with all rights; NULL without a guard */
 	/* cpuid.c */
 	bool missing_reported; /* features that the host lacks were reported */
 	/* memory.c */
@@ -238,6 +240,11 @@ void vsm_debug_ops_init(AccelOpsClass *ops);
 int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS);
 /* Whether GDB stops the machine at VSM_EXIT_DEBUG. Thread of the CPU, without the BQL. */
 bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit);
+
+/* monitor.c */
+void vsm_monitor_init(VsmState *vsm);
+/* Returns false with an error. */
+bool vsm_monitor_cpu_init(VsmState *vsm, CPUState *cpu, Error **errp);
 
 /* info.c */
 void vsm_info_init(void);

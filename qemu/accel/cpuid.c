@@ -329,7 +329,8 @@ static bool realize(CPUState *cs, Error **errp)
 		error_setg(errp, "vsm: the host lacks features of this CPU model");
 		return false;
 	}
-	return check_hyperv(cpu, errp) && host_cpu_realizefn(cs, errp);
+	return check_hyperv(cpu, errp) && vsm_monitor_cpu_init(vsm_state(), cs, errp) &&
+	       host_cpu_realizefn(cs, errp);
 }
 
 /* Sets offset and size of each component of an XSAVE area to those of the host. */

@@ -232,6 +232,17 @@ saved() {
 	region=$(sed -n 's/\r$//; s/^FACT region //p' before.log)
 	tell dump-guest-memory dump "$region" 4096
 	check "a dump of the stopped guest has VTL1's memory" dumped dump
+	tell info vsm
+	refused=$(sed -n 's/\r$//; s/^Accesses refused to devices: //p' monitor.log | tail -n 1)
+	tell "xp /512gx $region"
+	tell "pmemsave $region 4096 pmem"
+	tell info vsm
+	sleep 3
+	check "the monitor reads VTL1's memory" \
+		[ "$(grep -a '^[0-9a-f]*: 0x' monitor.log | grep -acv '0x0000000000000000 0x0000000000000000')" -gt 0 ]
+	check "... without an access as a device" \
+		same "$(sed -n 's/\r$//; s/^Accesses refused to devices: //p' monitor.log | tail -n 1)" "$refused"
+	check "pmemsave is refused, with the command to use" grep -q 'pmemsave is refused: .*dump-guest-memory' monitor.log
 	tell cont
 	check "the guest continues in the other QEMU" end_dma
 	check "VTL1's key is the same" same "$(fact hmac_after 1)" "$key"

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory that the monitor reads. By the mapping that devices use, each read of a page that VTL1 denies to VTL0
+ * would take a stand-in page of the guard from devices. So the address space of each CPU, which only the monitor
+ * and dumps use, reads guest memory with all rights.
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include "hw/qdev-core.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "monitor/monitor-internal.h"
+#include "qapi/qmp-registry.h"
+
+#define WHY "it would take memory from devices; use dump-guest-memory FILE BEGIN LENGTH"
+
+static MemTxResult read_all(void *opaque, hwaddr addr, uint64_t *data, unsigned size,
+			    MemTxAttrs attrs)
+{
+	*data = 0;
+	return vsm_memory_peek(vsm_partition(), addr, data, size)
+		       ? address_space_read(&address_space_memory, addr, attrs, data, size)
+		       : MEMTX_OK;
+}
+
+static MemTxResult write_all(void *opaque, hwaddr addr, uint64_t data, unsigned size,
+			     MemTxAttrs attrs)
+{
+	return vsm_memory_poke(vsm_partition(), addr, &data, size)
+		       ? address_space_write(&address_space_memory, addr, attrs, &data, size)
+		       : MEMTX_OK;
+}
+
+static const MemoryRegionOps ops = {
+	.read_with_attrs = read_all,
+	.write_with_attrs = write_all,
+	.endianness = DEVICE_LITTLE_ENDIAN,
+	.valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+	.impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
+};
+
+/* Called before the CPU gets its address space. */
+bool vsm_monitor_cpu_init(VsmState *vsm, CPUState *cpu, Error **errp)
+{
+	if (!vsm_is_guarded(vsm))
+		return true;
+	if (!vsm->all_memory) {
+		vsm->all_memory = g_new0(MemoryRegion, 1);
+		memory_region_init_io(vsm->all_memory, qdev_get_machine(), &ops, vsm,
+				      "vsm-all-memory", UINT64_MAX);
+	}
+	return object_property_set_link(OBJECT(cpu), "memory", OBJECT(vsm->all_memory), errp);
+}
+
+static void refuse(Monitor *mon, const QDict *arguments)
+{
+	monitor_printf(mon, "vsm: pmemsave is refused: " WHY "\n");
+}
+
+void vsm_monitor_init(VsmState *vsm)
+{
+	HMPCommand *command = hmp_cmds;
+
+	if (!vsm_is_guarded(vsm))
+		return;
+	while (command->name && strcmp(command->name, "pmemsave") != 0)
+		command++;
+	if (command->name)
+		command->cmd = refuse;
+	qmp_disable_command(&qmp_commands, "pmemsave", WHY);
+}
