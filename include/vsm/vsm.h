@@ -141,8 +141,9 @@ int vsm_partition_reset(struct vsm_partition *partition);
 /*
  * Stops the time of the partition, for a pause of the VMM: TSCs of all VTLs, reference time, APIC
  * and synthetic timers. While time is stopped no VP runs guest code: vsm_vp_run() only completes
- * the exit that the VMM has answered and returns VSM_EXIT_INTERRUPTED. Save, restore and reset are
- * possible; a restored partition continues from the saved time. From one thread at a time.
+ * the exit that the VMM has answered and returns, with VSM_EXIT_INTERRUPTED unless another exit is
+ * due. Save, restore and reset are possible; a restored partition continues from the saved time.
+ * From one thread at a time.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: time is stopped; -ENOTSUP: the
  * backend cannot set its TSC.
@@ -358,7 +359,7 @@ int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64
 
 /* ------------------------------------------------------------------ running a VP */
 
-/* vsm_vp_run() may be called again after each of them. */
+/* Reasons of an exit. vsm_vp_run() may be called again after each. */
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or time is stopped; never only a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */

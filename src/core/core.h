@@ -4,7 +4,7 @@
  *
  * Legend for fields: who may touch them and how long they live.
  *   c  set at creation, constant from then on
- *   r  set to its reset value with the partition (vsm_partition_reset) and at creation
+ *   r  has its reset value after creation and after vsm_partition_reset()
  *   s  saved and restored (state/save.c, state/apply.c)
  *   v  one instance per VTL
  *   o  touched only by the thread that owns the VP (vp_own)

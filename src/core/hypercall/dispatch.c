@@ -317,7 +317,7 @@ static uint16_t execute(struct hypercall *call, const struct request *request,
 
 		read_block(vp, call->vtl, request, input, bytes);
 		call->input_available = (uint16_t)layout->input;
-		/* Same layout as the input block, so that one offset serves both. */
+		/* The block of the output has the layout of that of the input. */
 		output += layout->output_at;
 	} else {
 		status = read_memory(call, request, layout);

@@ -25,7 +25,7 @@ uint16_t hc_get_partition_id(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* Returns no bits, as there is no other extended call. */
+/* Sets no capability bit: there is no other extended call. */
 uint16_t hc_ext_query_capabilities(struct hypercall *call)
 {
 	memset(call->output, 0, sizeof(uint64_t));

@@ -6,8 +6,9 @@
 #include "core/core.h"
 
 /*
- * Completes an EOI that the active VTL skipped. Called after each exit, and before another VTL
- * becomes active. Owner.
+ * Ends a permission by interrupt_offer_eoi_assist(): if the active VTL has skipped its EOI, it is
+ * done now. Called before each entry, after each exit, and before another VTL becomes active.
+ * Owner.
  */
 void interrupt_resolve_eoi(struct vsm_vp *vp);
 /*

@@ -32,7 +32,7 @@
 #define REQUESTER_HOST CORE_VTL_MAX
 
 #define NS_PER_SECOND 1000000000u
-/* Bounds a sleep, as no broadcast announces a change of the other VP's active VTL. */
+/* Bounds a sleep, as a change of the target VP's active VTL causes no broadcast. */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
 /* ---------------------------------------------------------- the list of a VP; request lock held */

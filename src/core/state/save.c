@@ -15,7 +15,7 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 
-/* Runs in one record, bytes. */
+/* Bytes of runs in one record, after which another record starts. */
 #define RUNS_SIZE (1u << 20)
 
 /* Packed structures that become the payload of a record. */
