@@ -3,7 +3,6 @@
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "hw/i386/x86.h"
-#include "hw/qdev-properties.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"

@@ -6,7 +6,6 @@
  */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "qapi/qapi-commands-control.h"
 #include "qemu/error-report.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Defines the names of QEMU 10.2, which the other files use, for QEMU 10.0. */
+/* Defines the names of QEMU 10.2, which the other files use, for the other versions. */
 #ifndef VSM_COMPAT_H
 #define VSM_COMPAT_H
 
@@ -7,6 +7,29 @@
 #include "accel/accel-cpu-target.h"
 #include "host-cpu.h"
 #include "qemu/accel.h"
+
+/* Moved in QEMU 11. */
+#if __has_include("hw/core/qdev-properties.h")
+#include "hw/core/qdev-properties.h"
+#else
+#include "hw/qdev-properties.h"
+#endif
+#if __has_include("qemu/aio.h")
+#include "qemu/aio.h"
+#else
+#include "block/aio.h"
+#endif
+#if __has_include("monitor/monitor-hmp-internal.h")
+#include "monitor/monitor-hmp-internal.h"
+#else
+#include "monitor/monitor-internal.h"
+#endif
+
+#if QEMU_VERSION_MAJOR >= 11
+#define vsm_hmp_commands() hmp_cmds_for_target(false)
+#else
+#define vsm_hmp_commands() hmp_cmds
+#endif
 
 #if QEMU_VERSION_MAJOR * 100 + QEMU_VERSION_MINOR >= 1002
 

@@ -11,7 +11,6 @@
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <sys/mman.h>
-#include "block/aio.h"
 #include "migration/migration-stats.h"
 #include "migration/misc.h"
 #include "migration/qemu-file.h"

@@ -10,7 +10,7 @@ import subprocess
 
 from vsmrig import cache
 from vsmrig.fetch import Archive
-from vsmrig.say import RigError
+from vsmrig.say import RigError, say
 
 from . import tree, which
 
@@ -63,6 +63,8 @@ def insert(source):
         _write(source / LIST, text.encode())
     except OSError as error:
         raise RigError(f'cannot write {error.filename}: {error.strerror}') from error
+    if not which.is_tested(version):
+        say(f'qemu/accel is not tested with QEMU {version}')
     return version
 
 

@@ -20,8 +20,8 @@ def upstream(version):
     return tuple(int(part or 0) for part in found.groups())
 
 
-# Versions whose source can include qemu/accel; tests build each of them.
-IN_TREE = ((10, 0), (10, 2))
+# Versions whose source can include qemu/accel. Tests build each of the first; of the second, no source was available to a test.
+IN_TREE, UNTESTED = ((10, 0), (10, 2)), ((11, 0), (11, 1))
 
 
 def is_of(version, wanted):
@@ -35,10 +35,15 @@ def is_of(version, wanted):
 def check_source(version):
     """Refuses a source of QEMU with other interfaces. X.Y.50 and above are development versions of the next release."""
     found = upstream(version)
-    if found[:2] not in IN_TREE or found[2] >= 50:
-        names = ' and '.join(f'{major}.{minor}.x' for major, minor in IN_TREE)
-        raise RigError(f'the source of QEMU {version} is not supported: qemu/accel can be a part of QEMU {names}')
+    if found[:2] not in IN_TREE + UNTESTED or found[2] >= 50:
+        *names, last = [f'{major}.{minor}.x' for major, minor in IN_TREE + UNTESTED]
+        raise RigError(f'the source of QEMU {version} is not supported: qemu/accel can be a part of QEMU {", ".join(names)} and {last}')
     return version
+
+
+def is_tested(version):
+    """Whether tests have run with a QEMU of that version that has the accelerator in it."""
+    return upstream(version)[:2] in IN_TREE
 
 
 def check(version):

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tests a QEMU of one series in the rig, built from Debian's source with the accelerator vsm in it.
+"""Tests a QEMU of one series in the rig, built from source with the accelerator vsm in it.
 
 Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 WRITER.elf32
 
-The build stays in the cache of the rig, where only what has changed is compiled again.
+The source is Debian's, or that in the folder of the environment variable VSM_QEMU_SOURCE if it has that version. The build stays
+in the cache of the rig, where only what has changed is compiled again.
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -21,12 +23,20 @@ CONFIGURE = ('--enable-werror', '--enable-vhost-kernel', '--enable-vhost-net')
 SUITES = {'cases.sh': (900, ['refusals', 'attacks_q35', 'linux_with_vtl1']), 'migrate.sh': (300, ['migrate_live'])}
 
 
+def source(series):
+    """Returns the options of qemu/build that select the source."""
+    own = pathlib.Path(os.environ.get('VSM_QEMU_SOURCE', ''), 'VERSION')
+    if own.is_file() and own.read_text(encoding='ascii').startswith(series + '.'):
+        return ['--source', own.parent]
+    return ['--for', series]
+
+
 def build(libvsm, series):
     """Builds QEMU. Returns the path of the program."""
-    done = subprocess.run([start.ROOT / 'qemu/build', '--in-tree', '--for', series, '--libvsm', libvsm, '--output',
+    done = subprocess.run([start.ROOT / 'qemu/build', '--in-tree', *source(series), '--libvsm', libvsm, '--output',
                            cache.directory() / f'qemu-in-tree-{series}', '--', *CONFIGURE], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == start.SKIPPED:
-        raise Unavailable(f'the source of QEMU {series} is not available here')
+        raise Unavailable(f'the mirrors configured here have no source of QEMU {series}, and VSM_QEMU_SOURCE names none')
     if done.returncode:
         raise RigError(f'QEMU {series} is not built: the reason is above')
     return pathlib.Path(done.stdout.strip())

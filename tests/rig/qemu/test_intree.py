@@ -39,7 +39,9 @@ class InTree(unittest.TestCase):
         return done.stderr
 
     def insert(self):
-        subprocess.run([ROOT / 'qemu/build', '--in-tree', '--insert', '--source', self.source], check=True, stdout=subprocess.DEVNULL)
+        """Returns the messages of a call that succeeds."""
+        return subprocess.run([ROOT / 'qemu/build', '--in-tree', '--insert', '--source', self.source], check=True, capture_output=True,
+                              text=True).stderr
 
     def refuse(self, *words):
         return self.build('--in-tree', '--source', self.source, *words)
@@ -65,12 +67,17 @@ class InTree(unittest.TestCase):
         self.assertEqual(self.list.read_text(), text)
 
     def test_other_versions_are_refused_and_left_as_they_are(self):
-        for version in ('9.2.4', '10.1.0', '10.2.50', '11.1.3'):
+        for version in ('9.2.4', '10.1.0', '10.2.50', '11.1.50', '11.2.0'):
             self.set_version(version)
-            self.assertIn(f'QEMU {version} is not supported: qemu/accel can be a part of QEMU 10.0.x and 10.2.x', self.refuse())
+            self.assertIn(f'QEMU {version} is not supported: qemu/accel can be a part of QEMU 10.0.x, 10.2.x, 11.0.x and 11.1.x', self.refuse())
             self.assertEqual(self.list.read_text(), LIST)
             self.assertFalse((self.source / 'target/i386/vsm').exists())
-        self.assertIn('is not supported', self.build('--in-tree', '--for', '11.1'))
+        self.assertIn('is not supported', self.build('--in-tree', '--for', '11.2'))
+
+    def test_a_version_that_no_test_has_is_named(self):
+        self.assertEqual(self.insert(), '')
+        self.set_version('11.1.3')
+        self.assertIn('not tested with QEMU 11.1.3', self.insert())
 
     def test_a_folder_that_is_no_source_of_qemu_is_refused(self):
         self.assertIn('is no source of QEMU', self.build('--in-tree', '--source', self.folder.name))
