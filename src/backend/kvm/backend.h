@@ -60,7 +60,7 @@ struct vkvm_backend {
 	bool no_selftest;	       /* c */
 	bool smm; /* c: VTL0 has System Management Mode, and its virtual machine a second address space */
 	struct capability can;		  /* c */
-	struct backend_features features; /* c */
+	struct backend_features features; /* c, except for vp_set_cpuid() before any VP runs */
 	/* c: CPUID that all vCPUs have in common, without the core's leaves and the APIC id */
 	struct kvm_cpuid2 *cpuid;
 	int64_t tsc_offset; /* the partition's TSC minus the host's; no VP runs while it changes */

@@ -29,7 +29,7 @@ struct guard {
 	 * Its holder must not access a guarded page: the access could wait for the guard's thread.
 	 */
 	pthread_mutex_t lock;
-	/* Guarded by @lock: the list with its elements, and the number of replaced pages. */
+	/* Guarded by @lock: the list with its elements, and the number of pages with a stand-in. */
 	struct guard_range *range;
 	uint32_t stand_ins;
 	void (*refused)(void *opaque, uint64_t gpa, bool write);

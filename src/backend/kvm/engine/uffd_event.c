@@ -165,7 +165,10 @@ void event_reopen_pages(struct vkvm_backend *backend)
 		open_page(engine->closed_page[--engine->closed]);
 }
 
-/* The thread runs no VP: its access cannot be reported, but it must not wait forever. */
+/*
+ * The thread runs no VP, so its access cannot be reported: closes the page, so that the access
+ * fails and does not wait forever.
+ */
 static void refuse_other_thread(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	struct engine *engine = &backend->engine;

@@ -42,7 +42,10 @@ int undo_finish(struct vcpu *vcpu, bool *more);
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* As undo_exit(), but keeps registers that the core has set since the exit. */
 int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* Applies the general registers that differ between @set and @before to those of KVM. */
+/*
+ * Marks the groups that are dirty in @set dirty again. Of the general registers, only those that
+ * differ from @before replace KVM's.
+ */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 		   const struct vcpu_state *before);
 

@@ -11,7 +11,7 @@
 #include "kvm/exit/exit.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* True: it had to wait for vkvm_release(). */
+/* Sets `inside` when the VPs are not held. True: it had to wait for vkvm_release(). */
 static bool begin(struct vkvm_vp *vp)
 {
 	struct hold *hold = &vp->backend->hold;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finds the features of the host's KVM at creation, with a log line for each one that it lacks. */
+/* Finds the features of the host's KVM at creation; logs each row of the table that it lacks. */
 #include <asm/kvm.h>
 #include <errno.h>
 #include <fcntl.h>

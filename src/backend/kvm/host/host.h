@@ -17,7 +17,7 @@ struct capability {
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
 	bool count_exits;     /* each exit that KVM counts belongs to one instruction */
-	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: absent or not to be used */
+	uint32_t write_exits; /* registers whose writes can exit, as KVM_CAP_WRITE_EXITS; 0: none */
 };
 
 /* ioctl(), restarted after a signal. Returns the result, or -errno. */

@@ -59,7 +59,7 @@ struct vcpu {
 	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
 	bool tables_known;
 	uint64_t tsc_offset; /* o: this VTL's TSC minus the partition's */
-	int count_fd;	     /* c: file with KVM's count of exits, or -1 */
+	int count_fd;	     /* o: file with KVM's count of exits, or -1 */
 	bool count_known;    /* o: `state` has debug registers and XCR0 as of `count` */
 	bool fpu_known;	     /* o: `state` has the XSAVE area as of `count` */
 	uint64_t count;	     /* o: KVM's count of exits when debug registers and XCR0 were loaded */
@@ -95,7 +95,7 @@ struct vkvm_vp {
 	uint32_t index;		      /* c */
 	struct vcpu *vcpu;	      /* c: [vtl_count] */
 	struct vcpu_state *state;     /* c: [vtl_count] */
-	struct kvm_cpuid2 *cpuid;     /* c */
+	struct kvm_cpuid2 *cpuid;     /* c, except for vp_set_cpuid() before any VP runs */
 
 	_Atomic bool inside;	     /* a: in vp_run, vp_answer or vp_load */
 	_Atomic uint32_t kicked;     /* a: 0 or 1; a futex of vkvm_vp_wait() */
@@ -211,8 +211,9 @@ void shared_fpu_invalidate(struct vkvm_vp *vp);
 
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
 /*
- * Updates only fields of @to that the core has changed since @old. KVM also distinguishes pending
- * exceptions from injected ones, and the kinds of interrupt shadow.
+ * Keeps the exception, the interrupt shadow and the pending NMIs of @to if the core has not changed
+ * them since @old: KVM also distinguishes pending exceptions from injected ones, and the kinds of
+ * interrupt shadow.
  */
 void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
 		   struct kvm_vcpu_events *to);
