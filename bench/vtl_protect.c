@@ -2,9 +2,9 @@
 /*
  * Costs of protections on a real KVM: removing a VTL's write access, and granting it again.
  *
- * The floor is the bare ioctl on as many pages, mapped in the same way, of an otherwise empty
- * process. "Scattered" includes the VTL call to VTL1, which makes two hypercalls with a full list
- * of 510 pages, none adjacent to another; its floor is two times 510 ioctls.
+ * The floor is the bare ioctl on as many pages of another mapping of the same kind. "Scattered"
+ * includes the VTL call to VTL1, which makes two hypercalls with a full list of 510 pages, none
+ * adjacent to another; its floor is two times 510 ioctls.
  */
 #include <linux/userfaultfd.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@
 #define STRIDE	  8u /* distance of scattered pages, in pages */
 
 struct state {
-	struct exits exits; /* for the guest memory on which the bare ioctls work */
+	struct exits exits; /* its guest's memory is protected by the backend's function */
 	struct world world;
 	uint64_t pages;
 	int uffd;

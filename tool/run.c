@@ -49,7 +49,9 @@ static int run(const struct command *self, int argc, char **argv)
 	vmm_log_init(&messages, "vsm run");
 	status = vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log);
 	if (status) {
-		/* All errors except -EINVAL mean that the configuration file cannot be read. */
+		/*
+		 * Errors other than -EINVAL: no memory, or the configuration file cannot be read.
+		 */
 		status = status == -EINVAL ? COMMAND_USAGE : VMM_NOT_STARTED;
 	} else {
 		log.max_level = config.log_level;

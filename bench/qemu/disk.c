@@ -159,7 +159,7 @@ bool disk_move(bool away)
 	return true;
 }
 
-/* By the vector of MSI-X. Nothing reads as ones, or as zeroes. */
+/* Checks the vector in the MSI-X table. An address without a device reads as ones or zeroes. */
 bool disk_is_at(bool away)
 {
 	const volatile uint32_t *here = (const volatile uint32_t *)(uint64_t)place(away);

@@ -20,7 +20,7 @@ bool disk_has(uint32_t page);
 /* Moves BAR 1 up by its size, or back. */
 bool disk_move(bool away);
 
-/* Whether the device answers there, and only there. */
+/* Whether the device answers at the address that @away selects, and not at the other one. */
 bool disk_is_at(bool away);
 
 #endif

@@ -24,7 +24,7 @@ void console_use_debug_port(void)
 	debug_port = true;
 }
 
-/* Buffer for text; its last byte is for the NUL. A NULL sink stands for the output port. */
+/* Buffer for text; its last byte is for the NUL. A NULL sink is the output port. */
 struct sink {
 	char *at;
 	const char *end;

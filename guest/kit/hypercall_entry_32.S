@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In a separate object file, since programs without a fixed address cannot link its 32-bit absolute
- * addresses.
+ * This code is in a separate object file, since programs without a fixed address cannot link its
+ * 32-bit absolute addresses.
  */
 	.text
 	.code64

@@ -114,7 +114,7 @@ static void live_close(struct probe_env *env, int fd)
 
 static int live_userfaultfd(struct probe_env *env)
 {
-	/* Without UFFD_USER_MODE_ONLY, since the kernel makes KVM's accesses. */
+	/* Without UFFD_USER_MODE_ONLY, since KVM accesses the memory in kernel mode. */
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	(void)env;

@@ -17,7 +17,7 @@
 #define PAGE 4096u
 #define RET  0xc3u
 
-/* An access to the page, and the restriction that denies only this access. */
+/* An access to the page, and restrictions that deny it. */
 struct attempt {
 	const char *name;
 	const struct guest_program *program;

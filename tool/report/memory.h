@@ -4,7 +4,8 @@
  * records.
  *
  * Memory is divided into at most MEMORY_GRAINS grains; a grain with any denied page counts as
- * denied. Of more than MEMORY_CHANGES changes only the final state is kept.
+ * denied, until one record covers the whole grain. Of more than MEMORY_CHANGES changes only the
+ * final state is kept.
  */
 #ifndef TOOL_REPORT_MEMORY_H
 #define TOOL_REPORT_MEMORY_H

@@ -20,7 +20,7 @@ void trace_print_records(FILE *out, struct trace_file *file, const struct trace_
 
 	fputs("       seconds   VP VTL  event            arguments\n", out);
 	trace_file_rewind(file);
-	/* Flush and stop when the reader of a pipe has gone. */
+	/* Stop when the reader of a pipe has gone. */
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		const uint64_t ns = trace_file_ns(file, record.tsc);
 

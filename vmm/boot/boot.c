@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* I/O APIC ID: VPs have APIC IDs below 2,048. Linux may keep or replace it. */
+/* The I/O APIC's ID, which is also the APIC ID of VP 240 if that exists. Linux may replace it. */
 #define IOAPIC_ID 0xf0u
 
 #define TOO_LARGE "that fit into the guest's RAM: increase it with --memory"

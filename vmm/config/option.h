@@ -12,7 +12,7 @@ struct vmm_option {
 	const char *argument; /* name of the value in the help; NULL: a switch */
 	const char *help;
 	/*
-	 * Parses a value; @value is NULL for a switch. Returns NULL, or the legal values, as in
+	 * Parses a value; @value may be NULL for a switch. Returns NULL, or the legal values, as in
 	 * "takes ...".
 	 */
 	const char *(*set)(struct vmm_config *config, const char *value);

@@ -14,7 +14,9 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 int vmm_irq_lines_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
 {
-	/* Four bytes wide, so that a wide write sets one line only. */
+	/*
+	 * Accepts writes of four bytes, since they would otherwise be split and set several lines.
+	 */
 	const struct vmm_port_range range = {
 		"interrupt lines", PORT, PORT + VMM_IRQ_LINES - 1, 4, NULL, write_port, testdev};
 

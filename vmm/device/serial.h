@@ -36,7 +36,7 @@ struct vmm_serial {
 	bool line_level;
 	uint8_t receiver[VMM_SERIAL_FIFO];
 	unsigned int received;
-	/* Ring of input for which the receiver has no room yet. */
+	/* Ring of input for which the receiver has no space yet. */
 	uint8_t queue[VMM_SERIAL_QUEUE];
 	size_t queue_first, queue_count;
 };

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* 100,000 sockets. */
+/* Bytes for about 100,000 sockets. */
 #define TABLE_MAX (16u << 20)
 
 int vmm_listen_local(uint16_t port)

@@ -45,7 +45,10 @@ struct vmm_boot_state {
 	struct vmm_descriptor_table gdtr, idtr;
 };
 
-/* 32-bit protected mode, flat segments, no paging, interrupts off. No table is in memory. */
+/*
+ * 32-bit protected mode, flat segments, no paging, interrupts off. There are no descriptor tables
+ * in memory.
+ */
 void vmm_boot_protected_mode(struct vmm_boot_state *state, uint32_t eip);
 
 /* 64-bit mode with the page tables at @cr3 and the GDT of vmm_boot_gdt at @gdt; interrupts off. */

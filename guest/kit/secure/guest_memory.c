@@ -48,7 +48,7 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 
 	if (access >= sizeof(right) / sizeof(right[0]))
 		return false;
-	/* Another VP locked the page after the access was denied, and the lock permits it. */
+	/* If another VP has locked the page after the access was denied, the lock decides. */
 	if (kind != POLICY_KINDS)
 		return guest_rights(kind) & right[access];
 	return secure_program.denied && secure_program.denied(page, access);
