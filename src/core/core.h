@@ -126,7 +126,7 @@ struct memory {
 	uint32_t overlay_page_count;		   /* c */
 	_Atomic bool *overlay_used;		   /* a r: [page] may have been written to */
 	struct overlay_list overlay[CORE_VTL_MAX]; /* M v r */
-	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
+	/* M r s: [owner][restricted], owner > restricted; NULL: it restricts nothing. */
 	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
 	_Atomic bool refusal_logged; /* a r: a refused protection was logged at WARN */
 	pthread_mutex_t turn_lock;
@@ -394,9 +394,9 @@ struct vsm_partition {
 	_Atomic bool context_logged;  /* a r: a wrong initial VP context was logged at WARN */
 	_Atomic bool tsc_invariant;   /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	pthread_mutex_t request_lock; /* work for other VPs' threads */
-	pthread_cond_t
-		request_wake; /* R: a request was added or done, or a VP has no owner any more */
-	_Atomic uint32_t requests;    /* a: callers inside vp_call */
+	/* R: a request was added or done, a waiting VP was kicked, or a VP has no owner any more */
+	pthread_cond_t request_wake;
+	_Atomic uint32_t requests;    /* a: threads in vp_call(), or waiting in vp_own() */
 	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
 	_Atomic bool reset_wanted;    /* a: the guest wrote the reset MSR */
 	_Atomic uint8_t trace_on;     /* a: TRACE_TO_RING, TRACE_TO_TAP */
@@ -448,7 +448,7 @@ void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
 
 /*
  * Returns the register file of a VTL with @groups valid. Owner. If a load fails, the VP is marked
- * broken and zeroes are read.
+ * broken and old values are read.
  */
 static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {

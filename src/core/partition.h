@@ -12,8 +12,8 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		     const void *options, struct vsm_partition **partition);
 
 /*
- * The calling thread becomes the owner of every VP: only it can change the partition until
- * partition_go(). -EBUSY: some VP is inside vsm_vp_run().
+ * The calling thread becomes the owner of every VP: no other thread can run a VP or access its
+ * registers until partition_go(). -EBUSY: some VP is inside vsm_vp_run().
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);

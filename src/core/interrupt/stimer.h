@@ -33,7 +33,7 @@ void stimer_reset(struct vsm_vp *vp, uint8_t vtl);
 /* MSRs STIMER0_CONFIG to STIMER3_COUNT. False: #GP. Owner. */
 bool stimer_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool stimer_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
-/* Expires timers that are due. Owner. */
+/* Expires timers that are due at reference time @now. Owner. */
 void stimer_expire(struct vsm_vp *vp, uint8_t vtl, uint64_t now);
 /* Reference time of the next expiry of this VTL's timers, UINT64_MAX: none. Owner. */
 uint64_t stimer_next(const struct vsm_vp *vp, uint8_t vtl);

@@ -13,7 +13,7 @@ void dirty_destroy(struct vsm_partition *partition);
 
 /*
  * Records a write by the library to the page of @gpa. Called after the write, so that a thread that
- * takes the bit reads the new data.
+ * takes the bit reads the new data. Memory lock held for reading.
  */
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*

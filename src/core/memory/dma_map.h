@@ -37,7 +37,7 @@ void dma_map_destroy(struct vsm_partition *partition);
  */
 int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_range range,
 		   uint8_t access);
-/* Revokes all mappings of every VTL: at a reset and a restore. */
+/* Revokes all mappings of every VTL: at a reset and a restore. Memory lock held for writing. */
 int dma_map_revoke_all(struct vsm_partition *partition);
 
 /* Records every page as written, if the device can write. Memory lock held. */

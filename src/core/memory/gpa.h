@@ -93,7 +93,10 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,
 				   struct gva_walk *out);
 
-/* Translates with the rights of the host: no right is checked, and no A/D bit is set. */
+/*
+ * Translates with the rights of the host: no right is checked, and no A/D bit is set. Only the
+ * owner of @vp.
+ */
 void gva_translate_as_host(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 			   struct vsm_walk_result *result);
 

@@ -22,8 +22,8 @@ uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, u
 /* The rights of @vtl to page @gpn, by all owners. Memory lock held for reading. */
 uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * Number of pages from @gpn on, at most @limit, with the same rights for @vtl in the maps of all
- * owners. They are in one region. Memory lock held for reading.
+ * Number of pages from @gpn on, at most @limit, in one region and with the same rights for @vtl in
+ * the maps of all owners. @gpn has RAM. Memory lock held for reading.
  */
 uint64_t protect_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		     uint64_t limit);
@@ -80,7 +80,10 @@ int protect_grow(struct vsm_partition *partition);
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* Sets the rights of the VMM's mappings of memory in the range. Memory lock held for writing. */
+/*
+ * Sets the rights of the VMM's mappings of the range, which has no hole. Memory lock held for
+ * writing.
+ */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* Sets the rights of the VMM's mappings of restricted memory that left the map. */
 int protect_former_guards(struct vsm_partition *partition);

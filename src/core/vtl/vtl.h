@@ -27,7 +27,7 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 
-/* Enters a higher VTL (interrupt or intercept): the lower one's RIP stays. Owner of @vp. */
+/* Enters a higher VTL; RIP of the lower one is already set. Owner of @vp. */
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
 /* Moves shared state from the register file of the active VTL to that of @to. vp/shared.c */
@@ -58,7 +58,7 @@ static inline uint64_t vtl_config_at_reset(void)
 /* HvRegisterVsmPartitionConfig. HV_STATUS. */
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
 			uint64_t value);
-/* HvRegisterVsmVpStatus, VsmPartitionStatus, VsmCapabilities as @vtl sees them. */
+/* HvRegisterVsmVpStatus with @vtl as the active one; VsmPartitionStatus; VsmCapabilities. */
 uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
 uint64_t vtl_partition_status(const struct vsm_partition *partition);
 uint64_t vtl_capabilities(const struct vsm_partition *partition);
