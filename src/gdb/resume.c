@@ -110,7 +110,10 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 
 /* ------------------------------------------------------------------ stop replies */
 
-/* Whether a stop happens again when the VP runs. Such a stop need not be kept. */
+/*
+ * Whether a stop happens again when the VP runs, or is only the end of a step. Such a stop need not
+ * be kept.
+ */
 static bool repeats(enum gdb_stop_kind kind)
 {
 	return kind == GDB_STOP_BREAKPOINT || kind == GDB_STOP_HARDWARE || kind == GDB_STOP_STEP;
@@ -125,7 +128,7 @@ static bool any_running(const struct vsm_gdb *gdb)
 	return false;
 }
 
-/* Takes the first stop. Others are kept, unless they happen again. Lock held. */
+/* Takes the first stop. Of the others, drops those for which repeats() is true. Lock held. */
 static bool take_first(struct vsm_gdb *gdb)
 {
 	bool taken = false;
