@@ -376,7 +376,7 @@ enum vsm_exit_reason {
 struct vsm_exit {
 	enum vsm_exit_reason reason;
 	uint8_t vtl; /* the active VTL */
-	bool smm;    /* VTL0 is in System Management Mode */
+	bool smm;    /* the active VTL is VTL0, in System Management Mode */
 	union {
 		struct {
 			uint8_t *data; /* size * count bytes */

@@ -133,7 +133,7 @@ struct memory {
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 	uint8_t turn_waiter;	  /* T: VTL for which the next turn is reserved */
-	uint64_t turn_kept_until; /* T r: TSC until which VTLs below it are refused */
+	uint64_t turn_kept_until; /* T r: TSC until which VTLs below turn_waiter are refused */
 	pthread_mutex_t dma_lock;
 	struct vsm_dma_map *dma_map; /* D: list of the VMM's mappings (memory/dma_map.c) */
 	uint32_t dma_count;	     /* D */
@@ -332,7 +332,7 @@ struct vsm_vp {
 
 	struct backend_run run;		 /* o: request to and result of the backend */
 	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
-	uint64_t runtime_since;		 /* o: with runtime_runs: TSC up to which it counts */
+	uint64_t runtime_since;		 /* o: with runtime_runs: TSC up to which runtime counts */
 	bool runtime_runs;		 /* o */
 	struct mtrr mtrr;		 /* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */

@@ -184,10 +184,7 @@ static bool tables(const struct state *state)
 	       regs_fits_cpu(state->features, state->cpu->idtr.base);
 }
 
-/*
- * ------------------------------------------------------------------ debug registers, XSAVE, MSRs,
- * events
- */
+/* ------------------------------------------------ debug registers, XSAVE, MSRs, events */
 
 static bool debug(const struct state *state)
 {
