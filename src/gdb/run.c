@@ -153,7 +153,10 @@ static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *st
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* If the INT3 was the original instruction at @gpa, over which the VTL steps: ends that step. */
+/*
+ * Whether the INT3 was the original instruction at @gpa, over which the VTL steps. If so, ends the
+ * step.
+ */
 static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
 	bool passing, wanted;

@@ -29,7 +29,7 @@ enum guest_outcome guest_rdmsr(struct vsm_vp *vp, uint32_t msr, uint64_t *value)
 enum guest_outcome guest_wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value);
 enum guest_outcome guest_halt(struct vsm_vp *vp);
 enum guest_outcome guest_nop(struct vsm_vp *vp);
-/* Runs the VP without a new action. */
+/* Runs the VP without a new action. Returns GUEST_DONE or GUEST_EXIT. */
 enum guest_outcome guest_run(struct vsm_vp *vp);
 
 /* A hypercall of a 64-bit caller: RCX, RDX, R8 as given; *result is RAX. */

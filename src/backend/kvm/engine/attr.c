@@ -3,7 +3,7 @@
  * The engine of the optional kernel part: KVM restricts reads, writes and execution by guest page,
  * for each virtual machine and so for each VTL. The windows of VTLs differ only in overlays.
  *
- * A restriction is in force on every VP when its ioctl returns. Each call makes every running VP
+ * A restriction is in force on every VP when its ioctl returns. A call may make every running VP
  * leave the guest once, so scattered pages go into one call.
  */
 #include "kvm/engine/attr.h"

@@ -2,7 +2,7 @@
 /*
  * Enforcement of page protections: a table of functions, and the engines that implement it.
  *
- *	uffd	userfaultfd on the window of the restricted VTL; any kernel
+ *	uffd	userfaultfd on the window of the restricted VTL; stock kernels
  *	nested	KVM's nested SVM, driven by user space; stock kernels on AMD CPUs
  *	attr	access restrictions by KVM, with the optional kernel part
  *
