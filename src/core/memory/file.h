@@ -55,8 +55,8 @@ bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
 /* Zeroes the pages that are set in `written`. The partition is stopped. 0 or -errno, logged. */
 int ram_files_zero(struct vsm_partition *partition);
 /*
- * Releases the files that no region uses. @keep: except those with pages set in `written`, which a
- * reset must zero. Memory lock held for writing.
+ * Releases the files that no region, present or former, uses. @keep: except those with pages set in
+ * `written`, which a reset must zero. Memory lock held for writing.
  */
 void ram_files_sweep(struct vsm_partition *partition, bool keep);
 void ram_files_destroy(struct vsm_partition *partition);

@@ -225,7 +225,8 @@ static bool has_secrets(const struct vsm_partition *partition)
 }
 
 /*
- * Calls @note for the pages of @ranges in @list that are not readonly: the next reset zeroes them.
+ * Calls @note for the pages of @ranges in @list that are not readonly: @note sets or clears whether
+ * the next reset zeroes them.
  */
 static void note_pages(const struct region_list *list, const struct range_list *ranges,
 		       void (*note)(struct ram_file *file, uint64_t page, uint64_t pages))

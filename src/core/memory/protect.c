@@ -598,7 +598,10 @@ static int show_page(struct protect_batch *batch, uint64_t gpn)
 	return overlay_show(batch->partition, batch->vtl, gpn);
 }
 
-/* Updates the pages in the backend whose effective access changed. */
+/*
+ * Updates the pages in the backend whose effective access may have changed, then the guards of
+ * former regions, and overlays.
+ */
 static int update_change(const struct change *change, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = change->partition, .vtl = vtl};

@@ -336,7 +336,9 @@ static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_r
 	enqueue(vp, request);
 	if (self)
 		atomic_store(&self->waits_for_request, true);
-	/* The owner may be waiting for another VP; a kick does not end that wait. */
+	/*
+	 * The owner may be waiting for another VP; the backend's vp_kick() does not end that wait.
+	 */
 	pthread_cond_broadcast(&partition->request_wake);
 	done = wait_until_done(self, vp, request, deadline);
 	if (self)

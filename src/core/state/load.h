@@ -40,7 +40,7 @@ struct image_record {
 };
 
 struct state_image {
-	/* The expected properties. */
+	/* Properties of the partition that the state must fit. */
 	const struct vsm_log *log;
 	const struct memory *memory;
 	uint32_t vp_count;
