@@ -23,8 +23,9 @@ static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 #define RETRY_HZ 1000u
 
 /*
- * Posts directly to the slot of SINT0. If the slot is busy, SINT0 is closed or @vtl is not enabled
- * on the VP, the instruction, which had no effect, is retried later and intercepted again.
+ * Posts directly to the slot of SINT0. If the slot is busy, SINT0 is masked, its SynIC or SIM page
+ * is off, or @vtl is not enabled on the VP, the instruction, which had no effect, is retried later
+ * and intercepted again.
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * GUEST_OS_ID, HYPERCALL, REFERENCE_TSC and VP_ASSIST_PAGE (TLFS "Reporting the Guest OS Identity",
- * "Reference TSC Page", "VP Assist Page"). HYPERCALL and REFERENCE_TSC belong to the partition, one
- * instance for each VTL; VP_ASSIST_PAGE to VP and VTL.
+ * "Reference TSC Page", "VP Assist Page"). The first three belong to the partition, one instance
+ * for each VTL; VP_ASSIST_PAGE to VP and VTL.
  */
 #include <string.h>
 
