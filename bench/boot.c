@@ -5,7 +5,8 @@
  * and processors.
  *
  * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its
- * own loader and libraries. A round that times out is ignored; the number of the others is printed.
+ * own loader and libraries. A round that times out has no time; the number of
+ * the others is printed. After such a round of `vsm run` the exit status is 1.
  */
 #include <errno.h>
 #include <poll.h>

@@ -40,8 +40,8 @@ uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
 
 /*
  * Makes a memory-based hypercall: copies @size bytes of @input to the VP's input page, and
- * @out_size bytes of its output page to @output. Repeats until all reps are done. Returns the
- * hypercall result value.
+ * @out_size bytes of its output page to @output. Repeats until all reps are done, or a call fails
+ * or makes no progress. Returns the last hypercall result value.
  */
 uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
 			  uint32_t out_size);

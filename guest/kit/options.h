@@ -11,7 +11,7 @@
  */
 bool options_init(uint32_t magic, uint64_t information);
 
-/* End of the RAM that starts at 1 MiB. */
+/* End of the RAM that starts at 1 MiB, at most 3 GiB; 32 MiB if the loader reports none. */
 extern uint64_t options_memory_end;
 
 /*

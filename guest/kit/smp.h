@@ -22,8 +22,9 @@ void smp_start(void);
 void smp_idle(void);
 
 /*
- * Run @work on VP @vp in VTL0; call them in VTL0. smp_begin() does not wait, smp_end() waits until
- * @work returns; one function per VP at a time. smp_run() does both, also for the calling VP.
+ * Run @work on VP @vp in VTL0; call them in VTL0. smp_begin() waits only for an earlier function of
+ * that VP, smp_end() until @work returns, for up to a minute. smp_run() does both, also for the
+ * calling VP.
  */
 typedef void smp_work(void *argument);
 void smp_begin(uint32_t vp, smp_work *work, void *argument);
@@ -31,7 +32,7 @@ void smp_end(uint32_t vp);
 bool smp_busy(uint32_t vp);
 void smp_run(uint32_t vp, smp_work *work, void *argument);
 
-/* Runs @work on all VPs at the same time; returns when all are done. */
+/* Runs @work on all VPs at the same time; returns when all are done. Call it on VP 0. */
 void smp_run_all(smp_work *work, void *argument);
 #endif
 

@@ -42,7 +42,7 @@ class Source:
 
 
 def parse_one_line(text):
-    """Sources of a file in the format of sources.list."""
+    """Sources of binary packages in a file in the format of sources.list."""
     for line in text.splitlines():
         match = re.match(r'\s*deb\s+(?:\[([^]]*)\]\s*)?([^#]*)', line)
         if not match:
@@ -59,7 +59,7 @@ def parse_one_line(text):
 
 
 def parse_deb822(text):
-    """Sources of a file in the format of *.sources."""
+    """Enabled sources of binary packages in a file in the format of *.sources."""
     text = re.sub(r'^#.*\n?', '', text, flags=re.MULTILINE)
     for stanza in re.split(r'\n[ \t]*\n', text):
         fields = {}
@@ -75,7 +75,7 @@ def parse_deb822(text):
 
 
 def configured():
-    """Every apt source of this host."""
+    """Every apt source of this host for binary packages."""
     try:
         shell = subprocess.run(
             ['apt-config', 'shell', 'LIST', 'Dir::Etc::sourcelist/f', 'PARTS', 'Dir::Etc::sourceparts/d'],
@@ -114,7 +114,7 @@ def codename():
 
 
 def of_release(sources, name):
-    """The sources that belong to the release, or to the alias under which the host names it."""
+    """The sources with component main, except CDs, that name the release or any alias."""
     bases = (name,) + ALIASES
     for source in sources:
         base = re.sub(r'(-updates|-security|-backports|/updates)$', '', source.suite)
@@ -123,7 +123,7 @@ def of_release(sources, name):
 
 
 def for_release(sources, own, name):
-    """The sources of the release `own`, changed to the release `name` on the same mirrors."""
+    """The sources of the release `own` or of an alias, except backports, changed to `name` on the same mirrors."""
     for source in sources:
         base, dash, rest = source.suite.partition('-')
         if rest != 'backports' and (base == own or base in ALIASES):
@@ -131,7 +131,7 @@ def for_release(sources, own, name):
 
 
 def backports(sources, name):
-    """The backports of the release: those configured, or on each mirror that carries its updates."""
+    """The backports of the release: those configured; else on each mirror with its updates; else on each mirror."""
     wanted = name + '-backports'
     there = [source for source in sources if source.suite == wanted]
     if there:

@@ -36,7 +36,8 @@ static char *absolute_path(const char *path)
 
 /*
  * Whether each folder of @path is private: in a folder that others may write, such as /tmp, they
- * can replace the next one. Paths with symbolic links lead through other folders, and are refused.
+ * can create or replace the next one. Paths with symbolic links lead through other folders, and are
+ * refused.
  */
 static bool belongs_to(const char *path, uid_t user)
 {

@@ -159,7 +159,7 @@ static bool wait_for(const struct vmm_backend *backend, int fd, short events, in
 
 /*
  * If the reader is slow, the wait is in poll(), which vmm_backend_stop() ends. A pseudo-terminal
- * without a reader does not block.
+ * drops output instead of waiting.
  */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size)
 {

@@ -157,7 +157,7 @@ static bool is_zero(const uint8_t *page)
 	return !memcmp(page, zero, VMM_PAGE);
 }
 
-/* Writes those of the resident pages that are not zero. */
+/* Writes the pages of @data that are not zero. */
 static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, uint64_t size)
 {
 	for (uint64_t at = 0; at < size;) {

@@ -98,7 +98,7 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	return true;
 }
 
-/* Permits VTL0 to read the log. Execution is denied if the hypervisor can deny it without reads. */
+/* Permits VTL0 to read the log. Denies execution if the hypervisor can deny it and permit reads. */
 static bool open_log(uint64_t from, uint64_t to)
 {
 	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
