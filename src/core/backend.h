@@ -173,6 +173,16 @@ struct backend_guard {
 	uint64_t page; /* first page in the file */
 };
 
+/* Writes by VTL0 that signal an eventfd instead of an exit. */
+struct backend_doorbell {
+	bool port;	  /* the address is a port, else a GPA without memory */
+	bool match;	  /* only writes of `data` */
+	uint32_t length;  /* of the write, bytes; 0: any */
+	uint64_t address; /* of its first byte */
+	uint64_t data;
+	int fd;
+};
+
 /* ------------------------------------------------------------------ running */
 
 enum backend_exit {
@@ -409,6 +419,14 @@ struct backend_ops {
 	 * protect(). In force when it returns.
 	 */
 	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
+
+	/*
+	 * Starts or stops (@on) signalling an eventfd on writes of VTL0. In force on return; any VP
+	 * may be running. -ENOTSUP: these writes have to exit. Stopping does not fail. The core
+	 * keeps doorbells apart from memory, overlays, intercepted ports and each other. NULL: all
+	 * writes exit.
+	 */
+	int (*doorbell)(void *backend, const struct backend_doorbell *doorbell, bool on);
 
 	/* Makes accesses to an MSR by @vtl exit (or not). Any VP may be running. */
 	int (*msr_intercept)(void *backend, uint8_t vtl, uint32_t msr, bool read, bool write);

@@ -378,9 +378,10 @@ struct vsm_partition {
 	struct vsm_connection *connection; /* C */
 	uint32_t connection_count;	   /* C */
 	pthread_rwlock_t eventfd_lock;
-	struct vsm_ioeventfd *ioeventfd;	       /* F: sorted by address */
+	struct ioeventfd *ioeventfd;		       /* F: sorted by address */
 	uint32_t ioeventfd_count;		       /* F */
-	_Atomic bool has_ioeventfds;		       /* a: ioeventfd_count is not 0 */
+	_Atomic uint32_t ioeventfd_entries;	       /* a: ioeventfd_count */
+	_Atomic uint32_t ioeventfd_exits;	       /* a: those whose writes by VTL0 exit */
 	struct irqfds *irqfds;			       /* P: interrupt/irqfd.c, NULL: none */
 	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: finds the targets of a destination */
 	/* Time is stopped at stopped_tsc; both are written while all VPs are owned. */

@@ -297,6 +297,11 @@ static int host_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 	return vkvm_ops.overlay_unmap(((struct host *)opaque)->kvm, vtl, gpn);
 }
 
+static int host_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on)
+{
+	return vkvm_ops.doorbell(((struct host *)opaque)->kvm, doorbell, on);
+}
+
 static int host_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
 	return vkvm_ops.msr_intercept(((struct host *)opaque)->kvm, vtl, msr, read, write);
@@ -469,6 +474,7 @@ const struct backend_ops sim_ops = {
 	.overlay_memory = host_overlay_memory,
 	.overlay_map = host_overlay_map,
 	.overlay_unmap = host_overlay_unmap,
+	.doorbell = host_doorbell,
 	.msr_intercept = host_msr_intercept,
 	.vp_cr_intercept = host_vp_cr_intercept,
 	.vp_debug = host_vp_debug,

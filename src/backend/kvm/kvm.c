@@ -162,6 +162,7 @@ const struct backend_ops vkvm_ops = {
 	.overlay_memory = vkvm_overlay_memory,
 	.overlay_map = vkvm_overlay_map,
 	.overlay_unmap = vkvm_overlay_unmap,
+	.doorbell = vkvm_doorbell,
 	.msr_intercept = vkvm_msr_intercept,
 	.vp_cr_intercept = vkvm_vp_cr_intercept,
 	.vp_debug = vkvm_vp_debug,

@@ -42,6 +42,7 @@ static int sim_create(const struct backend_config *config, void **backend,
 	sim->vtl_count = config->vtl_count;
 	sim->vp_count = config->vp_count;
 	pthread_rwlock_init(&sim->lock, NULL);
+	pthread_mutex_init(&sim->doorbell_lock, NULL);
 	*features = (struct backend_features){
 		.protect = GPA_ALL & ~options->undeniable,
 		.mbec = !options->no_mbec,
@@ -76,6 +77,7 @@ static void sim_destroy(void *opaque)
 
 	sim_memory_destroy(sim);
 	pthread_rwlock_destroy(&sim->lock);
+	pthread_mutex_destroy(&sim->doorbell_lock);
 	free(sim);
 }
 
@@ -328,6 +330,7 @@ const struct backend_ops sim_ops = {
 	.overlay_memory = sim_overlay_memory,
 	.overlay_map = sim_overlay_map,
 	.overlay_unmap = sim_overlay_unmap,
+	.doorbell = sim_doorbell,
 	.msr_intercept = sim_msr_intercept,
 	.vp_cr_intercept = sim_vp_cr_intercept,
 	.vp_debug = sim_vp_debug,

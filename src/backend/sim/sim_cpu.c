@@ -164,6 +164,7 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	struct vsm_walk_result result;
 	uint8_t access = action->kind == SIM_WRITE ? GPA_WRITE : GPA_READ;
 	uint8_t *host = NULL;
+	enum sim_page page;
 
 	if (translate(vp, vtl, action, &walk, &result) != VSM_WALK_OK) {
 		if (walk.denied)
@@ -181,7 +182,14 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	/* An action does not cross a page. */
 	if (result.gpa % CORE_PAGE_SIZE + action->size > CORE_PAGE_SIZE)
 		action->size = (uint8_t)(CORE_PAGE_SIZE - result.gpa % CORE_PAGE_SIZE);
-	switch (sim_page(vp->backend, vtl, smm, result.gpa, access, &host)) {
+	page = sim_page(vp->backend, vtl, smm, result.gpa, access, &host);
+	/* Like KVM's emulator, which treats a denied store as MMIO. */
+	if (page != SIM_PAGE_OK && vtl == 0 && action->kind == SIM_WRITE &&
+	    sim_doorbell_rings(vp->backend, false, result.gpa, action->value, action->size)) {
+		finish(vp, vtl);
+		return;
+	}
+	switch (page) {
 	case SIM_PAGE_DENIED:
 		memory_exit(run, result.gpa, access, action->address, false);
 		return;
@@ -426,6 +434,12 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 		break;
 	case SIM_IN:
 	case SIM_OUT:
+		if (run->vtl == 0 && action->kind == SIM_OUT &&
+		    sim_doorbell_rings(vp->backend, true, action->address, action->value,
+				       action->size)) {
+			finish(vp, vtl);
+			break;
+		}
 		run->exit = BACKEND_EXIT_IO;
 		run->length = SIM_INSTRUCTION_LENGTH;
 		run->io.port = (uint16_t)action->address;

@@ -35,6 +35,9 @@ struct sim_msr_intercept {
 	bool write;
 };
 
+/* Doorbells at a time; more are refused. */
+#define SIM_DOORBELLS 8u
+
 struct sim_backend {
 	const struct vsm_log *log;
 	struct sim_options options;
@@ -47,6 +50,10 @@ struct sim_backend {
 		_Atomic uint32_t countdown; /* calls until one fails; 0: none fails */
 		int error;
 	} fail[SIM_CALL_COUNT];
+
+	pthread_mutex_t doorbell_lock;
+	struct backend_doorbell doorbell[SIM_DOORBELLS]; /* guarded by doorbell_lock */
+	uint32_t doorbell_count;			 /* guarded by doorbell_lock */
 
 	/*
 	 * Guards all fields below. Accesses of VPs hold it shared; changes and hold() exclusively.
@@ -105,6 +112,12 @@ int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *b
  */
 void sim_note_written(struct sim_backend *sim, uint64_t gpa);
 void sim_memory_destroy(struct sim_backend *sim);
+
+/* sim_doorbell.c */
+int sim_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on);
+/* Whether a write of VTL0 signals an eventfd instead of an exit. */
+bool sim_doorbell_rings(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
+			uint8_t size);
 
 /* sim_debug.c */
 int sim_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);

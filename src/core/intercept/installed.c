@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/intercept/intercept.h"
+#include "core/memory/doorbell.h"
 
 #define PORT_COUNT 65536u
 #define PORT_WORDS (PORT_COUNT / 64u)
@@ -273,6 +274,8 @@ static uint16_t install(struct vsm_partition *partition, uint8_t vtl, uint32_t t
 	atomic_fetch_or(&partition->intercept_vtls, vtl_bit(vtl));
 	if (type != HV_INTERCEPT_TYPE_X64_IO_PORT && type != HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE)
 		return set_msr(partition, vtl, (uint32_t)parameter, mask);
+	if (mask & HV_INTERCEPT_ACCESS_MASK_WRITE)
+		doorbell_leave_ports(partition, (uint16_t)first, (uint16_t)last);
 	set_ports(*map, first, last, mask);
 	return HV_STATUS_SUCCESS;
 }
@@ -315,15 +318,11 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 
 /* ------------------------------------------------------------------ interceptors of an access */
 
-uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, uint16_t port,
-			      uint8_t size, bool write)
+uint8_t intercept_io_owner_locked(const struct vsm_partition *partition, uint16_t owners,
+				  uint16_t port, uint8_t size, bool write)
 {
 	uint8_t found = 0;
 
-	owners &= atomic_load(&partition->intercept_vtls);
-	if (!owners)
-		return 0;
-	pthread_mutex_lock(&partition->lock);
 	for (unsigned int owner = 1; owner < partition->vtl_count && !found; owner++) {
 		const struct intercept_map *map = partition->vtl[owner].intercept;
 
@@ -336,6 +335,19 @@ uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, 
 				found = (uint8_t)owner;
 		}
 	}
+	return found;
+}
+
+uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, uint16_t port,
+			      uint8_t size, bool write)
+{
+	uint8_t found;
+
+	owners &= atomic_load(&partition->intercept_vtls);
+	if (!owners)
+		return 0;
+	pthread_mutex_lock(&partition->lock);
+	found = intercept_io_owner_locked(partition, owners, port, size, write);
 	pthread_mutex_unlock(&partition->lock);
 	return found;
 }

@@ -29,6 +29,9 @@ const struct cr_intercept *cr_intercept_of_msr(uint32_t msr, bool write);
  */
 uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, uint16_t port,
 			      uint8_t size, bool write);
+/* The same, with partition->lock held. */
+uint8_t intercept_io_owner_locked(const struct vsm_partition *partition, uint16_t owners,
+				  uint16_t port, uint8_t size, bool write);
 uint8_t intercept_msr_owner_of(struct vsm_partition *partition, uint16_t owners, uint32_t msr,
 			       bool write);
 

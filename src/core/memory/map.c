@@ -7,6 +7,7 @@
 
 #include "core/memory/dirty.h"
 #include "core/memory/dma_map.h"
+#include "core/memory/doorbell.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/guard.h"
@@ -146,6 +147,9 @@ static int perform(struct transition *change)
 		error = each(partition, &change->gone, overlay_hide_range);
 	if (!error)
 		error = each(partition, &change->came, overlay_hide_range);
+	for (size_t i = 0; i < change->came.count; i++)
+		doorbell_leave_pages(partition, change->came.range[i].gpn,
+				     change->came.range[i].pages);
 	if (!error)
 		error = backend_set(partition, &change->new, &change->gone);
 	if (!error) {

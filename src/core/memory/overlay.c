@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory/dma_map.h"
+#include "core/memory/doorbell.h"
 #include "core/memory/gpa.h"
 #include "core/memory/protect.h"
 #include "core/trace/trace.h"
@@ -207,6 +208,8 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	error = view.overlay && !was ? dma_map_revoke(partition, vtl, page, 0) : 0;
 	if (error)
 		return error;
+	if (view.overlay && !was && vtl == 0)
+		doorbell_leave_pages(partition, gpn, 1);
 	error = view.overlay ? ops->overlay_map(partition->backend, vtl, gpn, view.overlay->page,
 						view.access)
 			     : ops->overlay_unmap(partition->backend, vtl, gpn);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest writes that signal an eventfd instead of exiting to the VMM. KVM_IOEVENTFD is not used: it
- * would also signal for a port that a higher VTL intercepts, and for a denied store that KVM's
- * emulator treats as MMIO.
+ * Guest writes that signal an eventfd instead of exiting to the VMM: by the backend where it can
+ * (memory/doorbell.h), else in the exit.
  */
 #include "core/run/ioeventfd.h"
 
@@ -15,30 +14,20 @@
 #include <vsm/eventfd.h>
 
 #include "array.h"
+#include "core/intercept/installed.h"
 #include "core/interrupt/irqfd.h"
+#include "core/memory/doorbell.h"
+#include "core/memory/gpa.h"
+#include "core/memory/overlay.h"
+#include "core/vp/vp.h"
 
 #define IOEVENTFD_MAX 1024u
+#define PAGE_SHIFT    12u
 
 static bool is_same(const struct vsm_ioeventfd *a, const struct vsm_ioeventfd *b)
 {
 	return a->address == b->address && a->length == b->length && a->flags == b->flags &&
 	       (!(a->flags & VSM_IOEVENTFD_MATCH) || a->data == b->data);
-}
-
-/* Index of the first entry at @address or above. Eventfd lock held. */
-static uint32_t lower_bound(const struct vsm_partition *partition, uint64_t address)
-{
-	uint32_t low = 0, high = partition->ioeventfd_count;
-
-	while (low < high) {
-		const uint32_t middle = low + (high - low) / 2;
-
-		if (partition->ioeventfd[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 static bool matches(const struct vsm_ioeventfd *entry, bool port, uint64_t value, uint8_t size)
@@ -48,24 +37,28 @@ static bool matches(const struct vsm_ioeventfd *entry, bool port, uint64_t value
 	       (!(entry->flags & VSM_IOEVENTFD_MATCH) || entry->data == value);
 }
 
-bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t address,
+bool ioeventfd_signal(struct vsm_partition *partition, uint8_t vtl, bool port, uint64_t address,
 		      const uint8_t *data, uint8_t size)
 {
+	const _Atomic uint32_t *entries =
+		vtl ? &partition->ioeventfd_entries : &partition->ioeventfd_exits;
 	const uint64_t one = 1;
 	uint64_t value = 0;
 	bool found = false;
 
-	if (!atomic_load(&partition->has_ioeventfds) || size > sizeof(value))
+	if (!atomic_load(entries) || size > sizeof(value))
 		return false;
 	memcpy(&value, data, size);
 	pthread_rwlock_rdlock(&partition->eventfd_lock);
-	for (uint32_t i = lower_bound(partition, address);
-	     i < partition->ioeventfd_count && partition->ioeventfd[i].address == address; i++) {
-		if (!matches(&partition->ioeventfd[i], port, value, size))
+	for (uint32_t i = doorbell_lower_bound(partition, address);
+	     i < partition->ioeventfd_count && partition->ioeventfd[i].wanted.address == address;
+	     i++) {
+		const struct vsm_ioeventfd *entry = &partition->ioeventfd[i].wanted;
+
+		if (!matches(entry, port, value, size))
 			continue;
 		/* EAGAIN: the counter is full, so the eventfd is already signalled. */
-		found = write(partition->ioeventfd[i].fd, &one, sizeof(one)) == sizeof(one) ||
-			errno == EAGAIN;
+		found = write(entry->fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN;
 		break;
 	}
 	pthread_rwlock_unlock(&partition->eventfd_lock);
@@ -99,6 +92,50 @@ static const char *fault_of(const struct vsm_ioeventfd *wanted)
 	return NULL;
 }
 
+/* Whether one write can be that of both. */
+static bool may_coincide(const struct vsm_ioeventfd *a, const struct vsm_ioeventfd *b)
+{
+	return a->address == b->address &&
+	       (a->flags & VSM_IOEVENTFD_PORT) == (b->flags & VSM_IOEVENTFD_PORT) &&
+	       (!a->length || !b->length || a->length == b->length) &&
+	       (!(a->flags & b->flags & VSM_IOEVENTFD_MATCH) || a->data == b->data);
+}
+
+/*
+ * Stops the doorbells that could take writes of @entry: the order of the list decides which entry
+ * such a write signals. False: there are other entries for them.
+ */
+static bool is_alone(struct vsm_partition *partition, const struct ioeventfd *entry)
+{
+	bool alone = true;
+
+	for (uint32_t i = doorbell_lower_bound(partition, entry->wanted.address);
+	     i < partition->ioeventfd_count; i++) {
+		struct ioeventfd *other = &partition->ioeventfd[i];
+
+		if (other->wanted.address != entry->wanted.address)
+			break;
+		if (other == entry || !may_coincide(&other->wanted, &entry->wanted))
+			continue;
+		doorbell_stop(partition, other);
+		alone = false;
+	}
+	return alone;
+}
+
+/* Partition lock, memory lock and eventfd lock held. */
+static bool may_be_doorbell(const struct vsm_partition *partition,
+			    const struct vsm_ioeventfd *entry)
+{
+	const uint64_t gpn = entry->address >> PAGE_SHIFT;
+	const uint8_t length = entry->length ? (uint8_t)entry->length : DOORBELL_PORT_SIZE;
+
+	if (entry->flags & VSM_IOEVENTFD_PORT)
+		return !intercept_io_owner_locked(partition, vtls_above(0),
+						  (uint16_t)entry->address, length, true);
+	return !memory_find(partition, gpn) && !overlay_is_shown_in(partition, 0, gpn, 1);
+}
+
 static const char *error_text(int error)
 {
 	switch (error) {
@@ -118,12 +155,12 @@ static const char *error_text(int error)
 /* Eventfd lock held for writing, here and in remove_entry(). */
 static int add_entry(struct vsm_partition *partition, const struct vsm_ioeventfd *wanted)
 {
-	const uint32_t at = lower_bound(partition, wanted->address);
-	struct vsm_ioeventfd *entry = partition->ioeventfd;
+	const uint32_t at = doorbell_lower_bound(partition, wanted->address);
+	struct ioeventfd *entry = partition->ioeventfd;
 	int fd;
 
 	for (uint32_t i = at; i < partition->ioeventfd_count; i++)
-		if (is_same(&entry[i], wanted))
+		if (is_same(&entry[i].wanted, wanted))
 			return -EEXIST;
 	if (partition->ioeventfd_count == IOEVENTFD_MAX)
 		return -ENOSPC;
@@ -137,21 +174,28 @@ static int add_entry(struct vsm_partition *partition, const struct vsm_ioeventfd
 	if (fd < 0)
 		return -errno;
 	memmove(&entry[at + 1], &entry[at], (partition->ioeventfd_count - at) * sizeof(*entry));
-	entry[at] = *wanted;
-	entry[at].fd = fd;
+	entry[at] = (struct ioeventfd){.wanted = *wanted};
+	entry[at].wanted.fd = fd;
 	partition->ioeventfd_count++;
+	atomic_fetch_add(&partition->ioeventfd_entries, 1);
+	atomic_fetch_add(&partition->ioeventfd_exits, 1);
+	if (is_alone(partition, &entry[at]) && may_be_doorbell(partition, wanted))
+		doorbell_start(partition, &entry[at]);
 	return 0;
 }
 
 static int remove_entry(struct vsm_partition *partition, const struct vsm_ioeventfd *wanted)
 {
-	struct vsm_ioeventfd *entry = partition->ioeventfd;
+	struct ioeventfd *entry = partition->ioeventfd;
 
 	for (uint32_t i = 0; i < partition->ioeventfd_count; i++) {
-		if (!is_same(&entry[i], wanted))
+		if (!is_same(&entry[i].wanted, wanted))
 			continue;
-		close(entry[i].fd);
+		doorbell_stop(partition, &entry[i]);
+		close(entry[i].wanted.fd);
 		partition->ioeventfd_count--;
+		atomic_fetch_sub(&partition->ioeventfd_entries, 1);
+		atomic_fetch_sub(&partition->ioeventfd_exits, 1);
 		memmove(&entry[i], &entry[i + 1],
 			(partition->ioeventfd_count - i) * sizeof(*entry));
 		return 0;
@@ -170,11 +214,15 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 			&partition->log, EINVAL, "ioeventfd at %#llx, length %u, flags %#x: %s",
 			(unsigned long long)wanted.address, wanted.length, wanted.flags, fault);
 	wanted.flags &= ~(uint32_t)VSM_IOEVENTFD_REMOVE;
+	/* Neither intercepts of ports nor memory may change between the check and the doorbell. */
+	pthread_mutex_lock(&partition->lock);
+	pthread_rwlock_rdlock(&partition->memory.lock);
 	pthread_rwlock_wrlock(&partition->eventfd_lock);
 	error = ioeventfd->flags & VSM_IOEVENTFD_REMOVE ? remove_entry(partition, &wanted)
 							: add_entry(partition, &wanted);
-	atomic_store(&partition->has_ioeventfds, partition->ioeventfd_count > 0);
 	pthread_rwlock_unlock(&partition->eventfd_lock);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	pthread_mutex_unlock(&partition->lock);
 	return error ? vsm_error(&partition->log, -error, "ioeventfd at %#llx, descriptor %d: %s",
 				 (unsigned long long)wanted.address, wanted.fd, error_text(-error))
 		     : 0;
@@ -188,7 +236,7 @@ void ioeventfd_init(struct vsm_partition *partition)
 void ioeventfd_destroy(struct vsm_partition *partition)
 {
 	for (uint32_t i = 0; i < partition->ioeventfd_count; i++)
-		close(partition->ioeventfd[i].fd);
+		close(partition->ioeventfd[i].wanted.fd);
 	free(partition->ioeventfd);
 	pthread_rwlock_destroy(&partition->eventfd_lock);
 }

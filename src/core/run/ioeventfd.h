@@ -12,7 +12,7 @@ void ioeventfd_destroy(struct vsm_partition *partition);
  * Signals the eventfd for a write of @size bytes to a port, or to a GPA without memory. False: no
  * eventfd was signalled.
  */
-bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t address,
+bool ioeventfd_signal(struct vsm_partition *partition, uint8_t vtl, bool port, uint64_t address,
 		      const uint8_t *data, uint8_t size);
 
 #endif

@@ -146,7 +146,8 @@ static bool exit_io(struct vsm_vp *vp, struct backend_run *run)
 	if (intercept_io(vp, run))
 		return false;
 	if (run->io.write && !run->io.string && run->io.count == 1 &&
-	    ioeventfd_signal(vp->partition, true, run->io.port, run->io.data, run->io.size)) {
+	    ioeventfd_signal(vp->partition, vp->active_vtl, true, run->io.port, run->io.data,
+			     run->io.size)) {
 		vp_answer(vp, BACKEND_DONE);
 		return false;
 	}
@@ -181,8 +182,8 @@ static bool exit_mmio(struct vsm_vp *vp, struct backend_run *run)
 		interrupt_effect(vp, vp->active_vtl, &effect);
 		return false;
 	}
-	if (run->mmio.write &&
-	    ioeventfd_signal(vp->partition, false, run->mmio.gpa, run->mmio.data, run->mmio.size)) {
+	if (run->mmio.write && ioeventfd_signal(vp->partition, vp->active_vtl, false, run->mmio.gpa,
+						run->mmio.data, run->mmio.size)) {
 		vp_answer(vp, BACKEND_DONE);
 		return false;
 	}

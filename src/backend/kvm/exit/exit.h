@@ -79,6 +79,10 @@ int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 			  enum backend_answer answer);
 int register_write_resume(struct vcpu *vcpu);
 
+/* ------------------------------------------------------------------ doorbell.c */
+
+int vkvm_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on);
+
 /* ------------------------------------------------------------------ hold.c */
 
 void hold_init(struct vkvm_backend *backend);

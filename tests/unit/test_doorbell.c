@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes of VTL0 for which the backend signals an eventfd without an exit, and what stops that. The sim signals
+ * also for a denied store, as KVM's emulator would.
+ */
+#include "memory_world.h"
+
+#include <sys/eventfd.h>
+
+#include <vsm/eventfd.h>
+
+#define PORT	       0xc050u
+#define HYPERCALL_PORT 0x7eu
+
+static void set(struct world *world, int fd, uint64_t address, uint32_t length, uint32_t flags,
+		uint64_t data)
+{
+	const struct vsm_ioeventfd wanted = {.size = sizeof(wanted),
+					     .address = address,
+					     .length = length,
+					     .flags = flags,
+					     .data = data,
+					     .fd = fd};
+
+	assert_int_equal(vsm_ioeventfd(world->partition, &wanted), 0);
+}
+
+static int make(void)
+{
+	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static uint64_t signals(int fd)
+{
+	uint64_t count = 0;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+/* Entries for which writes of VTL0 exit. */
+static uint32_t exits(const struct world *world)
+{
+	return atomic_load(&world->partition->ioeventfd_exits);
+}
+
+static void out(struct world *world, uint16_t port, uint8_t size, uint64_t value)
+{
+	const struct vsm_exit *exit;
+
+	sim_next(world->vp, world->vp->active_vtl,
+		 &(struct sim_action){
+			 .kind = SIM_OUT, .address = port, .size = size, .value = value});
+	assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+}
+
+/* P38: VTL0 moves a device over memory of VTL1, or the memory to the device. */
+static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **state)
+{
+	const int fd = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set(&world, fd, PLACE + 8, 0, 0, 0);
+	assert_int_equal(exits(&world), 0);
+	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
+	assert_int_equal(signals(fd), 1);
+	set_map(&world, PLACE, 0x1000, world.rom, 0, 0);
+	assert_int_equal(exits(&world), 1);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
+	assert_true(read_only_at(&world, PLACE + 8, OTHER));
+	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
+	assert_true(nothing_at(&world, PLACE + 8));
+	assert_int_equal(signals(fd), 0);
+	/* The entry still exists. */
+	set_map(&world, PLACE, 0x1000, -1, 0, 0);
+	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
+	assert_int_equal(signals(fd), 1);
+	end(&world);
+	close(fd);
+}
+
+static void p38_an_eventfd_at_restricted_memory_is_not_signalled(void **state)
+{
+	const int fd = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x1000, world.rom, 0, 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
+	set(&world, fd, PLACE + 8, 0, 0, 0);
+	assert_int_equal(exits(&world), 1);
+	assert_true(read_only_at(&world, PLACE + 8, OTHER));
+	assert_int_equal(signals(fd), 0);
+	end(&world);
+	close(fd);
+}
+
+static void a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address(void **state)
+{
+	const int fd = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	set(&world, fd, PLACE + 8, 0, 0, 0);
+	assert_int_equal(exits(&world), 0);
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_HYPERCALL, PLACE | 1), GUEST_DONE);
+	assert_int_equal(exits(&world), 1);
+	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_FAULT);
+	assert_int_equal(signals(fd), 0);
+	/* An entry for an address that has an overlay. */
+	set(&world, fd, PLACE + 16, 0, 0, 0);
+	assert_int_equal(exits(&world), 2);
+	end(&world);
+	close(fd);
+}
+
+/* VTL1 intercepts the port, or one of the ports that a write also includes. */
+static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
+{
+	for (unsigned int further = 0; further < 2; further++) {
+		const struct hv_install_intercept_input port = {
+			.partition_id = HV_PARTITION_ID_SELF,
+			.access_type_mask = HV_INTERCEPT_ACCESS_MASK_WRITE,
+			.intercept_type = HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE,
+			.intercept_parameters = (PORT + further) | (uint64_t)(PORT + further) << 16,
+		};
+		const int fd = make();
+		struct world world;
+
+		(void)state;
+		begin(&world);
+		set(&world, fd, PORT, further ? 0 : 2, VSM_IOEVENTFD_PORT, 0);
+		assert_int_equal(exits(&world), 0);
+		out(&world, PORT, 2, 5);
+		assert_int_equal(signals(fd), 1);
+		assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+		assert_int_equal((uint16_t)guest_call(world.vp, HV_CALL_INSTALL_INTERCEPT, &port,
+						      sizeof(port), NULL, 0),
+				 0);
+		assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
+		assert_int_equal(exits(&world), 1);
+		out(&world, PORT, 2, 5);
+		assert_int_equal(world.vp->active_vtl, 1);
+		assert_int_equal(signals(fd), 0);
+		end(&world);
+		close(fd);
+	}
+}
+
+static void of_two_entries_for_one_write_the_library_selects_one(void **state)
+{
+	const int any = make(), five = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set(&world, any, PORT, 0, VSM_IOEVENTFD_PORT, 0);
+	set(&world, five, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5);
+	assert_int_equal(exits(&world), 2);
+	out(&world, PORT, 2, 5);
+	assert_int_equal(signals(five), 1);
+	out(&world, PORT, 2, 6);
+	assert_int_equal(signals(any), 1);
+	/* Entries for different values are independent. */
+	set(&world, any, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 1);
+	set(&world, five, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 2);
+	assert_int_equal(exits(&world), 2);
+	end(&world);
+	close(any);
+	close(five);
+}
+
+static void a_write_by_vtl1_signals_too(void **state)
+{
+	const int fd = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set(&world, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	out(&world, PORT, 2, 5);
+	assert_int_equal(signals(fd), 1);
+	end(&world);
+	close(fd);
+}
+
+/* On KVM the hypercall page contains an OUT to this port. */
+static void an_eventfd_takes_no_hypercalls(void **state)
+{
+	const int fd = make();
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set(&world, fd, HYPERCALL_PORT, 1, VSM_IOEVENTFD_PORT, 0);
+	assert_int_equal(lock(&world, MAP_ALL, 0x5000), 0);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal(world.vp->active_vtl, 1);
+	assert_int_equal(signals(fd), 0);
+	end(&world);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p38_a_doorbell_ends_when_memory_is_mapped_at_its_address),
+		cmocka_unit_test(p38_an_eventfd_at_restricted_memory_is_not_signalled),
+		cmocka_unit_test(a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address),
+		cmocka_unit_test(a_doorbell_ends_when_vtl1_intercepts_its_port),
+		cmocka_unit_test(of_two_entries_for_one_write_the_library_selects_one),
+		cmocka_unit_test(a_write_by_vtl1_signals_too),
+		cmocka_unit_test(an_eventfd_takes_no_hypercalls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
