@@ -11,6 +11,11 @@
 /* Finds and initializes the device. Returns false without one. */
 bool disk_find(void);
 
+/* Ends interrupts by the EOI assist of the hypervisor (TLFS, "EOI Assist"). */
+void disk_use_eoi_assist(void);
+/* Ends the disk's interrupts by the EOI assist of the hypervisor (TLFS, "EOI Assist"). */
+void disk_use_eoi_assist(void);
+
 /* Reads 4 KiB; halts until the interrupt has come. Returns false on an error. */
 bool disk_read(uint32_t page);
 

@@ -141,17 +141,24 @@ static const struct figure of_disk[] = {
 	{"pam", 1, change_pam, has_pam},
 	{"bar", 1, move_bar, has_moved},
 };
+static const struct figure of_assist = {"read.assist", 1, read_page, has_page};
 static const struct figure of_vtls = {"vtl", SWITCHES, switch_vtls, has_switched};
 
 uint8_t kit_main(void)
 {
+	const bool found = disk_find();
+
 	measure(&of_port);
-	if (disk_find())
+	if (found)
 		for (uint32_t i = 0; i < sizeof(of_disk) / sizeof(of_disk[0]); i++)
 			measure(&of_disk[i]);
 	if (hypercall_offered() &&
 	    (hypercall_privileges() & HV_PRIVILEGES_FOR_VSM) == HV_PRIVILEGES_FOR_VSM) {
 		hypercall_enable();
+		if (found) {
+			disk_use_eoi_assist();
+			measure(&of_assist);
+		}
 		if (vtl_enable_all(1) == HV_STATUS_SUCCESS)
 			measure(&of_vtls);
 	}
