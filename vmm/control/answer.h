@@ -10,7 +10,7 @@
 enum vmm_refusal_code {
 	VMM_REFUSE_BAD_REQUEST, /* not JSON, a missing or wrong field, an unknown command */
 	VMM_REFUSE_NOT_FOUND,	/* nothing at that path */
-	VMM_REFUSE_BUSY,	/* a VP waits for the reader of its console, or too many clients */
+	VMM_REFUSE_BUSY,	/* a VP waits for a device, or too many clients or orders */
 	VMM_REFUSE_FAILED,	/* host error, described in the message */
 };
 
@@ -31,7 +31,10 @@ json_t *vmm_refuse(struct vmm_refused *refused, enum vmm_refusal_code code, cons
 
 /* A 64-bit number in the protocol's form: "0x1f". */
 json_t *vmm_hex(uint64_t value);
-/* @text as a string; bytes that are not UTF-8 (file names, truncated messages) become '?'. */
+/*
+ * @text as a string. If it is not UTF-8 (a file name, a truncated message), '?' replaces each byte
+ * that is not ASCII.
+ */
 json_t *vmm_text(const char *text);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* The longest request. It also bounds the depth of nested values. */
+/* The longest request, with its line feed. It also bounds the depth of nested values. */
 #define VMM_LINE_MAX 4096u
 /* With more output than this pending, no request is read and no event is queued. */
 #define VMM_BACKLOG_MAX (256u << 10)

@@ -57,7 +57,7 @@ int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partitio
 
 /*
  * Writes the remaining records, completes the file and renames it. The VPs have stopped. -errno
- * with a line in the log on a write error; then there is no file.
+ * with a line in the log on a write error; then a file that already had the name is unchanged.
  */
 int vmm_trace_end(struct vmm_trace_file *trace);
 

@@ -24,7 +24,7 @@ uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t siz
 	return NULL;
 }
 
-/* RAM for the loaders, before the guest runs: no protection is in force yet. */
+/* RAM for the loaders, at the start or after a reset: no protection is in force. */
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
 	struct vmm_guest *guest = opaque;

@@ -32,7 +32,7 @@ struct vmm_stopper {
 int vmm_stopper_init(struct vmm_stopper *stopper);
 void vmm_stopper_destroy(struct vmm_stopper *stopper);
 
-/* Requests a stop. A reason of lower priority than the current one is ignored. */
+/* Requests a stop. A reason whose priority is not above that of the current one is ignored. */
 void vmm_stop_processors(struct vmm_stopper *stopper, enum vmm_reason why, int detail);
 
 /* Wakes threads that poll `event`. */

@@ -10,7 +10,7 @@
 /* Time limit for a VP that waits for the reader of its console. */
 #define TIMEOUT_MS 500
 
-/* Prints PendingEvent0 or PendingInterruption. */
+/* Prints PendingEvent0, if it is an exception, and PendingInterruption. */
 static void describe_pending(struct vsm_vp *vp, uint8_t vtl)
 {
 	const uint64_t event = vmm_read_register(vp, vtl, HV_REGISTER_PENDING_EVENT0);

@@ -168,7 +168,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	case VMM_ERROR:
 		break;
 	}
-	/* Dump the registers of a VP that cannot continue. */
+	/* Dump the registers if a VP cannot continue. */
 	if (detail >= 0)
 		vmm_describe(guest);
 	snprintf(words, size, "a host error ended the machine");

@@ -38,7 +38,10 @@ int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log);
  * a line in the log.
  */
 bool vmm_filter_available(void);
-/* The filter of @role, or of the union of all roles for VMM_ROLE_MAIN. @only_log: refuses nothing. */
+/*
+ * The filter of @role, or of the union of all roles for VMM_ROLE_MAIN. @only_log: calls are logged
+ * instead of refused.
+ */
 int vmm_filter_build(struct vmm_program *program, enum vmm_role role, bool only_log,
 		     const struct vsm_log *log);
 int vmm_filter_report(const struct vsm_log *log);

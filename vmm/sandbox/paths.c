@@ -66,7 +66,10 @@ static void put_module(struct walk *walk, const char *text)
 	free(copy);
 }
 
-/* Adds the file itself and, if it does not exist, its folder, in which it is created. */
+/*
+ * Adds the file itself and, if it does not exist, its folder, in which it is created; or the
+ * devices of a pseudo-terminal.
+ */
 static void put_serial(struct walk *walk, const struct vmm_config *config)
 {
 	if (config->serial == VMM_SERIAL_FILE) {
