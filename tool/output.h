@@ -19,8 +19,8 @@ struct output {
  */
 bool output_open(struct output *output, const char *command, const char *path);
 /*
- * Renames the file to its final name. Returns false if a write failed, with a line on stderr; there
- * is no file then.
+ * Renames the file to its final name. Returns false if a write failed, with a line on stderr; an
+ * older file of this name is unchanged then.
  */
 bool output_commit(struct output *output);
 /* Removes the temporary file. */

@@ -97,8 +97,9 @@ void vsm_private_end(VsmState *vsm)
 /* ------------------------------------------------------------------ which pages */
 
 /*
- * Scans for denied pages and marks written ones as pending. @taken: QEMU's migration may have cleared
- * bits of the record since its sync, so mark all denied pages.
+ * Scans for denied pages. Marks as pending those that are found for the first time, and those that have been
+ * written. @taken: QEMU's migration may have cleared bits of the record since its sync, so mark all denied
+ * pages.
  */
 static void scan_block(VsmState *vsm, struct block *block, bool taken)
 {

@@ -24,7 +24,7 @@ enum probe_need {
 enum probe_status {
 	PROBE_OK,
 	PROBE_MISSING,
-	PROBE_UNKNOWN, /* could not be checked, as a prerequisite is missing; counts as missing */
+	PROBE_UNKNOWN, /* could not be checked, for lack of a prerequisite or of a file; counts as missing */
 	PROBE_SKIPPED, /* not checked, by the user's choice; does not count */
 	PROBE_BUSY,    /* unknown, as the host is too busy; the verdict may be unknown then */
 };

@@ -45,8 +45,9 @@ bool selftest_timed_out(const struct selftest_result *result);
 void selftest_control(struct selftest *test);
 
 /*
- * Implements probe_env.selftest: forks, runs item->selftest, waits for at most @timeout_ms and then
- * kills the child. Always fills @result and always returns.
+ * Implements probe_env.selftest: forks, and runs item->selftest in the child. Kills the child if it
+ * has no result after @timeout_ms, or does not end within the same time after its result. Always
+ * fills @result and always returns.
  */
 void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
 		  struct selftest_result *result);

@@ -2,8 +2,8 @@
 /*
  * The active VTL of each VP over time, as slices made from the records.
  *
- * A slice begins where the last one ended. After lost records the VTL of the next record counts as
- * active from that record on.
+ * A slice begins where the last one ended, except after a reset. After lost records the VTL of the
+ * next record counts as active from that record on.
  */
 #ifndef TOOL_TRACE_TRACK_H
 #define TOOL_TRACE_TRACK_H

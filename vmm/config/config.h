@@ -75,7 +75,7 @@ void vmm_config_free(struct vmm_config *config);
 /* The options, one per line, for `vsm help run`. */
 void vmm_config_help(FILE *out);
 
-/* "64M", "2G", "0x10000": bytes by suffixes K, M, G, T of 1024. False if malformed. */
+/* "64M", "2G", "0x10000": bytes; the suffixes K, M, G, T are powers of 1024. False if malformed. */
 bool vmm_parse_size(const char *text, uint64_t *bytes);
 
 #endif

@@ -11,7 +11,10 @@
 #include "load/load.h"
 #include "load/place.h"
 
-/* Offsets in the first sectors of a bzImage, which are the same in the zero page. */
+/*
+ * Offsets in the zero page; those from LINUX_SETUP_SECTS to LINUX_HEADER_END are the same in a
+ * bzImage.
+ */
 enum {
 	LINUX_ACPI_RSDP_ADDR = 0x070,
 	LINUX_E820_ENTRIES = 0x1e8,

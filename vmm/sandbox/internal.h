@@ -23,7 +23,7 @@ int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaq
 int vmm_user_change(const char *name, const struct vsm_log *log);
 /* Empties the capability bounding set as far as this process may. Call before the user changes. */
 void vmm_bounding_set_drop(void);
-/* Drops all capabilities except those of the bits @keep; adds none. */
+/* Drops all capabilities except those of the bits @keep; adds none. Sets no_new_privs. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);
 
 /* limits.c: lowers the RLIMIT_* values, in the first step of the sandbox. */

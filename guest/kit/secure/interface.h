@@ -150,7 +150,7 @@ enum secure_kernel_event {
 	SECURE_KERNEL_EVENT_BOOT = 1, /* address: the region. detail: its size in bytes */
 	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
 	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
-	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
+	SECURE_KERNEL_EVENT_POLICY, /* the policy is locked. detail: pages that VTL0 may not write */
 	/*
 	 * address: GPA, or the value of a register's write. rip. detail: message type << 8 |
 	 * access (0 r, 1 w, 2 x)

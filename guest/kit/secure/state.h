@@ -46,7 +46,10 @@ extern struct secure_state secure;
 extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
 extern const struct secure_kernel_header image_header;
 
-/* boot.c: boot_first() runs on the first VP only, boot_processor() on every VP. */
+/*
+ * boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP;
+ * boot_others() is called on VP 0 only.
+ */
 void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
