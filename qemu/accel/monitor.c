@@ -6,10 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "hw/qdev-core.h"
-#include "monitor/hmp.h"
-#include "monitor/monitor.h"
-#include "monitor/monitor-internal.h"
+#include "qapi/error.h"
 #include "qapi/qmp-registry.h"
 
 #define WHY "it would take memory from devices; use dump-guest-memory FILE BEGIN LENGTH"
@@ -52,20 +49,21 @@ bool vsm_monitor_cpu_init(VsmState *vsm, CPUState *cpu, Error **errp)
 	return object_property_set_link(OBJECT(cpu), "memory", OBJECT(vsm->all_memory), errp);
 }
 
-static void refuse(Monitor *mon, const QDict *arguments)
+static HumanReadableText *refuse(Error **errp)
 {
-	monitor_printf(mon, "vsm: pmemsave is refused: " WHY "\n");
+	error_setg(errp, "vsm: pmemsave is refused: " WHY);
+	return NULL;
 }
 
 void vsm_monitor_init(VsmState *vsm)
 {
-	HMPCommand *command = hmp_cmds;
+	HMPCommand *command = vsm_hmp_commands();
 
 	if (!vsm_is_guarded(vsm))
 		return;
 	while (command->name && strcmp(command->name, "pmemsave") != 0)
 		command++;
 	if (command->name)
-		command->cmd = refuse;
+		command->cmd_info_hrt = refuse;
 	qmp_disable_command(&qmp_commands, "pmemsave", WHY);
 }

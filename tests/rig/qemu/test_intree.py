@@ -56,6 +56,12 @@ class InTree(unittest.TestCase):
         listed = set(re.findall(r"'(\w+\.c)'", (ROOT / 'qemu/accel/meson.build').read_text()))
         self.assertEqual(listed, {path.name for path in (ROOT / 'qemu/accel').glob('*.c')} - {'check.c'})
 
+    def test_only_compat_h_includes_headers_whose_path_depends_on_the_version(self):
+        moved = re.compile(r'#include "(hw/qdev|hw/core/qdev|block/aio\.h|qemu/aio\.h|exec/(address-spaces|ioport|memory|ram_addr|ramblock)\.h|'
+                           r'monitor/monitor-(hmp-)?internal\.h|(system|accel)/accel-)')
+        found = {path.name for path in (ROOT / 'qemu/accel').glob('*.[ch]') if moved.search(path.read_text())}
+        self.assertEqual(found, {'compat.h'})
+
     def test_a_second_insertion_changes_nothing_and_removes_what_is_old(self):
         self.insert()
         place = self.source / 'target/i386/vsm'
