@@ -156,8 +156,8 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 }
 
 /*
- * Number of iterations that take 4 to 8 ms: long for the clock's resolution, short for a time
- * slice.
+ * Number of iterations that take 4 to 8 ms, or 1 if one takes longer: long for the clock's
+ * resolution, short for a time slice.
  */
 static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 {

@@ -25,13 +25,13 @@ struct vsm_status {
 	__u64 region;	  /* address of VTL1's memory */
 	__u64 intercepts; /* attempts that VTL1 answered with #GP */
 	__u32 vps;	  /* VPs on which VTL1 runs; 0: it was not started */
-	__u32 locked_pages;
+	__u32 locked_pages; /* pages that VTL0 may not write */
 	__u32 policy_locked;
 	__u32 enforced; /* VSM_ENFORCES_ */
 };
 
-/* What VSM_LOCK_KERNEL denies to VTL0, depending on the hypervisor. */
-#define VSM_ENFORCES_NO_EXECUTE 1 /* execution of the kernel's data */
+/* What VTL1 denies to VTL0, depending on the hypervisor. */
+#define VSM_ENFORCES_NO_EXECUTE 1 /* execution of the kernel's data, after VSM_LOCK_KERNEL */
 #define VSM_ENFORCES_REGISTERS	2 /* clearing CR0.WP, CR4.SMEP and CR4.SMAP */
 
 /* HMAC-SHA-256 under a key that never leaves VTL1. */

@@ -232,7 +232,7 @@ def build(program):
 def fetch_headers(archive, series=KERNEL_SERIES):
     """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies.
 
-    For a kernel of another release also the compiler and all libraries, since programs of the headers do not run with this
+    For a kernel of another series also the compiler and all libraries, since programs of the headers do not run with this
     host's libraries.
     """
     release, version = known(series)

@@ -44,7 +44,7 @@ class TimeUp(GuestLost):
 
 @dataclasses.dataclass
 class Machine:
-    """The hardware of the guest."""
+    """The hardware of the guest, with `memory` in MB; words for its kernel's command line; parameters of KVM's last module."""
     cpus: int = 2
     memory: int = 1024
     mttcg: bool = False
@@ -55,7 +55,7 @@ class Machine:
 
 @dataclasses.dataclass
 class Ending:
-    """How a program ended: `how` is exited, killed, timed-out or not-started."""
+    """How a program ended: `how` is exited (`number`: status), killed (signal), timed-out or not-started (errno)."""
     how: str
     number: int
     seconds: float
@@ -157,7 +157,7 @@ class Guest:
             self.console_log.close()
 
     def console_lines(self):
-        """The last lines of the console."""
+        """The lines at the end of the console that are not empty."""
         text = bytes(self.console).decode('utf-8', 'replace').replace('\r', '')
         return [line for line in text.split('\n') if line.strip()]
 
@@ -276,7 +276,7 @@ class Guest:
             return time.monotonic() - self.begin, cpu_seconds(self.process.pid)
 
     def run(self, arguments, timeout, environment, on_output):
-        """Runs a program, for `timeout` seconds of self.clock.
+        """Runs a program, for at most `timeout` seconds of self.clock. Returns an Ending.
 
         on_output(stream, data) is called with output as soon as it arrives; stream is 1 or 2.
         """

@@ -75,7 +75,7 @@ def load_order(stock, replacing, wanted=WANTED['amd']):
 
 
 def trimmed(data):
-    """The module without signature and type information, which take time to load where each instruction is emulated."""
+    """The module without its signature, and with its type information hidden: both take time where each instruction is emulated."""
     if data.endswith(SIGNATURE_MARK):
         data = data[:-len(SIGNATURE_MARK)]
         size, = SIGNATURE.unpack_from(data, len(data) - SIGNATURE.size)
