@@ -22,9 +22,9 @@
 #define VSM_CALL_MAX	4096u
 
 struct vsm_status {
-	__u64 region;	  /* address of VTL1's memory */
-	__u64 intercepts; /* attempts that VTL1 answered with #GP */
-	__u32 vps;	  /* VPs on which VTL1 runs; 0: it was not started */
+	__u64 region;	    /* address of VTL1's memory */
+	__u64 intercepts;   /* attempts that VTL1 answered with #GP */
+	__u32 vps;	    /* VPs on which VTL1 runs; 0: it was not started */
 	__u32 locked_pages; /* pages that VTL0 may not write */
 	__u32 policy_locked;
 	__u32 enforced; /* VSM_ENFORCES_ */

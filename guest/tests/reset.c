@@ -38,7 +38,6 @@ static void cmos_write(uint8_t value)
 }
 
 /* The value is computed at run time, so that the image has no copy. */
-/* Made at run time, so that the image has no copy. */
 static uint64_t secret(void)
 {
 	volatile uint64_t half = SECRET_HALF;
