@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "accel/accel-cpu-target.h"
 #include "host-cpu.h"
+#include "qapi/error.h"
 #include "qemu/accel.h"
 
 /* Moved in QEMU 11. */
@@ -55,6 +56,11 @@ static inline bool vsm_cpu_is_max(X86CPU *cpu)
 static inline void vsm_host_cpu_init(X86CPU *cpu)
 {
 	host_cpu_instance_init(cpu);
+#if QEMU_VERSION_MAJOR >= 11
+	/* Before libvsm removes features, QEMU compares those of -cpu host: it refuses MPX with APX. */
+	if (vsm_cpu_is_max(cpu))
+		object_property_set_bool(OBJECT(cpu), "apxf", false, &error_abort);
+#endif
 }
 
 #else
