@@ -238,6 +238,8 @@ void vsm_debug_init(VsmState *vsm);
 void vsm_debug_class_init(CPUClass *class);
 void vsm_debug_ops_init(AccelOpsClass *ops);
 int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS);
+/* Whether memory contains breakpoints of GDB. */
+bool vsm_debug_has_int3(const VsmState *vsm);
 /* Whether GDB stops the machine at VSM_EXIT_DEBUG. Thread of the CPU, without the BQL. */
 bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit);
 

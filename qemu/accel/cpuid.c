@@ -13,7 +13,8 @@
 
 enum {
 	HOST_MAX = 256,
-	SUBLEAF_MAX = 64
+	SUBLEAF_MAX = 64,
+	MODEL_PHYS_BITS = 40,
 };
 
 enum reg {
@@ -290,10 +291,10 @@ static void add_leaves(GArray *to, const struct host_cpuid *host, CPUX86State *e
 
 			if (!is_empty(&entry))
 				g_array_append_val(to, entry);
-			/* Stop after the last subleaf. Only leaf 0xd (XSAVE) may have empty
+			/* Stop after the last subleaf. Leaves 7 and 0xd (XSAVE) may have empty
 			 * subleaves before it. */
 			if ((is_empty(&entry) || (entry.eax | entry.ebx) == 0) && leaf != 0xd &&
-			    subleaf)
+			    leaf != 7 && subleaf)
 				break;
 		}
 	}
@@ -318,6 +319,19 @@ bool vsm_cpuid_apply(CPUState *cs)
 
 /* ------------------------------------------------------------------ the class */
 
+/* Some hosts have fewer than the 40 bits that QEMU's 64-bit models have without phys-bits. */
+static bool limit_addresses(X86CPU *cpu, const struct host_cpuid *host, Error **errp)
+{
+	const uint32_t bits = host_reg(host, 0x80000008, 0, EAX) & 0xff;
+
+	if (!cpu->phys_bits && cpu->env.features[FEAT_8000_0001_EDX] & CPUID_EXT2_LM)
+		cpu->phys_bits = MIN(MODEL_PHYS_BITS, bits);
+	if (cpu->phys_bits <= bits)
+		return true;
+	error_setg(errp, "vsm: phys-bits=%u: the host has %u bits", cpu->phys_bits, bits);
+	return false;
+}
+
 static bool realize(CPUState *cs, Error **errp)
 {
 	X86CPU *cpu = X86_CPU(cs);
@@ -330,7 +344,7 @@ static bool realize(CPUState *cs, Error **errp)
 		return false;
 	}
 	return check_hyperv(cpu, errp) && vsm_monitor_cpu_init(vsm_state(), cs, errp) &&
-	       host_cpu_realizefn(cs, errp);
+	       host_cpu_realizefn(cs, errp) && limit_addresses(cpu, host, errp);
 }
 
 /* Sets offset and size of each component of an XSAVE area to those of the host. */

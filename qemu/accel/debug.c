@@ -35,6 +35,7 @@ static struct breakpoint *breakpoint(const VsmState *vsm, unsigned i)
 struct translation {
 	vaddr addr;
 	uint64_t gpa;
+	uint8_t vtl; /* the active VTL, whose page tables were used */
 	int error;
 };
 
@@ -43,30 +44,51 @@ static void translate_on_cpu(CPUState *cpu, run_on_cpu_data data)
 	struct translation *translation = data.host_ptr;
 	struct vsm_walk_result result;
 
+	/* GDB may have changed CR3. */
+	if (cpu->vcpu_dirty)
+		vsm_registers_put(cpu);
+	translation->vtl = vsm_active_vtl(cpu);
 	translation->error =
-		vsm_vp_translate(vsm_vp(cpu), vsm_active_vtl(cpu), translation->addr, &result);
+		vsm_vp_translate(vsm_vp(cpu), translation->vtl, translation->addr, &result);
 	if (!translation->error)
 		translation->gpa = result.gpa;
 }
 
-/* Returns 0, or -errno without a translation. */
-static int translate(CPUState *cpu, vaddr addr, uint64_t *gpa)
+/* Whether a VTL has one of these rights on a page. */
+static bool has_right(uint8_t vtl, uint64_t gpa, uint32_t rights)
+{
+	struct vsm_protection range;
+
+	return !vsm_protection_find(vsm_partition(), vtl, gpa, &range) && range.gpa <= gpa &&
+	       range.access & rights;
+}
+
+/*
+ * Translates by the page tables of the active VTL. Returns 0, or -errno without a translation, or -EACCES if
+ * the VTL has none of @rights on the page: VTL0 must not redirect writes of GDB to private pages of VTL1.
+ */
+static int translate(CPUState *cpu, vaddr addr, uint32_t rights, uint64_t *gpa)
 {
 	struct translation translation = {.addr = addr};
 
 	run_on_cpu(cpu, translate_on_cpu, RUN_ON_CPU_HOST_PTR(&translation));
 	*gpa = translation.gpa;
+	if (!translation.error && rights && !has_right(translation.vtl, *gpa, rights))
+		return -EACCES;
 	return translation.error;
 }
 
-/* Accesses memory of the active VTL with all rights. The mapping that devices use has only those of VTL0. */
+/*
+ * Reads with all rights, and writes where the active VTL has any. The mapping that devices use has only the
+ * rights of VTL0.
+ */
 static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bool is_write)
 {
 	while (len) {
 		const size_t part = MIN(len, VSM_PAGE - addr % VSM_PAGE);
 		uint64_t gpa;
 
-		if (translate(cpu, addr, &gpa) ||
+		if (translate(cpu, addr, is_write ? HV_MAP_GPA_PERMISSIONS_MASK : 0, &gpa) ||
 		    (is_write ? vsm_memory_poke(vsm_partition(), gpa, buf, part)
 			      : vsm_memory_peek(vsm_partition(), gpa, buf, part)))
 			return -1;
@@ -175,16 +197,39 @@ static int add(VsmState *vsm, const struct breakpoint *bp)
 	return error;
 }
 
+/* Returns a row other than @except whose INT3 is at @gpa, or NULL. */
+static const struct breakpoint *find_gpa(const VsmState *vsm, uint64_t gpa,
+					 const struct breakpoint *except)
+{
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
+		if (breakpoint(vsm, i)->int3 && breakpoint(vsm, i)->gpa == gpa &&
+		    breakpoint(vsm, i) != except)
+			return breakpoint(vsm, i);
+	return NULL;
+}
+
 static int add_int3(VsmState *vsm, CPUState *cpu, struct breakpoint *bp)
 {
 	const uint8_t int3 = INT3;
-	int error = translate(cpu, bp->addr, &bp->gpa);
+	const struct breakpoint *same;
+	int error = translate(cpu, bp->addr, HV_MAP_GPA_EXECUTABLE, &bp->gpa);
 
+	/* A stream that QEMU saves must not contain the INT3. */
+	if (!error && vsm->blocks->len)
+		error = -EBUSY;
 	if (!error)
 		error = vsm_memory_peek(vsm->partition, bp->gpa, &bp->original, 1);
-	if (!error)
-		error = add(vsm, bp);
-	return error ? error : vsm_memory_poke(vsm->partition, bp->gpa, &int3, 1);
+	if (error)
+		return error;
+	same = find_gpa(vsm, bp->gpa, NULL);
+	if (same)
+		bp->original = same->original;
+	error = add(vsm, bp);
+	if (error || !vsm_memory_poke(vsm->partition, bp->gpa, &int3, 1))
+		return error;
+	g_array_remove_index(vsm->breakpoints, vsm->breakpoints->len - 1);
+	update_all();
+	return -EFAULT;
 }
 
 static bool is_length(const struct breakpoint *bp)
@@ -193,16 +238,30 @@ static bool is_length(const struct breakpoint *bp)
 	       bp->len == 8;
 }
 
+/* Returns the index of the row with the same type, address and length, or -1. */
+static int find(const VsmState *vsm, const struct breakpoint *bp)
+{
+	for (unsigned i = 0; i < vsm->breakpoints->len; i++) {
+		const struct breakpoint *row = breakpoint(vsm, i);
+
+		if (row->type == bp->type && row->addr == bp->addr && row->len == bp->len)
+			return i;
+	}
+	return -1;
+}
+
 static int insert(CPUState *cpu, int type, vaddr addr, vaddr len)
 {
 	struct breakpoint bp = {.type = type, .addr = addr, .len = len};
 	int error = -ENOTSUP;
 
 	/* A debug register cannot stop at reads only. */
-	if (type == GDB_WATCHPOINT_READ)
+	if (type < GDB_BREAKPOINT_SW || type > GDB_WATCHPOINT_ACCESS || type == GDB_WATCHPOINT_READ)
 		return -ENOSYS;
 	if (!is_length(&bp))
 		return -EINVAL;
+	if (find(vsm_state(), &bp) >= 0)
+		return 0;
 	bp.int3 = type == GDB_BREAKPOINT_SW;
 	if (bp.int3)
 		error = add_int3(vsm_state(), cpu, &bp);
@@ -213,38 +272,38 @@ static int insert(CPUState *cpu, int type, vaddr addr, vaddr len)
 	return add(vsm_state(), &bp);
 }
 
-/* Restores the byte that an INT3 replaced, unless the guest has overwritten the INT3. */
+/*
+ * Restores the byte that an INT3 replaced, unless the guest has overwritten the INT3 or another row needs it.
+ */
 static void restore(const VsmState *vsm, const struct breakpoint *bp)
 {
 	uint8_t present;
 
-	if (bp->int3 && !vsm_memory_peek(vsm->partition, bp->gpa, &present, 1) && present == INT3)
+	if (bp->int3 && !find_gpa(vsm, bp->gpa, bp) &&
+	    !vsm_memory_peek(vsm->partition, bp->gpa, &present, 1) && present == INT3)
 		vsm_memory_poke(vsm->partition, bp->gpa, &bp->original, 1);
 }
 
 static int remove_breakpoint(CPUState *cpu, int type, vaddr addr, vaddr len)
 {
 	VsmState *vsm = vsm_state();
+	const int i = find(vsm, &(struct breakpoint){.type = type, .addr = addr, .len = len});
 
-	for (unsigned i = 0; i < vsm->breakpoints->len; i++) {
-		const struct breakpoint *bp = breakpoint(vsm, i);
-
-		if (bp->type != type || bp->addr != addr || bp->len != len)
-			continue;
-		restore(vsm, bp);
-		g_array_remove_index(vsm->breakpoints, i);
-		return update_all();
-	}
-	return -ENOENT;
+	if (i < 0)
+		return -ENOENT;
+	restore(vsm, breakpoint(vsm, i));
+	g_array_remove_index(vsm->breakpoints, i);
+	return update_all();
 }
 
 static void remove_all(CPUState *cpu)
 {
 	VsmState *vsm = vsm_state();
 
-	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
-		restore(vsm, breakpoint(vsm, i));
-	g_array_set_size(vsm->breakpoints, 0);
+	while (vsm->breakpoints->len) {
+		restore(vsm, breakpoint(vsm, vsm->breakpoints->len - 1));
+		g_array_set_size(vsm->breakpoints, vsm->breakpoints->len - 1);
+	}
 	update_all();
 }
 
@@ -267,15 +326,10 @@ static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
 /* Whether a breakpoint or watchpoint was hit, which QEMU's stub then reports. */
 static bool hit_register(VsmState *vsm, CPUState *cpu, uint64_t dr6)
 {
-	bool hit = false;
-
 	for (unsigned i = 0; i < DEBUG_REGISTERS; i++) {
 		const struct breakpoint *bp = dr6 & 1u << i ? find_register(vsm, i) : NULL;
 
-		if (!bp)
-			continue;
-		hit = true;
-		if (bp->type <= GDB_BREAKPOINT_HW)
+		if (!bp || bp->type <= GDB_BREAKPOINT_HW)
 			continue;
 		cpu->accel->watchpoint = (CPUWatchpoint){
 			.vaddr = bp->addr,
@@ -284,29 +338,35 @@ static bool hit_register(VsmState *vsm, CPUState *cpu, uint64_t dr6)
 		};
 		cpu->watchpoint_hit = &cpu->accel->watchpoint;
 	}
-	return hit;
+	return dr6 & ((1u << DEBUG_REGISTERS) - 1);
 }
 
 /*
- * Whether an INT3 of a breakpoint was hit. If not, the guest gets its #BP, unless the INT3 has been removed
- * meanwhile.
+ * Whether an INT3 of a breakpoint was hit; any other INT3 is the guest's. Breakpoints change only while no CPU
+ * runs, so each INT3 of a breakpoint still has its row.
  */
-static bool hit_int3(const VsmState *vsm, CPUState *cpu, bool *deliver)
+static bool hit_int3(const VsmState *vsm, CPUState *cpu)
 {
-	const uint32_t name = HV_X64_REGISTER_RIP;
+	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_CS,
+					HV_X64_REGISTER_EFER};
 	const uint8_t vtl = vsm_active_vtl(cpu);
-	union hv_register_value rip = {.reg128 = {0}};
+	union hv_register_value value[G_N_ELEMENTS(name)] = {0};
 	struct vsm_walk_result result;
-	uint8_t present;
+	uint64_t address;
 
-	vsm_vp_get_registers(vsm_vp(cpu), vtl, &name, &rip, 1);
-	if (vsm_vp_translate(vsm_vp(cpu), vtl, rip.reg64, &result))
-		return false;
-	for (unsigned i = 0; i < vsm->breakpoints->len; i++)
-		if (breakpoint(vsm, i)->int3 && breakpoint(vsm, i)->gpa == result.gpa)
-			return true;
-	*deliver = !vsm_memory_peek(vsm->partition, result.gpa, &present, 1) && present == INT3;
-	return false;
+	vsm_vp_get_registers(vsm_vp(cpu), vtl, name, value, G_N_ELEMENTS(name));
+	address = value[0].reg64;
+	/* In 64-bit mode the base of CS counts as 0. */
+	if (!(value[2].reg64 & MSR_EFER_LMA) ||
+	    !(value[1].segment.attributes & HV_X64_SEGMENT_LONG))
+		address = (uint32_t)(address + value[1].segment.base);
+	return !vsm_vp_translate(vsm_vp(cpu), vtl, address, &result) &&
+	       find_gpa(vsm, result.gpa, NULL);
+}
+
+bool vsm_debug_has_int3(const VsmState *vsm)
+{
+	return debug_registers_used(vsm) < vsm->breakpoints->len;
 }
 
 bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit)
@@ -319,8 +379,12 @@ bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit)
 		stops |= cpu->singlestep_enabled != 0;
 	if (exit->debug.cause & VSM_DEBUG_HARDWARE)
 		stops |= hit_register(vsm, cpu, exit->debug.dr6);
-	if (exit->debug.cause & VSM_DEBUG_SOFTWARE)
-		stops |= hit_int3(vsm, cpu, exit->debug.deliver);
+	if (exit->debug.cause & VSM_DEBUG_SOFTWARE) {
+		const bool hit = hit_int3(vsm, cpu);
+
+		stops |= hit;
+		*exit->debug.deliver = !hit;
+	}
 	bql_unlock();
 	return stops;
 }

@@ -103,6 +103,13 @@ static int resume(VsmState *vsm)
 /* Called before QEMU's first dirty sync. */
 static int save_prepare(void *opaque, Error **errp)
 {
+	if (vsm_debug_has_int3(opaque)) {
+		error_setg(
+			errp,
+			"vsm: memory contains breakpoints of GDB: interrupt the guest in GDB, or "
+			"delete them");
+		return -EBUSY;
+	}
 	return check_refusals(errp) && vsm_private_begin(opaque, errp) ? 0 : -ENOTSUP;
 }
 

@@ -12,8 +12,9 @@ enum kind {
 	SEGMENT, /* SegmentCache */
 	TABLE,	 /* SegmentCache of IDTR, GDTR */
 	XMM,
-	X87,
+	X87,	     /* no offset */
 	X87_CONTROL, /* all of its fields; no offset */
+	PRIORITY,    /* CR8, in the APIC; no offset */
 	SSE_CONTROL, /* all of its fields; no offset */
 };
 
@@ -25,6 +26,9 @@ struct entry {
 };
 
 static const struct entry entries[] = {
+	/* First, since TOP selects the place of each x87 register. */
+	{HV_X64_REGISTER_FP_CONTROL_STATUS, X87_CONTROL, 0},
+	{HV_X64_REGISTER_CR8, PRIORITY, 0},
 	{HV_X64_REGISTER_RAX, PLAIN, offsetof(CPUX86State, regs[R_EAX])},
 	{HV_X64_REGISTER_RCX, PLAIN, offsetof(CPUX86State, regs[R_ECX])},
 	{HV_X64_REGISTER_RDX, PLAIN, offsetof(CPUX86State, regs[R_EDX])},
@@ -83,15 +87,14 @@ static const struct entry entries[] = {
 	{HV_X64_REGISTER_XMM13, XMM, offsetof(CPUX86State, xmm_regs[13])},
 	{HV_X64_REGISTER_XMM14, XMM, offsetof(CPUX86State, xmm_regs[14])},
 	{HV_X64_REGISTER_XMM15, XMM, offsetof(CPUX86State, xmm_regs[15])},
-	{HV_X64_REGISTER_FP_MMX0, X87, offsetof(CPUX86State, fpregs[0])},
-	{HV_X64_REGISTER_FP_MMX1, X87, offsetof(CPUX86State, fpregs[1])},
-	{HV_X64_REGISTER_FP_MMX2, X87, offsetof(CPUX86State, fpregs[2])},
-	{HV_X64_REGISTER_FP_MMX3, X87, offsetof(CPUX86State, fpregs[3])},
-	{HV_X64_REGISTER_FP_MMX4, X87, offsetof(CPUX86State, fpregs[4])},
-	{HV_X64_REGISTER_FP_MMX5, X87, offsetof(CPUX86State, fpregs[5])},
-	{HV_X64_REGISTER_FP_MMX6, X87, offsetof(CPUX86State, fpregs[6])},
-	{HV_X64_REGISTER_FP_MMX7, X87, offsetof(CPUX86State, fpregs[7])},
-	{HV_X64_REGISTER_FP_CONTROL_STATUS, X87_CONTROL, 0},
+	{HV_X64_REGISTER_FP_MMX0, X87, 0},
+	{HV_X64_REGISTER_FP_MMX1, X87, 0},
+	{HV_X64_REGISTER_FP_MMX2, X87, 0},
+	{HV_X64_REGISTER_FP_MMX3, X87, 0},
+	{HV_X64_REGISTER_FP_MMX4, X87, 0},
+	{HV_X64_REGISTER_FP_MMX5, X87, 0},
+	{HV_X64_REGISTER_FP_MMX6, X87, 0},
+	{HV_X64_REGISTER_FP_MMX7, X87, 0},
 	{HV_X64_REGISTER_XMM_CONTROL_STATUS, SSE_CONTROL, 0},
 };
 
@@ -109,6 +112,14 @@ enum {
 	X87_TOP_MASK = 7,
 	X87_BYTES = 10, /* of a register */
 };
+
+/* The library numbers x87 registers from TOP on, QEMU numbers the physical registers. */
+static void *x87_place(CPUX86State *env, const struct entry *entry)
+{
+	const unsigned number = entry->name - HV_X64_REGISTER_FP_MMX0;
+
+	return &env->fpregs[(number + env->fpstt) & X87_TOP_MASK];
+}
 
 static void x87_control_to_qemu(CPUX86State *env,
 				const struct hv_x64_fp_control_status_register *x87)
@@ -157,10 +168,13 @@ static void to_qemu(CPUX86State *env, const struct entry *entry,
 		memcpy(place(env, entry), value->bytes, sizeof(value->bytes));
 		break;
 	case X87:
-		memcpy(place(env, entry), value->bytes, X87_BYTES);
+		memcpy(x87_place(env, entry), value->bytes, X87_BYTES);
 		break;
 	case X87_CONTROL:
 		x87_control_to_qemu(env, &value->fp_control_status);
+		break;
+	case PRIORITY:
+		cpu_set_apic_tpr(env_archcpu(env)->apic_state, value->reg64);
 		break;
 	case SSE_CONTROL:
 		env->mxcsr = value->xmm_control_status.mxcsr;
@@ -193,10 +207,13 @@ static union hv_register_value from_qemu(CPUX86State *env, const struct entry *e
 		memcpy(value.bytes, place(env, entry), sizeof(value.bytes));
 		break;
 	case X87:
-		memcpy(value.bytes, place(env, entry), X87_BYTES);
+		memcpy(value.bytes, x87_place(env, entry), X87_BYTES);
 		break;
 	case X87_CONTROL:
 		x87_control_from_qemu(env, &value.fp_control_status);
+		break;
+	case PRIORITY:
+		value.reg64 = cpu_get_apic_tpr(env_archcpu(env)->apic_state);
 		break;
 	case SSE_CONTROL:
 		value.xmm_control_status.mxcsr = env->mxcsr;

@@ -65,7 +65,8 @@ struct vkvm_backend {
 	struct kvm_cpuid2 *cpuid;
 	int64_t tsc_offset; /* the partition's TSC minus the host's; no VP runs while it changes */
 	bool tsc_offset_known;
-	_Atomic bool tsc_invariant_shown;   /* a */
+	_Atomic bool tsc_invariant_shown; /* a */
+	_Atomic int int3; /* a: whether INT3 exits, once breakpoint_check() has found it */
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: the MSRs that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each MSR of msr_index */
 	uint32_t msr_count;

@@ -3,7 +3,8 @@
  * A guest for tests of migration, without an operating system: every VP writes pages without a pause in VTL0
  * and VTL1, and compares other pages with the data that it wrote last. VTL0 attacks the pages of VTL1 by its
  * own accesses and by DMA of fw_cfg. Prints a line each tick: TICK number key=K denied=D bad=B. `bad` counts
- * all errors. Option smi=1: each tick has an SMI, and VTL1 and SMM write pages of SMRAM.
+ * all errors. Options: int3=1: each tick executes INT3; smi=1: each tick has an SMI, and VTL1 and SMM write
+ * pages of SMRAM.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -190,6 +191,25 @@ static void work_forever(void *argument)
 		work(argument);
 }
 
+/* ------------------------------------------------------------------ breakpoints of the guest */
+
+#define BREAKPOINT 3
+
+static void ignore_breakpoint(struct interrupt_frame *frame)
+{
+	(void)frame;
+}
+
+/* INT3 without and with a prefix, whose #BP the guest must get also while GDB has breakpoints. */
+static uint32_t make_breakpoints(void)
+{
+	const uint32_t before = cpu_current()->interrupts[BREAKPOINT];
+
+	cpu_current()->handler[BREAKPOINT] = ignore_breakpoint;
+	__asm__ volatile("int3; .byte 0x66; int3");
+	return cpu_current()->interrupts[BREAKPOINT] != before + 2;
+}
+
 /* ------------------------------------------------------------------ System Management Mode */
 
 #define APM_CONTROL 0xb2       /* a write is an SMI */
@@ -254,6 +274,7 @@ static void make_smi(struct smi *smi)
 uint8_t kit_main(void)
 {
 	const bool smi_wanted = option_number("smi", 0);
+	const bool int3_wanted = option_number("int3", 0);
 	struct smi smi = {0};
 
 	hypercall_enable();
@@ -280,6 +301,8 @@ uint8_t kit_main(void)
 		while ((int64_t)(end - rdtsc()) > 0)
 			work(&writers[0]);
 		attack(&writers[0]);
+		if (int3_wanted)
+			writers[0].bad += make_breakpoints();
 		vtl_run(check_private, &writers[0]);
 		if (smi_wanted)
 			make_smi(&smi);

@@ -14,8 +14,13 @@ int vkvm_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug)
 	struct vkvm_vp *vp = opaque;
 	struct vcpu *vcpu = &vp->vcpu[vtl];
 
-	if (debug->flags & VSM_DEBUG_SOFTWARE && !breakpoint_exits(vp->backend))
+	int error = debug->flags & VSM_DEBUG_SOFTWARE ? breakpoint_check(vp->backend) : 0;
+
+	if (error == -ENOTSUP)
 		return vsm_error(vp->backend->log, ENOTSUP, "kvm: INT3 does not exit on this CPU");
+	if (error)
+		return vsm_error(vp->backend->log, -error, "kvm: a VM that tests INT3: %s",
+				 strerror(-error));
 	vcpu->debug = *debug;
 	vcpu->debug_stale = true;
 	return 0;

@@ -3,6 +3,7 @@
  * Whether INT3 exits with KVM_GUESTDBG_USE_SW_BP. On QEMU's software CPU it does not, and the guest
  * would get the #BP of a debugger.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ static int start(int vcpu)
 	return error ? error : vkvm_ioctl(vcpu, KVM_SET_GUEST_DEBUG, (void *)&debug);
 }
 
-static bool exits(int vm, int vcpu, uint8_t *page, struct kvm_run *run)
+/* Returns 0, -ENOTSUP if INT3 does not exit, or another error. */
+static int try(int vm, int vcpu, uint8_t *page, struct kvm_run *run)
 {
 	struct kvm_userspace_memory_region region = {.memory_size = VKVM_PAGE_SIZE,
 						     .userspace_addr = (uintptr_t)page};
@@ -55,25 +57,30 @@ static bool exits(int vm, int vcpu, uint8_t *page, struct kvm_run *run)
 	for (unsigned int i = 0; i < TRIES && !error; i++) {
 		error = vkvm_ioctl(vcpu, KVM_RUN, NULL);
 		if (!error && run->exit_reason != KVM_EXIT_INTR)
-			return run->exit_reason == KVM_EXIT_DEBUG;
+			return run->exit_reason == KVM_EXIT_DEBUG ? 0 : -ENOTSUP;
+		if (error == -EINTR)
+			error = 0;
 	}
-	return false;
+	return error ? error : -EAGAIN;
 }
 
-bool breakpoint_exits(const struct vkvm_backend *backend)
+static int find(const struct vkvm_backend *backend)
 {
 	int vm = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
 	int error = vm < 0 ? vm : vkvm_ioctl(vm, KVM_SET_TSS_ADDR, (void *)(uintptr_t)TSS_GPA);
-	int vcpu = error ? -1 : vkvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
+	int vcpu = error ? error : vkvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
 	void *run = MAP_FAILED;
 	void *page = mmap(NULL, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
-	bool found = false;
 
 	if (vcpu >= 0)
 		run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run != MAP_FAILED && page != MAP_FAILED)
-		found = exits(vm, vcpu, page, run);
+	if (vcpu < 0)
+		error = vcpu;
+	else if (run == MAP_FAILED || page == MAP_FAILED)
+		error = -ENOMEM;
+	else
+		error = try(vm, vcpu, page, run);
 	if (run != MAP_FAILED)
 		munmap(run, backend->run_size);
 	if (vcpu >= 0)
@@ -82,5 +89,28 @@ bool breakpoint_exits(const struct vkvm_backend *backend)
 		close(vm);
 	if (page != MAP_FAILED)
 		munmap(page, VKVM_PAGE_SIZE);
-	return found;
+	return error;
+}
+
+int breakpoint_check(struct vkvm_backend *backend)
+{
+	enum {
+		UNKNOWN,
+		EXITS,
+		DOES_NOT_EXIT
+	};
+	int error;
+
+	switch (atomic_load(&backend->int3)) {
+	case EXITS:
+		return 0;
+	case DOES_NOT_EXIT:
+		return -ENOTSUP;
+	default:
+		break;
+	}
+	error = find(backend);
+	if (!error || error == -ENOTSUP)
+		atomic_store(&backend->int3, error ? DOES_NOT_EXIT : EXITS);
+	return error;
 }

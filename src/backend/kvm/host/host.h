@@ -23,8 +23,12 @@ struct capability {
 /* ioctl(), restarted after a signal. Returns the result, or -errno. */
 int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
-/* Runs a small guest to find whether INT3 can exit. */
-bool breakpoint_exits(const struct vkvm_backend *backend);
+/*
+ * Whether INT3 can exit, which a small guest shows at the first call. Any thread.
+ *
+ * Returns: 0; -ENOTSUP: it cannot; other errors of the host.
+ */
+int breakpoint_check(struct vkvm_backend *backend);
 
 /* Finds the features of the host. -errno, logged, if it cannot run any partition. */
 int capability_find(struct vkvm_backend *backend);
