@@ -191,8 +191,9 @@ static void p40_an_init_during_the_wait_resets_all_of_the_vp(void **state)
 	(void)state;
 	/* INIT is not dropped, since no VP has a higher VTL. */
 	interrupt_post_event(waiter.vp, 0, VSM_LAPIC_EVENT_INIT, 0);
-	/* The VP waits for its SIPI then, until its VMM stops it. */
+	/* The VP takes the INIT and waits for its SIPI, until its VMM stops it. */
 	WAIT_UNTIL(!atomic_load(&waiter.held->request_waiting));
+	WAIT_UNTIL(!__atomic_load_n(&waiter.vp->vtl[0].lapic.events, __ATOMIC_ACQUIRE));
 	vsm_vp_kick(waiter.vp);
 	join(&waiter);
 	assert_int_equal(waiter.vp->vtl[0].activity, VP_WAIT_FOR_SIPI);
