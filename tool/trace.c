@@ -185,7 +185,7 @@ const struct command command_trace = {
 		"/docs/trace.md\n"
 		"\n"
 		"      --vp N           records of this virtual processor only\n"
-		"      --vtl N          records that were made while this VTL was active only\n"
+		"      --vtl N          records of this VTL only\n"
 		"  -e, --event NAMES    these events only; * and ? as in a shell: INTERCEPT_*\n"
 		"      --from TIME      not before this time since the first record: 1.5s, 200ms\n"
 		"      --to TIME        not after it\n"

@@ -287,7 +287,7 @@ static int run_once(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **ex
 	error = vsm_vp_run(self->vp, exit);
 	self->answering =
 		!error && ((*exit)->reason == VSM_EXIT_IO || (*exit)->reason == VSM_EXIT_MMIO ||
-			   (*exit)->reason == VSM_EXIT_EOI);
+			   (*exit)->reason == VSM_EXIT_EOI || (*exit)->reason == VSM_EXIT_INTA);
 	pthread_mutex_lock(&gdb->lock);
 	self->running = false;
 	waiting = gdb->waiting;

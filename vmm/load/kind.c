@@ -69,15 +69,17 @@ static bool has(const struct vmm_file *file, const struct kind *kind)
 /* ------------------------------------------------------------------ PE: Windows and EFI executables
  */
 
-#define PE_AT	      0x3cu /* offset of the header's offset, 4 bytes */
-#define PE_MAGIC      0x00004550u
-#define PE_SECTIONS   6u  /* offsets from the magic */
-#define PE_OPTIONAL   20u /* size of the optional header, in 2 bytes */
-#define PE_HEADER     24u
-#define PE_SUBSYSTEM  68u /* in the optional header */
-#define PE_SECTION    40u
-#define SECTIONS_MAX  96u
-#define EFI_SUBSYSTEM 10u
+#define PE_AT	     0x3cu /* offset of the header's offset, 4 bytes */
+#define PE_MAGIC     0x00004550u
+#define PE_SECTIONS  6u	 /* offsets from the magic */
+#define PE_OPTIONAL  20u /* size of the optional header, in 2 bytes */
+#define PE_HEADER    24u
+#define PE_SUBSYSTEM 68u /* in the optional header */
+#define PE_SECTION   40u
+#define SECTIONS_MAX 96u
+/* EFI application, boot service driver, runtime driver, ROM */
+#define EFI_SUBSYSTEM_FIRST 10u
+#define EFI_SUBSYSTEM_LAST  13u
 
 static const char pe_unified[] =
 	"a unified kernel image (UKI): take the kernel and the initrd out of it, as in "
@@ -100,6 +102,7 @@ static bool has_linux_section(const struct vmm_file *file, uint64_t at)
 static const char *pe_kind(const struct vmm_file *file)
 {
 	uint64_t at;
+	uint16_t subsystem;
 
 	if (file->size < PE_AT + 4 || memcmp(file->data, "MZ", 2) != 0)
 		return NULL;
@@ -110,7 +113,8 @@ static const char *pe_kind(const struct vmm_file *file)
 		return "a program for DOS, not a kernel";
 	if (has_linux_section(file, at))
 		return pe_unified;
-	if (vmm_file_u16(file, at + PE_HEADER + PE_SUBSYSTEM) / 4 == EFI_SUBSYSTEM / 4)
+	subsystem = vmm_file_u16(file, at + PE_HEADER + PE_SUBSYSTEM);
+	if (subsystem >= EFI_SUBSYSTEM_FIRST && subsystem <= EFI_SUBSYSTEM_LAST)
 		return "an EFI program (PE)" NO_FIRMWARE;
 	return "a program for Windows (PE), not a kernel";
 }

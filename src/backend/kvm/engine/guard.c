@@ -111,7 +111,7 @@ static void replace_all(struct guard_range *range)
 		range->lost = true;
 }
 
-/* Atomically replaces a denied page by a stand-in, until its rights change. */
+/* Atomically replaces a denied page by a stand-in, until VTL0 has all rights on the page. */
 static void stand_in(struct guard *guard, struct guard_range *range, uint64_t page)
 {
 	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);

@@ -249,7 +249,12 @@ int page_rights_overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t
 	int error = can_deny(backend, access);
 
 	(void)overlay;
-	return error ? error : set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
+	if (error)
+		return error;
+	pthread_mutex_lock(&backend->engine.lock);
+	error = set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
 }
 
 uint8_t page_rights_denied(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
