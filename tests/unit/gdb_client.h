@@ -32,6 +32,7 @@ struct gdb_client {
 	struct vsm_gdb *gdb;
 	uint32_t vps;
 	_Atomic bool quit;
+	_Atomic bool hold_inta; /* the VMM does not answer an INTA exit yet */
 	/* GPA or 0: when a byte other than INT3 is written there, VTL0 of VP 0 executes a NOP. */
 	uint64_t nop_at;
 	struct client_vp vp[CLIENT_VPS];
@@ -86,6 +87,8 @@ static inline void *client_run(void *opaque)
 		if (vsm_gdb_run(vp->client->gdb, vp->index, &exit))
 			break;
 		atomic_fetch_add(&vp->exits[exit->reason], 1);
+		while (exit->reason == VSM_EXIT_INTA && atomic_load(&vp->client->hold_inta))
+			nanosleep(&pause, NULL);
 		if (exit->reason == VSM_EXIT_INTERRUPTED)
 			nanosleep(&pause, NULL);
 	}

@@ -579,6 +579,32 @@ static void an_exit_that_the_vmm_answers_is_completed_before_a_stop(void **state
 	client_destroy(client);
 }
 
+/* The client stops the machine while the VMM asks its 8259 for the vector. */
+static void an_inta_exit_is_completed_during_a_stop(void **state)
+{
+	struct gdb_client *client = client_create(1, true);
+	struct vsm_vp *vp = vp_of(client, 0);
+
+	(void)state;
+	atomic_store(&client->hold_inta, true);
+	assert_int_equal(guest_wrmsr(vp, 0x1b, 0xfee00d00), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, 0x835, 0x700), GUEST_DONE);
+	set_if(vp, 0, true);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	client_start(client);
+	client_attach(client);
+	client_continue(client);
+	wait_for_exit(client, 0, VSM_EXIT_INTA);
+	assert_int_equal(client_bytes(client, "\x03", 1), 0);
+	assert_memory_equal(client_wait(client), "T02thread:p1.1;", 15);
+	atomic_store(&client->hold_inta, false);
+	for (unsigned int i = 0; i < CLIENT_TIMEOUT_MS && client_ask(client, "p10")[0] == 'E'; i++)
+		usleep(1000);
+	assert_int_not_equal(client->reply[0], 'E');
+	vsm_gdb_detach(client->gdb);
+	client_destroy(client);
+}
+
 static void a_held_machine_waits_for_its_first_client(void **state)
 {
 	struct gdb_client *client = client_create(1, true);
@@ -757,6 +783,7 @@ int main(void)
 		cmocka_unit_test(a_kick_leaves_a_shutdown_to_the_client),
 		cmocka_unit_test(without_a_client_the_vmm_gets_everything),
 		cmocka_unit_test(an_exit_that_the_vmm_answers_is_completed_before_a_stop),
+		cmocka_unit_test(an_inta_exit_is_completed_during_a_stop),
 		cmocka_unit_test(a_held_machine_waits_for_its_first_client),
 		cmocka_unit_test(a_detached_client_leaves_no_breakpoints_or_stops),
 		cmocka_unit_test(monitor_commands_show_the_state_of_a_vtl),
