@@ -49,8 +49,10 @@ static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t
 			return error_of(partition, result, gpa, out ? "DMA read" : "DMA write");
 		gpa += part;
 		size -= part;
-		out += out ? part : 0;
-		in += in ? part : 0;
+		if (out)
+			out += part;
+		else
+			in += part;
 	}
 	return 0;
 }
@@ -89,8 +91,10 @@ static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t
 			return error_of(partition, GPA_UNMAPPED, gpa, out ? "peek" : "poke");
 		gpa += part;
 		size -= part;
-		out += out ? part : 0;
-		in += in ? part : 0;
+		if (out)
+			out += part;
+		else
+			in += part;
 	}
 	return 0;
 }

@@ -31,7 +31,8 @@ static struct ram_region part(const struct ram_region *region, uint64_t gpn, uin
 	piece.pages = end - gpn;
 	piece.page += skipped;
 	piece.host += skipped * CORE_PAGE_SIZE;
-	piece.guard += piece.guard ? skipped * CORE_PAGE_SIZE : 0;
+	if (piece.guard)
+		piece.guard += skipped * CORE_PAGE_SIZE;
 	return piece;
 }
 
