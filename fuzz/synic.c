@@ -98,8 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= sizeof(step);
 	}
 	/*
-	 * The memory of the VP assist overlay, which is off, is next to that of the SynIC pages: it
-	 * was not written.
+	 * The memory of the VP assist overlay, which is off, is directly before that of the SynIC
+	 * pages: it must still be zero.
 	 */
 	for (unsigned int i = 0; i < CORE_PAGE_SIZE; i++)
 		if (assist[i])

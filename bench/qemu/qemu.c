@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares Debian's QEMU with `-accel vsm`, the same binary with `-accel kvm`, and `vsm run`: a
- * boot of Debian's kernel, an idle kernel, and the figures of guest.c. In the rig, where --icount
- * makes a nanosecond an instruction; bench/qemu/run prepares the folder in which this runs.
+ * Compares Debian's QEMU with `-accel vsm` and the same binary with `-accel kvm`: a boot of
+ * Debian's kernel, an idle kernel, and the figures of guest.c. The VTL switch is compared with `vsm
+ * run`. Runs in the rig with --icount, where an instruction takes one nanosecond: times count
+ * instructions. bench/qemu/run prepares the folder in which this runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,8 +24,8 @@
 #define LIMIT_MS     900000
 #define IDLE_SECONDS 4
 /*
- * docs/qemu.md describes the figures. Instructions are the same in each run, exits of an idle
- * kernel nearly.
+ * Limits of the ratios (docs/qemu.md). Counts of instructions are equal in each run, and exits of
+ * an idle kernel nearly equal; PAM and BAR are nanoseconds.
  */
 #define EXIT_LIMIT   1.28
 #define BOOT_LIMIT   1.06

@@ -10,7 +10,11 @@
 #include "kit/x64.h"
 #include "ops.h"
 
-#define PORT 0x5658 /* VMware's, if it exists: without its magic number in EAX, without effect */
+/*
+ * The port of VMware's backdoor. If a VMM has it, an access without the magic number in EAX has no
+ * effect.
+ */
+#define PORT 0x5658
 
 struct control {
 	uint64_t bits;
@@ -48,7 +52,7 @@ static void watched_write(uint64_t bit, uint32_t msr, uint64_t value)
 	const uint32_t count = intercepts();
 
 	if (watch(bit, 0) != HV_STATUS_SUCCESS) {
-		tap_skip("this host cannot intercept all writes of MSRs");
+		tap_skip("this host cannot intercept writes of each of these MSRs");
 		return;
 	}
 	on_intercept(vtl_skip, NULL);
@@ -264,8 +268,10 @@ static const struct tap_case cases[] = {
 	 msr_writes_are_stopped},
 	{"VTL1 performs a write by setting the register and RIP", vtl1_finishes_the_write},
 	{"VTL1 turns a write into a general-protection fault", gp_instead},
-	{"writes of CR4 are intercepted if that bit was accepted (P20)", accepted_bits_work},
-	{"LIDT is intercepted before it has an effect, if that bit was accepted (P15, P20)",
+	{"writes of CR4 are intercepted if CrInterceptControl accepts the bit (P20)",
+	 accepted_bits_work},
+	{"LIDT is intercepted before it has an effect, if CrInterceptControl accepts its bit "
+	 "(P15, P20)",
 	 accepted_tables_work},
 	{"IN and OUT of a port that VTL1 watches are stopped", ports_are_stopped},
 	{"VTL1 answers an IN", vtl1_answers_in},

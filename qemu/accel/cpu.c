@@ -15,7 +15,7 @@ enum verdict {
 	RUN_AGAIN,
 	LEAVE,	/* handle requests to the thread */
 	STOP,	/* GDB stops the machine */
-	BROKEN, /* the machine stops */
+	BROKEN, /* an error: the machine stops */
 };
 
 /* ------------------------------------------------------------------ exits; without the BQL */
@@ -233,7 +233,10 @@ static void synchronize_state(CPUState *cpu)
 		run_on_cpu(cpu, synchronize, RUN_ON_CPU_NULL);
 }
 
-/* Drops QEMU's copy: after a reset it equals the state of the VP, and a restored state has all registers. */
+/*
+ * Drops QEMU's copy of the registers: after a reset it equals those of the VP, and after a restore
+ * libvsm has set them.
+ */
 static void discard_registers(CPUState *cpu)
 {
 	cpu->vcpu_dirty = false;

@@ -8,7 +8,8 @@ from vsmrig.say import RigError
 
 PACKAGE = 'qemu-system-x86'
 
-# The interfaces that qemu/accel uses exist from version OLDEST on, and are unchanged up to NEWER, which is excluded.
+# Versions for which a module can be built. The interfaces that qemu/accel uses exist from version OLDEST on,
+# and are unchanged up to NEWER, which is excluded.
 OLDEST, NEWER = (10, 0), (10, 1)
 
 
@@ -20,12 +21,13 @@ def upstream(version):
     return tuple(int(part or 0) for part in found.groups())
 
 
-# Versions whose source can include qemu/accel. Tests build each of the first; of the second, no source was available to a test.
+# Versions whose source can include qemu/accel: compat.h has no names for others, such as 10.1.
+# Tests build QEMU of each version of IN_TREE. For UNTESTED no source was available to the tests.
 IN_TREE, UNTESTED = ((10, 0), (10, 2)), ((11, 0), (11, 1))
 
 
 def is_of(version, wanted):
-    """Whether a package has the version that is wanted: all of it, or the first numbers of the upstream version."""
+    """Whether @wanted is the complete version of the package, or the first numbers of its upstream version."""
     if ':' in wanted or '-' in wanted or '+' in wanted:
         return version == wanted
     numbers = tuple(int(part) for part in wanted.split('.'))
@@ -33,7 +35,7 @@ def is_of(version, wanted):
 
 
 def check_source(version):
-    """Refuses a source of QEMU with other interfaces. X.Y.50 and above are development versions of the next release."""
+    """Refuses a source of QEMU that qemu/accel does not support. X.Y.50 and above are development versions of the next release."""
     found = upstream(version)
     if found[:2] not in IN_TREE + UNTESTED or found[2] >= 50:
         *names, last = [f'{major}.{minor}.x' for major, minor in IN_TREE + UNTESTED]
@@ -42,7 +44,7 @@ def check_source(version):
 
 
 def is_tested(version):
-    """Whether tests have run with a QEMU of that version that has the accelerator in it."""
+    """Whether tests run QEMU of that version with the accelerator built in."""
     return upstream(version)[:2] in IN_TREE
 
 
@@ -72,7 +74,7 @@ def chosen_source(wanted):
     """The version whose source is to be built: the one given, or that of the package installed on this host."""
     version = wanted or installed()
     if not version:
-        raise RigError(f'the package {PACKAGE} is not installed on this host: choose a version, as --for 10.0, or a source, --source DIR')
+        raise RigError(f'the package {PACKAGE} is not installed on this host: choose a version (--for 10.0) or a source (--source DIR)')
     return check_source(version)
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Engine nested: the guest cannot access its page tables and SVM, a VTL changes between its two
- * vCPUs at any instruction, and restrictions that cannot be enforced are refused.
+ * Tests of engine nested: the guest can access neither hidden memory, with the engine's page
+ * tables, nor SVM; a VTL can change between its two vCPUs at any instruction; restrictions that
+ * cannot be enforced are refused.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -65,7 +66,7 @@ enum {
 
 #define GIB	    (UINT64_C(1) << 30)
 #define LOW_PAGE    0x30000u  /* page that g_init accesses */
-#define WINDOW	    (2 * GIB) /* GVA that is mapped to hidden memory */
+#define WINDOW	    (2 * GIB) /* GVA that the tests map to hidden memory or to no memory */
 #define PDPT	    (PAGE_TABLES + 0x1000)
 #define RESERVED    (2 * GIB)
 #define PAGE	    (DATA + 0x4000)
@@ -92,7 +93,10 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/* Makes VTL0 run as L2 (@nested), by restricting one of its pages, or on the plain vCPU. */
+/*
+ * Restricts one page of VTL0, so that it runs as L2 (@nested), or removes that restriction; the VTL
+ * then stays nested for some seconds.
+ */
 static void be_nested(struct guest *guest, bool nested)
 {
 	if (nested)
@@ -101,7 +105,10 @@ static void be_nested(struct guest *guest, bool nested)
 		protect(guest, DATA + 0x70000, 1, GPA_ALL);
 }
 
-/* Removes all restrictions and waits for the time that a VTL stays nested after that. */
+/*
+ * Makes VTL0 plain immediately: removes the restriction of be_nested(), and resets the time that
+ * the VTL would stay nested after it. Other restrictions must be removed already.
+ */
 static void become_plain(struct guest *guest)
 {
 	be_nested(guest, false);
@@ -111,8 +118,10 @@ static void become_plain(struct guest *guest)
 
 /* ------------------------------------------------------------------ hidden memory and SVM */
 
-/* Loads from and stores to hidden memory, at its GPA and at the GPA to which L2 is redirected, must be MMIO
- * exits. */
+/*
+ * Hidden memory must be MMIO for the guest, at its GPA and 1 GiB above: the engine's page tables
+ * translate L2's accesses to the GPA of hidden memory to that GPA, which has no memory.
+ */
 static void test_hidden_region(struct guest *guest, const char *how)
 {
 	const uint64_t hidden = nested_of(guest)->gpa;
@@ -157,12 +166,12 @@ static void test_reserved_range(struct guest *guest)
 		      guest_memory_add(guest, vm->gpa + RESERVED - 2 * MIB, 2 * MIB, &host) ==
 			      -EINVAL &&
 		      guest_memory_add(guest, vm->gpa - 2 * MIB, 4 * MIB, &host) == -EINVAL,
-	      "RAM at the GPA of hidden memory, or at that to which L2 is redirected, is refused");
+	      "RAM at the GPA of hidden memory, or 1 GiB above, is refused");
 	guest->ops->overlay_memory(guest->backend, 4, &overlay);
 	check(guest->ops->overlay_map(guest->backend, 0, vm->gpa / 4096, 1, READ_ONLY) == -EINVAL &&
 		      guest->ops->overlay_map(guest->backend, 0, (vm->gpa + GIB) / 4096, 1,
 					      GPA_ALL) == -EINVAL,
-	      "an overlay there is refused");
+	      "an overlay at either GPA is refused");
 	guest_quiet = false;
 }
 
@@ -323,7 +332,10 @@ static void test_instructions(struct guest *guest)
 	      "VMMCALL is a hypercall");
 }
 
-/* A single step over an instruction that the engine executes in place of KVM must end like KVM's. */
+/*
+ * A single step over an instruction that the engine executes in place of KVM must end with #DB
+ * after it, as if KVM had executed it.
+ */
 static void test_cpuid_single_step(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -346,7 +358,10 @@ static void test_cpuid_single_step(struct guest *guest)
 
 /* ------------------------------------------------------------------ registers of two vCPUs */
 
-/* The exit count that detects changes of debug registers must be that of the running vCPU. */
+/*
+ * KVM's count of a vCPU's exits shows whether debug registers may have changed (exit_count.c). The
+ * backend must use the count of the vCPU that runs, the plain or the nested one.
+ */
 static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -358,7 +373,10 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		/* Run the vCPU, so that its registers are cached for its exit count. */
+		/*
+		 * Run the vCPU once, so that the backend holds its registers and the exit count at
+		 * which it read them.
+		 */
 		guest_start_with(guest, GUEST(g_done), 0, 0);
 		guest_run_on(guest, 0, 0);
 		guest_start_with(guest, GUEST(g_dr), 0, 0x1000 + i);
@@ -377,7 +395,9 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* A TSC offset that is set while one vCPU runs must apply to the other one as well. */
+/*
+ * A TSC offset that is set while the VTL uses one of its vCPUs must apply to the other one as well.
+ */
 static void test_tsc(struct guest *guest)
 {
 	const uint64_t day = guest->features.tsc_hz * 86400;
@@ -472,8 +492,9 @@ static void test_supervisor_protection(struct guest *guest)
 }
 
 /*
- * INIT, then SIPI, as the core implements them: sets registers of RESET while the vCPU is in L2. KVM's own
- * INIT handling, which leaves guest mode, is not used, since KVM has no local APIC here.
+ * INIT, then SIPI, as the core implements them: sets the registers that INIT sets while the vCPU is
+ * in L2. KVM's own INIT handling, which leaves guest mode, is not used, since KVM has no local APIC
+ * here.
  */
 static void test_init(struct guest *guest)
 {
@@ -574,7 +595,7 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 		run = guest_run(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == handler &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr0 & X64_CR0_WP,
-	      "an interrupt handler cannot use that to write CR0");
+	      "a write of CR0 by the interrupt handler exits");
 	if (run.exit == BACKEND_EXIT_CR_WRITE)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	guest->ops->vp_cr_intercept(guest->vp[0], 0, 0, 0, 0);
@@ -584,7 +605,10 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 
 /* ------------------------------------------------------------------ change of the vCPU at an exit */
 
-/* Runs @rip to its exit on one vCPU, and completes it on the other one. */
+/*
+ * Runs the instruction at @rip to its exit on one vCPU, then moves the VTL to the other: to L2
+ * (@to_nested) or to the plain vCPU. The caller answers the exit.
+ */
 static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)
 {
 	struct backend_run run;
@@ -619,14 +643,14 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		check(guest_is_done(&run) && (uint8_t)state->gpr[GPR_RAX] == 0xab,
-		      "an uncompleted IN while a VTL changes %s returns its value", to);
+		      "an IN that is completed after the VTL has moved %s returns its value", to);
 		run = across(guest, i, GUEST(g_rdmsr), SYNTHETIC);
 		run.msr.data = UINT64_C(0x123456789);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		check(guest_is_done(&run) && state->gpr[GPR_RAX] == 0x23456789 &&
 			      state->gpr[GPR_RDX] == 1,
-		      "an uncompleted RDMSR returns its value");
+		      "an RDMSR that is completed after the move returns its value");
 		run = across(guest, i, GUEST(g_store), 0);
 		if (!check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write,
 			   "a store to a device exits"))
@@ -646,8 +670,8 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 	while (run.exit == BACKEND_EXIT_MMIO)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY && guest->ram[PAGE] == 0x11,
-	      "an uncompleted instruction of the plain vCPU does not store to a page that was "
-	      "denied since");
+	      "an instruction that began on the plain vCPU does not store to a page that was "
+	      "denied before its completion");
 	guest_start(guest, 0, 0, GUEST(g_done));
 	protect(guest, PAGE, 1, GPA_ALL);
 }
@@ -679,7 +703,10 @@ static void *race(void *opaque)
 	return NULL;
 }
 
-/* A page, its large page and parts of it lose rights in turn, on both kinds of vCPUs. */
+/*
+ * A page, or the block that contains it, loses rights while another VP uses the page, on both kinds
+ * of vCPUs.
+ */
 static void test_races(struct guest *guest, bool executes)
 {
 	const uint64_t block = 32 * MIB;

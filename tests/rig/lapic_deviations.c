@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deviations of KVM's local APIC from the SDM, one case each. A case passes if libvsm's APIC follows
- * the SDM and KVM either deviates as the name of the case says or follows the SDM, too, as newer
- * kernels may.
+ * Differences between KVM's local APIC and libvsm's, one case each; most are deviations of KVM from
+ * the SDM. A case passes if libvsm's APIC follows the SDM and KVM either deviates as the name of
+ * the case says or follows the SDM, too, as newer kernels may.
  */
 #include "lapic_deviations.h"
 
@@ -119,7 +119,10 @@ static bool takes_an_xapic_without_ldr_for_an_x2apic(struct machine *m)
 	return in_register(m, 1, REG_IRR + 2, 1, 0);
 }
 
-/* Only KVM's fast path deviates, which requires all APICs in one mode. */
+/*
+ * Only KVM's fast path deviates. It requires that all APICs have one mode, so the x2APIC of vCPU 3
+ * is disabled.
+ */
 static bool takes_any_other_dfr_for_the_cluster_model(struct machine *m)
 {
 	machine_write_msr(m, 3, VSM_LAPIC_MSR_BASE, 0xfee00000);
@@ -223,23 +226,24 @@ const struct lapic_deviation lapic_deviations[LAPIC_DEVIATIONS] = {
 	 "kvm_sends_an_nmi_to_the_sender_by_shorthand; here that is not valid (SDM table 11-3)"},
 	{stores_reserved_bits_of_the_icr, "kvm_stores_reserved_bits_of_the_icr; here they read 0"},
 	{matches_a_wide_destination_by_its_low_byte,
-	 "kvm_matches_a_wide_destination_by_its_low_byte in xAPIC mode; here it is another "
-	 "cluster's"},
+	 "kvm_matches_a_wide_destination_by_its_low_byte in xAPIC mode; here it "
+	 "addresses another cluster"},
 	{takes_an_xapic_without_ldr_for_an_x2apic,
 	 "kvm_takes_an_xapic_without_ldr_for_an_x2apic; here LDR 0 matches no logical "
 	 "destination (SDM 11.6.2.2)"},
 	{takes_any_other_dfr_for_the_cluster_model,
-	 "kvm_takes_any_other_dfr_for_the_cluster_model; here only 0 in bits 31:28 is (SDM "
-	 "11.6.2.2)"},
+	 "kvm_takes_any_other_dfr_for_the_cluster_model; here only a DFR with 0 in bits "
+	 "31:28 selects that model (SDM 11.6.2.2)"},
 	{broadcasts_within_a_mode_alone,
-	 "kvm_broadcasts_within_a_mode_alone; here to all, whatever the mode"},
+	 "kvm_broadcasts_within_a_mode_alone; here a broadcast reaches all APICs"},
 	{reports_an_eoi_in_spite_of_its_suppression,
-	 "kvm_reports_an_eoi_in_spite_of_its_suppression; here SVR[12] holds (SDM 11.8.5)"},
+	 "kvm_reports_an_eoi_in_spite_of_its_suppression; here SVR[12] suppresses "
+	 "the report (SDM 11.8.5)"},
 	{chooses_the_lowest_priority_by_vector,
 	 "kvm_chooses_the_lowest_priority_by_vector; here by priority (SDM 11.6.2.4)"},
 	{keeps_registers_over_a_hardware_disable,
 	 "kvm_keeps_registers_over_a_hardware_disable; here they are as after power-up (SDM "
 	 "11.4.3 allows either)"},
-	{saves_an_old_ppr, "kvm_saves_a_ppr_from_before_the_last_write_of_the_tpr; here it is that "
-			   "of the TPR (SDM 11.8.3.1)"},
+	{saves_an_old_ppr, "kvm_saves_a_ppr_from_before_the_last_write_of_the_tpr; here the saved "
+			   "PPR has the new TPR (SDM 11.8.3.1)"},
 };

@@ -287,7 +287,7 @@ class Archive(unittest.TestCase):
             self.assertTrue(order[1][1].startswith(b'mine'))
             with self.assertRaises(RigError):
                 modules.load_order({}, modules.index(root / 'mine'))
-            # If the driver of the agent's port is a module, it is loaded first.
+            # If the driver of the virtio port of the rig's agent is a module, it is loaded first.
             (root / 'stock/virtio_console.ko').write_bytes(b'\0depends=virtio\0')
             (root / 'stock/virtio.ko').write_bytes(b'\0depends=\0')
             order = modules.load_order(modules.index(root / 'stock'), {})

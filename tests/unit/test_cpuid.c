@@ -35,7 +35,10 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* SDM 3A 11.4.3, 2A "CPUID": fields that follow from registers are the same by CPUID and by hypercall. */
+/*
+ * SDM 3A 11.4.3, 2A "CPUID": the bits OSXSAVE, OSPKE and APIC of the hypercall's result follow CR4
+ * and IA32_APIC_BASE, as those of CPUID do.
+ */
 static void cpuid_by_hypercall_follows_the_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
@@ -134,7 +137,10 @@ static void for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below(void
 	vsm_partition_destroy(partition);
 }
 
-/* XSAVE components: AVX at offset 576, and others with and without alignment to 64 bytes. */
+/*
+ * Leaf 0xd of a CPU with AVX at offset 576, and with components with and without alignment to 64
+ * bytes.
+ */
 static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	static const uint32_t rows[][4] = {
@@ -193,7 +199,10 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* VTL0 of another VP must not read XCR0 that VTL1 has set until VTL1 has returned. */
+/*
+ * XCR0 is shared by the VTLs of a VP: the XSAVE sizes for VTL0 must not show a value that VTL1 has
+ * set before VTL1 has returned.
+ */
 static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, TEST_RAM, NULL);

@@ -42,7 +42,10 @@ static union hv_register_value segment(uint64_t base, uint32_t limit, uint16_t s
 						     .attributes = attributes}};
 }
 
-/* A 64-bit guest and one change, each legal by itself. */
+/*
+ * Changes of one register of a 64-bit guest: each value is legal by itself, but not with the other
+ * registers.
+ */
 static const struct {
 	uint32_t name;
 	uint64_t low;
@@ -183,7 +186,7 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 		cpu->xcr0 = i == 1 ? X64_XFEATURE_X87 | X64_XFEATURE_AVX : good.xcr0;
 		cpu->msr[VCPU_MSR_PAT] = i == 2 ? 0x0203 : X64_PAT_RESET;
 		cpu->msr[VCPU_MSR_LSTAR] = i == 3 ? UINT64_C(1) << 63 : 0;
-		header[0] = i == 4 ? 0x80 : 3; /* ZMM_Hi256, which this CPU lacks */
+		header[0] = i == 4 ? 0x80 : 3; /* Hi16_ZMM, which this CPU lacks */
 		header[8] = i == 5;	       /* XCOMP_BV */
 		saved.size = 0;
 		assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
@@ -216,7 +219,7 @@ static void segments_that_no_mode_allows_cannot_be_set(void **state)
 		{HV_X64_REGISTER_ES, 0x0083, 0xfff}, /* a system segment */
 		{HV_X64_REGISTER_GS, 0xc093,
 		 0xfff00000},			       /* no valid limit for either granularity */
-		{HV_X64_REGISTER_LDTR, 0x008b, 0xfff}, /* a task */
+		{HV_X64_REGISTER_LDTR, 0x008b, 0xfff}, /* a TSS */
 		{HV_X64_REGISTER_TR, 0x0089, 0x67},    /* not busy */
 		{HV_X64_REGISTER_TR, 0x009b, 0x67},    /* code */
 	};

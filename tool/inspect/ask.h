@@ -9,11 +9,14 @@
 #include "command.h"
 
 /*
- * Stores the value at @path of the machine at @socket, which the caller releases. Returns: 0, or the
- * exit status of `vsm inspect`, with a message of @self on stderr.
+ * Stores in *value the value at @path of the machine at @socket; the caller releases it. Returns:
+ * 0, or the exit status of `vsm inspect`, after a message on stderr with the name of the command
+ * @self.
  */
 int inspect_ask(const struct command *self, const char *socket, const char *path, json_t **value);
-/* As inspect_ask(), for any @request, which is released: stores the result of the answer. */
+/*
+ * As inspect_ask(), for any @request, which the function releases: stores the result of the answer.
+ */
 int inspect_request(const struct command *self, const char *socket, json_t *request,
 		    json_t **result);
 

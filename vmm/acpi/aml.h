@@ -36,7 +36,7 @@ void aml_eisa_id(struct aml *aml, const char id[8]);
 void aml_name(struct aml *aml, const char name[4]);
 
 /*
- * Opens a block [20.2.4], which aml_end() closes and gives its length. Blocks nest. Returns the
+ * Opens a block; aml_end() closes it and stores its length [20.2.4]. Blocks nest. Returns the
  * argument for aml_end().
  */
 size_t aml_scope(struct aml *aml, const char name[4]); /* \NAME: a child of the root */

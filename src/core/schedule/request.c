@@ -3,19 +3,19 @@
  * Requests of one VP to another.
  *
  * Only the thread that owns a VP may access its registers (vp/own.c). A thread that needs a
- * register of another VP sends a request to the owner; if the VP has none, the requesting thread
- * owns it for the duration of the request.
+ * register of another VP sends a request to the owner; if no thread owns the VP, the requesting
+ * thread owns it for the duration of the request.
  *
- * A VP that waits for a request is inside a hypercall, with RIP at the instruction. It serves
- * requests that only read: they see the state before the instruction. Before it serves one that
- * changes registers, it withdraws its own request, so that its instruction has no effect, and
- * returns to its run loop. Thus the result of a call is never applied to registers that were set
- * meanwhile (P40).
+ * A VP that waits for the reply to its request is inside a hypercall, with RIP at the instruction.
+ * It serves requests that only read: they see the state before the instruction. Before it serves
+ * one that changes registers, it withdraws its own request, so that its instruction has no effect,
+ * and returns to its run loop. Thus the result of a call is never applied to registers that were
+ * set meanwhile (P40).
  *
  * A request carries the VTL that made it. Those of higher VTLs come first; a VP that runs serves
- * those of VTLs below its active one at most CORE_REQUESTS_HZ times a second, and none of these
- * while it waits for its own request (P32). If two VPs wait for each other, the one whose request
- * has the lower VTL serves the other; with equal VTLs either does.
+ * those of VTLs below the one to be entered at most CORE_REQUESTS_HZ times a second, and none of
+ * these while it waits for its own request (P32). If two VPs wait for each other, the one whose
+ * request has the lower VTL serves the other; with equal VTLs either does.
  */
 #include <errno.h>
 #include <sched.h>
@@ -178,7 +178,7 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* While the VMM has not completed an exit, only the request of its thread is served. */
+	/* While the VMM has not completed an exit of @vp, only the caller's request is served. */
 	if (vp_exit_pending(vp))
 		serve(vp, request);
 	while (!request->done && vp->request) {

@@ -98,8 +98,7 @@ int state_read(struct state_reader *reader, struct state_record *record, const u
 	memcpy(record, reader->data + reader->offset, sizeof(*record));
 	if (record->length > RECORD_MAX || record->length > left - sizeof(*record))
 		return vsm_error(reader->log, EILSEQ,
-				 "saved state: the record at byte %zu is longer than the file",
-				 reader->offset);
+				 "saved state: the record at byte %zu is too long", reader->offset);
 	*payload = reader->data + reader->offset + sizeof(*record);
 	crc = record->crc;
 	record->crc = 0;
@@ -109,7 +108,8 @@ int state_read(struct state_reader *reader, struct state_record *record, const u
 	record->crc = crc;
 	if (record->name[sizeof(record->name) - 1])
 		return vsm_error(reader->log, EILSEQ,
-				 "saved state: the record at byte %zu has no name", reader->offset);
+				 "saved state: the record at byte %zu has an invalid name",
+				 reader->offset);
 	reader->offset += sizeof(*record) + record->length;
 	return 0;
 }

@@ -4,8 +4,8 @@
  *
  * No-write is a write-protected page table entry. No-access is an absent entry in a range
  * registered for minor faults: the page is in the file, but the kernel maps it only on
- * UFFDIO_CONTINUE. Both are in force on running VPs when the ioctl returns. window.state has the
- * rights in force; the kernel may drop entries at any time, and then raises events for allowed
+ * UFFDIO_CONTINUE. Both are in force on running VPs when the system call returns. window.state has
+ * the rights in force; the kernel may drop entries at any time, and then raises events for allowed
  * accesses, too.
  */
 #include <errno.h>
@@ -89,8 +89,8 @@ static int window_init(struct vkvm_backend *backend, struct vkvm_region *region,
 				 (unsigned long long)blocks);
 	error = uffd_register(backend->engine.fd, window->base, bytes(region->pages), false);
 	return error ? vsm_error(backend->log, -error,
-				 "userfaultfd cannot watch this memory: it must be a memfd with "
-				 "small pages: %s",
+				 "userfaultfd cannot watch this memory: it must be a memfd "
+				 "without MFD_HUGETLB: %s",
 				 strerror(-error))
 		     : 0;
 }
@@ -100,7 +100,10 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	uint64_t begin;
 	uint64_t next;
 
-	/* The caller unmaps the window, which also removes the boundaries in it. */
+	/*
+	 * The caller unmaps the window. `pieces` counts boundaries between blocks with and without
+	 * minor faults, where the kernel splits a mapping: subtract those of this window.
+	 */
 	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
 		engine_block(region, page, &begin, &next);
 		if (next < region->pages)
@@ -165,7 +168,7 @@ static int continue_pages(const struct rights_change *change, uint64_t first, ui
 }
 
 /*
- * Grants all rights. A block that has no restriction any more is skipped: block_release() releases
+ * Grants all rights. A block without restrictions and overlays is skipped: block_release() releases
  * it as a whole, which is cheaper than mapping its pages.
  */
 static int grant_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
@@ -246,6 +249,10 @@ static int change_run(const struct rights_change *change, uint64_t first, uint64
 
 	if (old == change->state)
 		return 0;
+	/*
+	 * Recorded before a grant, since grant_pages() skips blocks that have no restriction left. If
+	 * the grant fails, an absent entry only raises an event for an allowed access.
+	 */
 	if (grants)
 		account(change, first, pages, old);
 	if (!(whole & PAGE_OVERLAID))
@@ -325,7 +332,10 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
 
 /* ------------------------------------------------------------------ overlays in a window */
 
-/* Maps a page without rights until it is write-protected; an access meanwhile is repeated. */
+/*
+ * Maps a page without rights until it is write-protected; a VP that accesses it meanwhile exits and
+ * repeats the access. Then wakes threads that wait for an event of the page.
+ */
 static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
 {
@@ -388,6 +398,7 @@ static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *regio
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay: %s",
 				 vtl, strerror(-error));
+	/* The new mapping lacks this flag, and merges only with mappings of equal flags. */
 	madvise(start, VKVM_PAGE_SIZE, MADV_HUGEPAGE);
 	*state &= PAGE_STATE_MASK;
 	block->overlaid--;

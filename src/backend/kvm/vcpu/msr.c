@@ -175,8 +175,8 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 }
 
 /*
- * Whether the CPU has the MSR: by CPUID, or by KVM's list for an MSR that no CPUID bit enumerates.
- * True for DEBUGCTL.
+ * Whether VPs have the MSR: by their CPUID, or, for an MSR that no CPUID bit enumerates, by KVM's
+ * list of MSRs. KVM does not list DEBUGCTL, which each CPU has; bits_taken() finds its bits.
  */
 static bool is_announced(const struct vkvm_backend *backend, const struct kvm_msr_list *list,
 			 unsigned int msr)
@@ -315,7 +315,7 @@ int vkvm_msr_store(struct vcpu *vcpu)
 	return (uint32_t)done == backend->msr_count ? 0 : -EINVAL;
 }
 
-/* The checks of WRMSR, which KVM_SET_MSRS does not make. */
+/* The checks of a WRMSR to EFER, which KVM_SET_MSRS does not make. */
 static bool efer_legal(struct vcpu *vcpu, uint64_t value)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

@@ -17,7 +17,7 @@
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
-/* Nanoseconds until the guest's TSC reaches @deadline, between 1 and a day. */
+/* Nanoseconds until the partition's TSC reaches @deadline, at least 1 and at most a day. */
 static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
 {
 	const uint64_t day = 86400 * NSEC_PER_SEC;
