@@ -254,8 +254,10 @@ static void sending_posts_to_each_target_and_returns_the_vps_to_kick(void **stat
 	struct vsm_lapic_targets kick;
 
 	(void)state;
-	/* The VP of APIC 7 was kicked for this interrupt, and is not kicked again. APIC 8 is disabled by
-	 * software. */
+	/*
+	 * APIC 7 has a pending interrupt already, so that its VP needs no other kick. APIC 8 is
+	 * disabled by software.
+	 */
 	vsm_lapic_post(&s.apic[7], 0x50, VSM_LAPIC_EDGE);
 	wr(&s.apic[8], SVR, 0xff);
 	assert_int_equal(vsm_lapic_router_send(s.router, 3, &ipi, &kick), VSM_LAPIC_KICK);

@@ -250,8 +250,8 @@ static int change_run(const struct rights_change *change, uint64_t first, uint64
 	if (old == change->state)
 		return 0;
 	/*
-	 * Recorded before a grant, since grant_pages() skips blocks that have no restriction left. If
-	 * the grant fails, an absent entry only raises an event for an allowed access.
+	 * Recorded before a grant, since grant_pages() skips blocks that have no restriction left.
+	 * If the grant fails, an absent entry only raises an event for an allowed access.
 	 */
 	if (grants)
 		account(change, first, pages, old);
