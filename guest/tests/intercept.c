@@ -4,6 +4,7 @@
 
 #include <vsm/hv/hv.h>
 
+#include "kit/apic.h"
 #include "kit/cpu.h"
 #include "kit/hypercall.h"
 #include "kit/memory.h"
@@ -79,7 +80,8 @@ static void msr_writes_are_stopped(void)
 	watched_write(HV_CR_INTERCEPT(MSR_SFMASK_WRITE), MSR_SFMASK, 0x700);
 	watched_write(HV_CR_INTERCEPT(MSR_EFER_WRITE), MSR_EFER, rdmsr(MSR_EFER) ^ 1);
 	watched_write(HV_CR_INTERCEPT(MSR_SYSENTER_EIP_WRITE), MSR_SYSENTER_CS + 2, 0x1000);
-	watched_write(HV_CR_INTERCEPT(APIC_BASE_MSR_WRITE), MSR_APIC_BASE, 0xfee00900);
+	watched_write(HV_CR_INTERCEPT(APIC_BASE_MSR_WRITE), MSR_APIC_BASE,
+		      rdmsr(MSR_APIC_BASE) ^ APIC_BASE_X2APIC);
 }
 
 /* VTL1 performs the write for VTL0: it sets the register and RIP. */

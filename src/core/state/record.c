@@ -60,7 +60,7 @@ void state_write_fields(struct state_writer *writer, const struct state_layout *
 	size_t size = state_packed_size(layout);
 
 	if (size > sizeof(bytes)) {
-		writer->error = -EFBIG;
+		writer->error = writer->error ? writer->error : -EFBIG;
 		return;
 	}
 	state_pack(layout, structure, bytes);
