@@ -11,8 +11,6 @@
 /* Finds and initializes the device. Returns false without one. */
 bool disk_find(void);
 
-/* Ends interrupts by the EOI assist of the hypervisor (TLFS, "EOI Assist"). */
-void disk_use_eoi_assist(void);
 /* Ends the disk's interrupts by the EOI assist of the hypervisor (TLFS, "EOI Assist"). */
 void disk_use_eoi_assist(void);
 

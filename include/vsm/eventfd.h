@@ -34,9 +34,11 @@ struct vsm_ioeventfd {
 /*
  * Makes a guest's write, by any VTL, signal an eventfd instead of an IO or MMIO exit, or removes
  * such an entry. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an
- * address. A write by VTL0 does not leave KVM while there is none of these; on Intel CPUs a load
- * from an address with length 0 then counts as a write, as in KVM. String output may exit. Any
- * thread; when a removal returns, no write signals any more.
+ * address. KVM signals a write by VTL0 without an exit if none of these was there when the entry
+ * was added, and none came since; it does so for at most 16 entries of a page or port, and 128 in
+ * all. A load from an address with length 0 can then count as a write, as in KVM, and the write of
+ * an instruction that a protection stops can signal before the instruction is repeated. Any thread;
+ * when a removal returns, no write signals any more.
  *
  * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
  * -EBADF: not an open eventfd; -EEXIST: such an entry exists; -ENOENT: no entry to remove; -ENOSPC:

@@ -178,6 +178,38 @@ static void of_two_entries_for_one_write_the_library_selects_one(void **state)
 	close(five);
 }
 
+/* An overlay over a page stops its doorbells one after the other, which takes long. */
+static void p38_doorbells_of_a_page_and_all_doorbells_are_bounded(void **state)
+{
+	const uint64_t devices = UINT64_C(0xfe000000);
+	struct world world;
+	const int fd = make();
+
+	(void)state;
+	begin(&world);
+	for (unsigned int i = 0; i < 40; i++)
+		set(&world, fd, devices + i * 4, 4, 0, 0);
+	assert_int_equal(exits(&world), 40 - 16);
+	for (unsigned int i = 0; i < 40; i++)
+		set(&world, fd, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, i);
+	assert_int_equal(exits(&world), 2 * (40 - 16));
+	for (unsigned int i = 1; i <= 200; i++)
+		set(&world, fd, devices + i * 0x1000, 4, 0, 0);
+	assert_int_equal(exits(&world), 280 - 128);
+	/* Writes that exit signal as well. */
+	out(&world, PORT, 2, 39);
+	assert_int_equal(signals(fd), 1);
+	/* The local APIC has priority. */
+	set(&world, fd, 0xfee00080, 4, 0, 0);
+	assert_int_equal(exits(&world), 281 - 128);
+	/* A doorbell that is removed makes room. */
+	set(&world, fd, devices, 4, VSM_IOEVENTFD_REMOVE, 0);
+	set(&world, fd, devices, 4, 0, 0);
+	assert_int_equal(exits(&world), 281 - 128);
+	close(fd);
+	end(&world);
+}
+
 static void a_write_by_vtl1_signals_too(void **state)
 {
 	const int fd = make();
@@ -218,6 +250,7 @@ int main(void)
 		cmocka_unit_test(a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address),
 		cmocka_unit_test(a_doorbell_ends_when_vtl1_intercepts_its_port),
 		cmocka_unit_test(of_two_entries_for_one_write_the_library_selects_one),
+		cmocka_unit_test(p38_doorbells_of_a_page_and_all_doorbells_are_bounded),
 		cmocka_unit_test(a_write_by_vtl1_signals_too),
 		cmocka_unit_test(an_eventfd_takes_no_hypercalls),
 	};

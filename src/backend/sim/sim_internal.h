@@ -36,7 +36,7 @@ struct sim_msr_intercept {
 };
 
 /* Doorbells at a time; more are refused. */
-#define SIM_DOORBELLS 8u
+#define SIM_DOORBELLS 256u
 
 struct sim_backend {
 	const struct vsm_log *log;

@@ -2,6 +2,9 @@
 #include "core/memory/doorbell.h"
 
 #define PAGE_SHIFT 12u
+/* Doorbells in the page of a GPA, or at one port, and in all */
+#define DOORBELLS_NEAR 16u
+#define DOORBELLS_MAX  128u
 
 uint32_t doorbell_lower_bound(const struct vsm_partition *partition, uint64_t address)
 {
@@ -32,12 +35,33 @@ static struct backend_doorbell doorbell_of(const struct ioeventfd *entry)
 	};
 }
 
+static bool has_room(const struct vsm_partition *partition, const struct vsm_ioeventfd *wanted)
+{
+	const uint32_t port = wanted->flags & VSM_IOEVENTFD_PORT;
+	const uint64_t size = port ? 1 : CORE_PAGE_SIZE;
+	const uint64_t first = wanted->address & ~(size - 1);
+	uint32_t near = 0;
+
+	if (partition->ioeventfd_entries - partition->ioeventfd_exits >= DOORBELLS_MAX)
+		return false;
+	for (uint32_t i = doorbell_lower_bound(partition, first); i < partition->ioeventfd_count;
+	     i++) {
+		const struct ioeventfd *entry = &partition->ioeventfd[i];
+
+		if (entry->wanted.address - first >= size)
+			break;
+		near += entry->doorbell && (entry->wanted.flags & VSM_IOEVENTFD_PORT) == port;
+	}
+	return near < DOORBELLS_NEAR;
+}
+
 void doorbell_start(struct vsm_partition *partition, struct ioeventfd *entry)
 {
 	const struct backend_doorbell doorbell = doorbell_of(entry);
 	const struct backend_ops *ops = partition->ops;
 
-	if (entry->doorbell || !ops->doorbell || ops->doorbell(partition->backend, &doorbell, true))
+	if (entry->doorbell || !ops->doorbell || !has_room(partition, &entry->wanted) ||
+	    ops->doorbell(partition->backend, &doorbell, true))
 		return;
 	entry->doorbell = true;
 	atomic_fetch_sub(&partition->ioeventfd_exits, 1);

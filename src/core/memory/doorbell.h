@@ -5,7 +5,8 @@
  * Devices belong to VTL0. The backend knows neither intercepts nor protections, and KVM's emulator
  * treats a denied store as MMIO. So an entry is a doorbell only while no VTL intercepts its port,
  * and neither memory nor an overlay is at its GPA. It does not become one again before the VMM adds
- * it again: otherwise a VTL could repeat the change, which takes long.
+ * it again, since each change waits for vCPUs to leave KVM's emulator. Few doorbells are in a page,
+ * so that an overlay which VTL0 places there stops few.
  */
 #ifndef CORE_DOORBELL_H
 #define CORE_DOORBELL_H
@@ -26,7 +27,10 @@ struct ioeventfd {
 /* Index of the first entry at @address or above. Eventfd lock held. */
 uint32_t doorbell_lower_bound(const struct vsm_partition *partition, uint64_t address);
 
-/* Makes an entry a doorbell, if the backend can. Eventfd lock held for writing. */
+/*
+ * Makes an entry a doorbell, if the backend can and there are not too many. Eventfd lock held for
+ * writing.
+ */
 void doorbell_start(struct vsm_partition *partition, struct ioeventfd *entry);
 /* Its writes exit again. Eventfd lock held for writing. */
 void doorbell_stop(struct vsm_partition *partition, struct ioeventfd *entry);

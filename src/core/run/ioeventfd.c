@@ -133,7 +133,9 @@ static bool may_be_doorbell(const struct vsm_partition *partition,
 	if (entry->flags & VSM_IOEVENTFD_PORT)
 		return !intercept_io_owner_locked(partition, vtls_above(0),
 						  (uint16_t)entry->address, length, true);
-	return !memory_find(partition, gpn) && !overlay_is_shown_in(partition, 0, gpn, 1);
+	/* The local APIC has priority at its default address; VTL0 harms only itself if it moves it. */
+	return gpn != VSM_LAPIC_DEFAULT_BASE >> PAGE_SHIFT && !memory_find(partition, gpn) &&
+	       !overlay_is_shown_in(partition, 0, gpn, 1);
 }
 
 static const char *error_text(int error)
@@ -214,15 +216,20 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 			&partition->log, EINVAL, "ioeventfd at %#llx, length %u, flags %#x: %s",
 			(unsigned long long)wanted.address, wanted.length, wanted.flags, fault);
 	wanted.flags &= ~(uint32_t)VSM_IOEVENTFD_REMOVE;
-	/* Neither intercepts of ports nor memory may change between the check and the doorbell. */
-	pthread_mutex_lock(&partition->lock);
-	pthread_rwlock_rdlock(&partition->memory.lock);
-	pthread_rwlock_wrlock(&partition->eventfd_lock);
-	error = ioeventfd->flags & VSM_IOEVENTFD_REMOVE ? remove_entry(partition, &wanted)
-							: add_entry(partition, &wanted);
-	pthread_rwlock_unlock(&partition->eventfd_lock);
-	pthread_rwlock_unlock(&partition->memory.lock);
-	pthread_mutex_unlock(&partition->lock);
+	if (ioeventfd->flags & VSM_IOEVENTFD_REMOVE) {
+		pthread_rwlock_wrlock(&partition->eventfd_lock);
+		error = remove_entry(partition, &wanted);
+		pthread_rwlock_unlock(&partition->eventfd_lock);
+	} else {
+		/* Neither intercepts of ports nor memory may change before the doorbell. */
+		pthread_mutex_lock(&partition->lock);
+		pthread_rwlock_rdlock(&partition->memory.lock);
+		pthread_rwlock_wrlock(&partition->eventfd_lock);
+		error = add_entry(partition, &wanted);
+		pthread_rwlock_unlock(&partition->eventfd_lock);
+		pthread_rwlock_unlock(&partition->memory.lock);
+		pthread_mutex_unlock(&partition->lock);
+	}
 	return error ? vsm_error(&partition->log, -error, "ioeventfd at %#llx, descriptor %d: %s",
 				 (unsigned long long)wanted.address, wanted.fd, error_text(-error))
 		     : 0;
@@ -230,7 +237,13 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 
 void ioeventfd_init(struct vsm_partition *partition)
 {
-	pthread_rwlock_init(&partition->eventfd_lock, NULL);
+	pthread_rwlockattr_t attributes;
+
+	/* Writers first: VPs that signal without end must not delay an intercept of VTL1. */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&partition->eventfd_lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 }
 
 void ioeventfd_destroy(struct vsm_partition *partition)
