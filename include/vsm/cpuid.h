@@ -52,7 +52,7 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  *
  * An entry for leaf 0x40000004 sets only EBX: how often a guest tries to acquire a spinlock before
  * it notifies the hypervisor, or 0xffffffff if it never does (vsm_config.spin_retries). Its other
- * registers must be 0. The first call determines the value for all VPs.
+ * registers must be 0. The first call determines the value for all VPs, but each VP needs a call.
  *
  * Nothing is changed silently. Refused, with one line logged: other hypervisor leaves; a value of
  * this EBX that differs from that of the first call; a leaf twice; no leaf 1; another vendor than

@@ -23,6 +23,7 @@ struct breakpoint {
 	bool int3; /* an INT3 at `gpa` replaces `original`; false: a debug register */
 	uint8_t original;
 	uint64_t gpa;
+	uint8_t vtl; /* the VTL whose page tables led to `gpa` */
 };
 
 static struct breakpoint *breakpoint(const VsmState *vsm, unsigned i)
@@ -67,12 +68,13 @@ static bool has_right(uint8_t vtl, uint64_t gpa, uint32_t rights)
  * Translates by the page tables of the active VTL. Returns 0, or -errno without a translation, or -EACCES if
  * the VTL has none of @rights on the page: VTL0 must not redirect writes of GDB to private pages of VTL1.
  */
-static int translate(CPUState *cpu, vaddr addr, uint32_t rights, uint64_t *gpa)
+static int translate(CPUState *cpu, vaddr addr, uint32_t rights, uint64_t *gpa, uint8_t *vtl)
 {
 	struct translation translation = {.addr = addr};
 
 	run_on_cpu(cpu, translate_on_cpu, RUN_ON_CPU_HOST_PTR(&translation));
 	*gpa = translation.gpa;
+	*vtl = translation.vtl;
 	if (!translation.error && rights && !has_right(translation.vtl, *gpa, rights))
 		return -EACCES;
 	return translation.error;
@@ -87,8 +89,9 @@ static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bo
 	while (len) {
 		const size_t part = MIN(len, VSM_PAGE - addr % VSM_PAGE);
 		uint64_t gpa;
+		uint8_t vtl;
 
-		if (translate(cpu, addr, is_write ? HV_MAP_GPA_PERMISSIONS_MASK : 0, &gpa) ||
+		if (translate(cpu, addr, is_write ? HV_MAP_GPA_PERMISSIONS_MASK : 0, &gpa, &vtl) ||
 		    (is_write ? vsm_memory_poke(vsm_partition(), gpa, buf, part)
 			      : vsm_memory_peek(vsm_partition(), gpa, buf, part)))
 			return -1;
@@ -212,7 +215,7 @@ static int add_int3(VsmState *vsm, CPUState *cpu, struct breakpoint *bp)
 {
 	const uint8_t int3 = INT3;
 	const struct breakpoint *same;
-	int error = translate(cpu, bp->addr, HV_MAP_GPA_EXECUTABLE, &bp->gpa);
+	int error = translate(cpu, bp->addr, HV_MAP_GPA_EXECUTABLE, &bp->gpa, &bp->vtl);
 
 	/* A stream that QEMU saves must not contain the INT3. */
 	if (!error && vsm->blocks->len)
@@ -273,13 +276,15 @@ static int insert(CPUState *cpu, int type, vaddr addr, vaddr len)
 }
 
 /*
- * Restores the byte that an INT3 replaced, unless the guest has overwritten the INT3 or another row needs it.
+ * Restores the byte that an INT3 replaced, unless the guest has overwritten the INT3, another row needs it, or a
+ * higher VTL has taken the page.
  */
 static void restore(const VsmState *vsm, const struct breakpoint *bp)
 {
 	uint8_t present;
 
 	if (bp->int3 && !find_gpa(vsm, bp->gpa, bp) &&
+	    has_right(bp->vtl, bp->gpa, HV_MAP_GPA_PERMISSIONS_MASK) &&
 	    !vsm_memory_peek(vsm->partition, bp->gpa, &present, 1) && present == INT3)
 		vsm_memory_poke(vsm->partition, bp->gpa, &bp->original, 1);
 }

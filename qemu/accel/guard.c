@@ -27,6 +27,7 @@ struct refusal {
 #define PASSES_IO     "the host transfers its data past the rights of VTL0"
 #define DMABUF	      "blob resources share pages with the host past the rights of VTL0"
 #define PLUGS	      "memory cannot be plugged"
+#define LOADS	      "it writes by the address space of a CPU, which has no RAM here (monitor.c)"
 
 static const struct refusal refusals[] = {
 	{"vfio-pci", HOST_DEVICE},
@@ -43,6 +44,7 @@ static const struct refusal refusals[] = {
 	{"pc-dimm", PLUGS},
 	{"hv-balloon", DISCARDS},
 	{"sgx-epc", PLUGS},
+	{"loader", LOADS},
 };
 
 /* Prefixes of names of refused devices. */

@@ -377,6 +377,7 @@ refusals() {
 	refused "a model with features that the host lacks" "requested feature: svm" $accel -cpu EPYC,enforce
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
 	refused "a device of the host" "vfio-pci is refused" $accel -device vfio-pci,host=00:1f.0
+	refused "a device that would load nothing" "loader is refused" $accel -device loader,file=disk.img,addr=0x1000000,force-raw=on
 	refused "a device in the host's kernel" "vhost-vsock-pci is refused" $accel -device vhost-vsock-pci,guest-cid=3
 	refused "a disk that the host transfers to the guest's pages" "cache.direct=on .* is refused" $accel \
 		-drive file=disk.img,format=raw,if=virtio,cache=none
