@@ -265,9 +265,17 @@ void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip)
 
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl)
 {
-	struct backend_run run = {
-		.vtl = vtl, .apic_enabled = true, .inject = -1, .deadline = UINT64_MAX};
+	struct backend_run run;
 
+	/* The backend sets each output of an exit: none may be that of an earlier one. */
+	memset(&run, 1, sizeof(run));
+	run.vtl = vtl;
+	run.cr8 = 0;
+	run.apic_enabled = true;
+	run.interrupt_window = false;
+	run.mbec = false;
+	run.inject = -1;
+	run.deadline = UINT64_MAX;
 	must(vkvm_ops.vp_run(guest->vp[vp], &run), "vp_run");
 	return run;
 }

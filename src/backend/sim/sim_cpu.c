@@ -140,6 +140,7 @@ static void memory_exit(struct backend_run *run, uint64_t gpa, uint8_t access, u
 	run->memory.exact = true;
 	run->memory.gva_valid = !page_walk;
 	run->memory.page_walk = page_walk;
+	run->memory.other_operand = false;
 }
 
 static void mmio_exit(struct sim_vp *vp, struct backend_run *run, const struct sim_action *action,

@@ -22,6 +22,7 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 	run->memory.gva_valid = false;
 	run->memory.exact = exact;
 	run->memory.page_walk = table;
+	run->memory.other_operand = false;
 	run->memory.access = write ? GPA_WRITE : fetch ? fetch_right(vcpu) : GPA_READ;
 }
 
