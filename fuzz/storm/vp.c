@@ -51,12 +51,6 @@ void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_
 
 /* ------------------------------------------------------------------ VTL0's choices */
 
-/* VTL0 never writes eight bytes of a secret page itself, so only a leak can show them. */
-static uint64_t own_value(uint64_t value)
-{
-	return value == STORM_WORD(STORM_SECRET_BYTE) ? ~value : value;
-}
-
 /* A GPA: pages of each kind, page tables, own pages, no memory, any other. */
 static uint64_t pick_gpa(const struct storm_op *op)
 {
@@ -145,8 +139,7 @@ static uint64_t pick_msr_value(const struct storm_op *op)
 	struct storm_op page = *op;
 
 	page.a = (uint8_t)(op->c >> 8);
-	return op->c & 1 ? (pick_gpa(&page) & ~UINT64_C(0xfff)) | HV_PAGE_MSR_ENABLE
-			 : own_value(op->value);
+	return op->c & 1 ? (pick_gpa(&page) & ~UINT64_C(0xfff)) | HV_PAGE_MSR_ENABLE : op->value;
 }
 
 static uint64_t own_page(const struct vsm_vp *vp)
@@ -186,7 +179,7 @@ static void any_call(struct vsm_vp *vp, const struct storm_op *op)
 				   gpa / CORE_PAGE_SIZE, op->value, op->c % 4, op->b};
 	struct vcpu_state *cpu;
 
-	storm_hypercall(vp, own_value(op->b % 0xe0u) | (uint64_t)(op->c & 0xfff7) << 16,
+	storm_hypercall(vp, (uint64_t)(op->b % 0xe0u) | (uint64_t)(op->c & 0xfff7) << 16,
 			own_page(vp), input, sizeof(input));
 	cpu = vcpu_edit(vp, 0, VCPU_GPR);
 	if (op->a & 0x40)
@@ -200,7 +193,7 @@ static void switch_call(struct vsm_vp *vp, const struct storm_op *op)
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_GPR);
 
 	cpu->gpr[GPR_RCX] = op->a & 1 ? HV_CALL_VTL_RETURN : HV_CALL_VTL_CALL;
-	cpu->gpr[GPR_RAX] = op->a & 2 ? own_value(op->value) : 0;
+	cpu->gpr[GPR_RAX] = op->a & 2 ? op->value : 0;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_HYPERCALL});
 }
 
@@ -222,7 +215,7 @@ static void instruction(struct vsm_vp *vp, const struct storm_op *op)
 	struct sim_action action = {
 		.kind = kind[op->c % COUNT(kind)],
 		.address = pick_gpa(op),
-		.value = legal_control(kind[op->c % COUNT(kind)], own_value(op->value)),
+		.value = legal_control(kind[op->c % COUNT(kind)], op->value),
 		.size = (uint8_t)(1u << (op->c >> 4) % 4),
 		.user = op->c >> 6 & 1,
 	};
