@@ -9,6 +9,7 @@
 
 #include "core/interrupt/connection.h"
 #include "core/interrupt/synic.h"
+#include "core/lock.h"
 
 #define CONNECTION_MAX 4096u
 
@@ -134,16 +135,11 @@ uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_
 
 void connection_init(struct vsm_partition *partition)
 {
-	pthread_rwlockattr_t attributes;
-
 	/*
 	 * Writers first: VPs that post without end must not keep the VMM from removing a
 	 * connection.
 	 */
-	pthread_rwlockattr_init(&attributes);
-	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&partition->connection_lock, &attributes);
-	pthread_rwlockattr_destroy(&attributes);
+	(void)rwlock_init_writers_first(&partition->connection_lock);
 }
 
 void connection_destroy(struct vsm_partition *partition)

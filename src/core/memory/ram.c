@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/lock.h"
 #include "core/memory/dirty.h"
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
@@ -12,19 +13,12 @@
 
 int memory_init(struct vsm_partition *partition)
 {
-	pthread_rwlockattr_t attributes;
-	int error = pthread_rwlockattr_init(&attributes);
-
 	/*
 	 * Writers first: readers of lower VTLs must not delay a higher VTL that protects its
 	 * memory. Writes of lower VTLs are limited by memory/turn.h.
 	 */
-	if (!error)
-		error = pthread_rwlockattr_setkind_np(&attributes,
-						      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	if (!error)
-		error = pthread_rwlock_init(&partition->memory.lock, &attributes);
-	pthread_rwlockattr_destroy(&attributes);
+	int error = rwlock_init_writers_first(&partition->memory.lock);
+
 	if (error)
 		return vsm_error(&partition->log, error, "no lock for guest memory");
 	error = memory_turn_init(partition);

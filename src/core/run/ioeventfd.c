@@ -16,6 +16,7 @@
 #include "array.h"
 #include "core/intercept/installed.h"
 #include "core/interrupt/irqfd.h"
+#include "core/lock.h"
 #include "core/memory/doorbell.h"
 #include "core/memory/gpa.h"
 #include "core/memory/overlay.h"
@@ -237,13 +238,8 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 
 void ioeventfd_init(struct vsm_partition *partition)
 {
-	pthread_rwlockattr_t attributes;
-
 	/* Writers first: VPs that signal without end must not delay an intercept of VTL1. */
-	pthread_rwlockattr_init(&attributes);
-	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&partition->eventfd_lock, &attributes);
-	pthread_rwlockattr_destroy(&attributes);
+	(void)rwlock_init_writers_first(&partition->eventfd_lock);
 }
 
 void ioeventfd_destroy(struct vsm_partition *partition)
