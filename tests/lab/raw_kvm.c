@@ -19,6 +19,16 @@ const struct kvm_segment raw_kvm_code_32 = {
 const struct kvm_segment raw_kvm_data = {
 	.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
 
+bool raw_kvm_force_emulation(const char *value)
+{
+	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, value, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 void raw_kvm_require(bool ok, const char *what)
 {
 	if (ok)

@@ -35,6 +35,12 @@ struct raw_kvm_cpuid {
 /* Flat segments, with the selectors of raw_kvm_flat_32(). */
 extern const struct kvm_segment raw_kvm_code_64, raw_kvm_code_32, raw_kvm_data;
 
+/*
+ * Switches KVM's emulation of instructions with the prefix ud2; "kvm" on ("1") or off ("0"). Returns false if this
+ * kernel does not permit it.
+ */
+bool raw_kvm_force_emulation(const char *value);
+
 /* Ends the program with @what and errno unless @ok. */
 void raw_kvm_require(bool ok, const char *what);
 

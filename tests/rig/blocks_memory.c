@@ -197,8 +197,6 @@ static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint3
 
 static void test_races(struct raw_kvm *machine)
 {
-	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
-
 	race(machine, "a writer", GUEST(g_writer), KVM_ACCESS_NO_WRITE, KVM_ACCESS_EXIT_WRITE, true,
 	     100);
 	race(machine, "a writer, by list,", GUEST(g_writer), KVM_ACCESS_NO_WRITE,
@@ -207,13 +205,11 @@ static void test_races(struct raw_kvm *machine)
 	     true, 100);
 	race(machine, "an executor, by list,", GUEST(g_executor), KVM_ACCESS_NO_EXEC,
 	     KVM_ACCESS_EXIT_EXEC, false, 100);
-	if (fd >= 0 && write(fd, "1", 1) == 1) {
+	if (raw_kvm_force_emulation("1")) {
 		race(machine, "a writer in KVM's emulator", GUEST(g_emulated), KVM_ACCESS_NO_WRITE,
 		     KVM_ACCESS_EXIT_WRITE, false, 200);
-		check(write(fd, "0", 1) == 1, "KVM's emulation is no longer forced");
+		check(raw_kvm_force_emulation("0"), "KVM's emulation is no longer forced");
 	}
-	if (fd >= 0)
-		close(fd);
 }
 
 struct flipper {

@@ -2,10 +2,8 @@
 /* Exits on register writes: before they take effect, with RIP at the instruction, and only for the requested
  * registers. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "blocks.h"
 #include "tap.h"
@@ -259,19 +257,6 @@ static void test_descriptors(struct raw_kvm *machine)
 }
 
 /*
- * Switches KVM's emulation of instructions that a guest marks with a prefix on ("1") or off ("0").
- */
-static bool force_emulation(const char *value)
-{
-	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, value, 1) == 1;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-/*
  * A guest can make KVM emulate any instruction by changing the bytes of one that exits. KVM fetches the bytes
  * again, so it must check the instruction that it executes.
  */
@@ -293,7 +278,7 @@ static void test_emulated(struct raw_kvm *machine)
 				     "kvm";
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 
-	if (!force_emulation("1")) {
+	if (!raw_kvm_force_emulation("1")) {
 		check_skipped("emulated instructions", "kvm.force_emulation_prefix cannot be set");
 		return;
 	}
@@ -314,7 +299,7 @@ static void test_emulated(struct raw_kvm *machine)
 		      "an instruction that KVM emulates exits, too: %#x", which[i]);
 	}
 	watch(cpu, 0, 0, 0);
-	force_emulation("0");
+	raw_kvm_force_emulation("0");
 }
 
 static void put_task(struct raw_kvm *machine)

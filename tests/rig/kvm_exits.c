@@ -3,16 +3,15 @@
  * Exits of the KVM backend without the core: instructions that are taken back, instructions with more or
  * fewer exits of the CPU than returns of KVM_RUN, and guest actions that KVM cannot handle.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/x64.h"
 #include "engine.h"
 #include "kvm/backend.h"
 #include "kvm/vcpu/vcpu.h"
 #include "kvm_guest.h"
+#include "raw_kvm.h"
 #include "tap.h"
 
 __asm__(".pushsection .rodata\n"
@@ -65,17 +64,6 @@ enum {
 
 #define NOWHERE UINT64_C(0xfeb00000) /* a GPA without memory */
 #define DR6_BS	(UINT64_C(1) << 14)
-
-/* Switches KVM's emulation of instructions that a guest marks with a prefix on ("1") or off ("0"). */
-static bool force_emulation(const char *value)
-{
-	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, value, 1) == 1;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
 
 static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 {
@@ -452,7 +440,7 @@ static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
 static void test_instructions_without_count(struct guest *guest)
 {
 	struct vcpu *vcpu = &((struct vkvm_vp *)guest->vp[0])->vcpu[0];
-	const bool forced = force_emulation("1");
+	const bool forced = raw_kvm_force_emulation("1");
 	const int fd = vcpu->count_fd;
 
 	if (forced)
@@ -462,7 +450,7 @@ static void test_instructions_without_count(struct guest *guest)
 		test_a_load_is_not_repeated(guest, "without KVM's count of exits");
 	test_registers_that_are_set_while_an_instruction_waits(guest);
 	vcpu->count_fd = fd;
-	if (!forced || !force_emulation("0"))
+	if (!forced || !raw_kvm_force_emulation("0"))
 		check_skipped("a load that is not repeated",
 			      "kvm.force_emulation_prefix cannot be set");
 }

@@ -3,11 +3,8 @@
  * Writes of VTL0 for which the backend signals an eventfd without an exit, and what stops that. The sim signals
  * also for a denied store, as KVM's emulator would.
  */
+#include "eventfd_test.h"
 #include "memory_world.h"
-
-#include <sys/eventfd.h>
-
-#include <vsm/eventfd.h>
 
 #define PORT	       0xc050u
 #define HYPERCALL_PORT 0x7eu
@@ -15,29 +12,7 @@
 static void set(struct world *world, int fd, uint64_t address, uint32_t length, uint32_t flags,
 		uint64_t data)
 {
-	const struct vsm_ioeventfd wanted = {.size = sizeof(wanted),
-					     .address = address,
-					     .length = length,
-					     .flags = flags,
-					     .data = data,
-					     .fd = fd};
-
-	assert_int_equal(vsm_ioeventfd(world->partition, &wanted), 0);
-}
-
-static int make(void)
-{
-	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static uint64_t signals(int fd)
-{
-	uint64_t count = 0;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+	assert_int_equal(ioeventfd_set(world->partition, fd, address, length, flags, data), 0);
 }
 
 /* Entries for which writes of VTL0 exit. */
@@ -60,7 +35,7 @@ static void out(struct world *world, uint16_t port, uint8_t size, uint64_t value
 /* P38: VTL0 moves a device over memory of VTL1, or the memory to the device. */
 static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **state)
 {
-	const int fd = make();
+	const int fd = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -68,25 +43,25 @@ static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **stat
 	set(&world, fd, PLACE + 8, 0, 0, 0);
 	assert_int_equal(exits(&world), 0);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	set_map(&world, PLACE, 0x1000, world.rom, 0, 0);
 	assert_int_equal(exits(&world), 1);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
 	assert_true(read_only_at(&world, PLACE + 8, OTHER));
 	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
 	assert_true(nothing_at(&world, PLACE + 8));
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	/* The entry still exists. */
 	set_map(&world, PLACE, 0x1000, -1, 0, 0);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	end(&world);
 	close(fd);
 }
 
 static void p38_an_eventfd_at_restricted_memory_is_not_signalled(void **state)
 {
-	const int fd = make();
+	const int fd = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -96,14 +71,14 @@ static void p38_an_eventfd_at_restricted_memory_is_not_signalled(void **state)
 	set(&world, fd, PLACE + 8, 0, 0, 0);
 	assert_int_equal(exits(&world), 1);
 	assert_true(read_only_at(&world, PLACE + 8, OTHER));
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	end(&world);
 	close(fd);
 }
 
 static void a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address(void **state)
 {
-	const int fd = make();
+	const int fd = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -114,7 +89,7 @@ static void a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address(void **st
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_HYPERCALL, PLACE | 1), GUEST_DONE);
 	assert_int_equal(exits(&world), 1);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_FAULT);
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	/* An entry for an address that has an overlay. */
 	set(&world, fd, PLACE + 16, 0, 0, 0);
 	assert_int_equal(exits(&world), 2);
@@ -132,7 +107,7 @@ static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
 			.intercept_type = HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE,
 			.intercept_parameters = (PORT + further) | (uint64_t)(PORT + further) << 16,
 		};
-		const int fd = make();
+		const int fd = eventfd_make();
 		struct world world;
 
 		(void)state;
@@ -140,7 +115,7 @@ static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
 		set(&world, fd, PORT, further ? 0 : 2, VSM_IOEVENTFD_PORT, 0);
 		assert_int_equal(exits(&world), 0);
 		out(&world, PORT, 2, 5);
-		assert_int_equal(signals(fd), 1);
+		assert_int_equal(eventfd_signals(fd), 1);
 		assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 		assert_int_equal((uint16_t)guest_call(world.vp, HV_CALL_INSTALL_INTERCEPT, &port,
 						      sizeof(port), NULL, 0),
@@ -149,7 +124,7 @@ static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
 		assert_int_equal(exits(&world), 1);
 		out(&world, PORT, 2, 5);
 		assert_int_equal(world.vp->active_vtl, 1);
-		assert_int_equal(signals(fd), 0);
+		assert_int_equal(eventfd_signals(fd), 0);
 		end(&world);
 		close(fd);
 	}
@@ -157,7 +132,7 @@ static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
 
 static void of_two_entries_for_one_write_the_library_selects_one(void **state)
 {
-	const int any = make(), five = make();
+	const int any = eventfd_make(), five = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -166,9 +141,9 @@ static void of_two_entries_for_one_write_the_library_selects_one(void **state)
 	set(&world, five, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5);
 	assert_int_equal(exits(&world), 2);
 	out(&world, PORT, 2, 5);
-	assert_int_equal(signals(five), 1);
+	assert_int_equal(eventfd_signals(five), 1);
 	out(&world, PORT, 2, 6);
-	assert_int_equal(signals(any), 1);
+	assert_int_equal(eventfd_signals(any), 1);
 	/* Entries for different values are independent. */
 	set(&world, any, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 1);
 	set(&world, five, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 2);
@@ -183,7 +158,7 @@ static void p38_doorbells_of_a_page_and_all_doorbells_are_bounded(void **state)
 {
 	const uint64_t devices = UINT64_C(0xfe000000);
 	struct world world;
-	const int fd = make();
+	const int fd = eventfd_make();
 
 	(void)state;
 	begin(&world);
@@ -198,7 +173,7 @@ static void p38_doorbells_of_a_page_and_all_doorbells_are_bounded(void **state)
 	assert_int_equal(exits(&world), 280 - 128);
 	/* Writes that exit signal as well. */
 	out(&world, PORT, 2, 39);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	/* The local APIC has priority. */
 	set(&world, fd, 0xfee00080, 4, 0, 0);
 	assert_int_equal(exits(&world), 281 - 128);
@@ -212,7 +187,7 @@ static void p38_doorbells_of_a_page_and_all_doorbells_are_bounded(void **state)
 
 static void a_write_by_vtl1_signals_too(void **state)
 {
-	const int fd = make();
+	const int fd = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -220,7 +195,7 @@ static void a_write_by_vtl1_signals_too(void **state)
 	set(&world, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	out(&world, PORT, 2, 5);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	end(&world);
 	close(fd);
 }
@@ -228,7 +203,7 @@ static void a_write_by_vtl1_signals_too(void **state)
 /* On KVM the hypercall page contains an OUT to this port. */
 static void an_eventfd_takes_no_hypercalls(void **state)
 {
-	const int fd = make();
+	const int fd = eventfd_make();
 	struct world world;
 
 	(void)state;
@@ -237,7 +212,7 @@ static void an_eventfd_takes_no_hypercalls(void **state)
 	assert_int_equal(lock(&world, MAP_ALL, 0x5000), 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	assert_int_equal(world.vp->active_vtl, 1);
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	end(&world);
 	close(fd);
 }

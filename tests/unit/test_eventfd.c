@@ -2,7 +2,7 @@
 /*
  * Writes that signal an eventfd, and eventfds that send interrupts.
  */
-#include "core_test.h"
+#include "eventfd_test.h"
 #include "listener.h"
 
 #include <fcntl.h>
@@ -10,45 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <vsm/eventfd.h>
 
 #define PORT 0xc050u
 #define GPA  0x80000000u
-
-static int set(struct vsm_partition *partition, int fd, uint64_t address, uint32_t length,
-	       uint32_t flags, uint64_t data)
-{
-	const struct vsm_ioeventfd wanted = {.size = sizeof(wanted),
-					     .address = address,
-					     .length = length,
-					     .flags = flags,
-					     .data = data,
-					     .fd = fd};
-
-	return vsm_ioeventfd(partition, &wanted);
-}
-
-/* How often @fd was signalled since the last call. */
-static uint64_t signals(int fd)
-{
-	uint64_t count = 0;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-static int make(void)
-{
-	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	return fd;
-}
 
 /* Executes an OUT in the guest. Returns the reason of the exit. */
 static enum vsm_exit_reason out(struct vsm_vp *vp, uint16_t port, uint8_t size, uint64_t value)
@@ -74,28 +41,30 @@ static void a_write_signals_and_is_no_exit(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	const int fd = make(), other = make();
+	const int fd = eventfd_make(), other = eventfd_make();
 
 	(void)state;
-	assert_int_equal(set(partition, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0), 0);
+	assert_int_equal(ioeventfd_set(partition, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0), 0);
 	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_INTERRUPTED);
 	assert_true(sim_state(vp, 0)->done);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	/* Another size, another port. */
 	assert_int_equal(out(vp, PORT, 4, 7), VSM_EXIT_IO);
 	finish(vp);
 	assert_int_equal(out(vp, PORT + 1, 2, 7), VSM_EXIT_IO);
 	finish(vp);
 	/* An entry of size 1 that matches only the value 5. */
-	assert_int_equal(
-		set(partition, other, PORT, 1, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5), 0);
+	assert_int_equal(ioeventfd_set(partition, other, PORT, 1,
+				       VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5),
+			 0);
 	assert_int_equal(out(vp, PORT, 1, 4), VSM_EXIT_IO);
 	finish(vp);
 	assert_int_equal(out(vp, PORT, 1, 5), VSM_EXIT_INTERRUPTED);
-	assert_int_equal(signals(other), 1);
-	assert_int_equal(signals(fd), 0);
-	assert_int_equal(set(partition, 0, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_REMOVE, 0),
-			 0);
+	assert_int_equal(eventfd_signals(other), 1);
+	assert_int_equal(eventfd_signals(fd), 0);
+	assert_int_equal(
+		ioeventfd_set(partition, 0, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_REMOVE, 0),
+		0);
 	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_IO);
 	vsm_partition_destroy(partition);
 	close(fd);
@@ -106,22 +75,22 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	const int fd = make();
+	const int fd = eventfd_make();
 	uint64_t value;
 
 	(void)state;
-	assert_int_equal(set(partition, fd, GPA, 0, 0, 0), 0);
-	assert_int_equal(set(partition, fd, 0x5000, 0, 0, 0), 0);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 0, 0, 0), 0);
+	assert_int_equal(ioeventfd_set(partition, fd, 0x5000, 0, 0, 0), 0);
 	assert_int_equal(guest_write(vp, 0x5000, 8, 0x1234), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x5000, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x1234);
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	/* A read exits to the VMM. */
 	assert_int_equal(guest_read(vp, GPA, 4, &value), GUEST_EXIT);
 	finish(vp);
 	assert_int_equal(guest_write(vp, GPA, 4, 1), GUEST_DONE);
 	assert_int_equal(guest_write(vp, GPA, 8, 1), GUEST_DONE);
-	assert_int_equal(signals(fd), 2);
+	assert_int_equal(eventfd_signals(fd), 2);
 	vsm_partition_destroy(partition);
 	close(fd);
 }
@@ -140,7 +109,7 @@ static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(vo
 		.intercept_type = HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE,
 		.intercept_parameters = PORT | (uint64_t)PORT << 16,
 	};
-	const int fd = make();
+	const int fd = eventfd_make();
 
 	(void)state;
 	listener_create(partition, 1);
@@ -149,11 +118,11 @@ static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(vo
 		(uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &port, sizeof(port), NULL, 0),
 		0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	assert_int_equal(set(partition, fd, PORT, 0, VSM_IOEVENTFD_PORT, 0), 0);
+	assert_int_equal(ioeventfd_set(partition, fd, PORT, 0, VSM_IOEVENTFD_PORT, 0), 0);
 	assert_int_equal(out(vp, PORT, 1, 5), VSM_EXIT_INTERRUPTED);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_true(listener_has_message(vp, 1));
-	assert_int_equal(signals(fd), 0);
+	assert_int_equal(eventfd_signals(fd), 0);
 	vsm_partition_destroy(partition);
 	close(fd);
 }
@@ -162,30 +131,30 @@ static void misuse_is_refused(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_ioeventfd bad = {.size = sizeof(bad) - 1};
-	const int fd = make();
+	const int fd = eventfd_make();
 	int error = 0;
 
 	(void)state;
 	assert_int_equal(vsm_ioeventfd(partition, &bad), -EINVAL);
-	assert_int_equal(set(partition, fd, GPA, 3, 0, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, GPA, 16, 0, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, GPA, 4, 8, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, 0x10000, 2, VSM_IOEVENTFD_PORT, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, PORT, 8, VSM_IOEVENTFD_PORT, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, GPA, 0, VSM_IOEVENTFD_MATCH, 0), -EINVAL);
-	assert_int_equal(set(partition, fd, GPA, 1, VSM_IOEVENTFD_MATCH, 256), -EINVAL);
-	assert_int_equal(set(partition, -1, GPA, 4, 0, 0), -EBADF);
-	assert_int_equal(set(partition, fd, GPA, 4, VSM_IOEVENTFD_REMOVE, 0), -ENOENT);
-	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), 0);
-	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), -EEXIST);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 3, 0, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 16, 0, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 4, 8, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, 0x10000, 2, VSM_IOEVENTFD_PORT, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, PORT, 8, VSM_IOEVENTFD_PORT, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 0, VSM_IOEVENTFD_MATCH, 0), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 1, VSM_IOEVENTFD_MATCH, 256), -EINVAL);
+	assert_int_equal(ioeventfd_set(partition, -1, GPA, 4, 0, 0), -EBADF);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 4, VSM_IOEVENTFD_REMOVE, 0), -ENOENT);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 4, 0, 0), 0);
+	assert_int_equal(ioeventfd_set(partition, fd, GPA, 4, 0, 0), -EEXIST);
 	assert_int_equal(vsm_irqfd(partition, fd, 0x1000, 0), -EINVAL);
 	assert_int_equal(vsm_irqfd(partition, -1, 0xfee00000, 0x61), -EBADF);
 	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
 	for (uint64_t i = 1; i < 1024 && !error; i++)
-		error = set(partition, fd, GPA + 8 * i, 4, 0, 0);
+		error = ioeventfd_set(partition, fd, GPA + 8 * i, 4, 0, 0);
 	/* Each needs a descriptor; the process may have a lower limit. */
 	if (!error)
-		assert_int_equal(set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
+		assert_int_equal(ioeventfd_set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
 	else
 		assert_int_equal(error, -EMFILE);
 	vsm_partition_destroy(partition);
@@ -250,7 +219,7 @@ static void only_eventfds_are_accepted(void **state)
 	wrong[5] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		assert_true(wrong[i] >= 0);
-		assert_int_equal(set(partition, wrong[i], GPA, 4, 0, 0), -EBADF);
+		assert_int_equal(ioeventfd_set(partition, wrong[i], GPA, 4, 0, 0), -EBADF);
 		assert_int_equal(vsm_irqfd(partition, wrong[i], 0xfee00000, 0x61), -EBADF);
 	}
 	/* The check did not write to the pipe. */
@@ -293,7 +262,7 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
-	const int fd = make();
+	const int fd = eventfd_make();
 
 	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x61), 0);
@@ -309,7 +278,7 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	/* After the removal a signal sends no interrupt. */
 	raise_signal(fd);
 	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-	assert_int_equal(signals(fd), 1);
+	assert_int_equal(eventfd_signals(fd), 1);
 	vsm_partition_destroy(partition);
 	close(fd);
 }
@@ -317,7 +286,7 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 static void a_descriptor_that_was_closed_can_be_registered_again(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	const int fd = make(), next = make();
+	const int fd = eventfd_make(), next = eventfd_make();
 
 	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
@@ -333,7 +302,7 @@ static void a_descriptor_that_was_closed_can_be_registered_again(void **state)
 static void a_partition_ends_with_irqfds_in_use(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	const int fd = make();
+	const int fd = eventfd_make();
 
 	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
