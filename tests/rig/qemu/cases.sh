@@ -34,6 +34,8 @@ linux_with_vtl1() {
 	check "info registers shows a CPU in 64-bit mode" grep -q '^CS .* CS64' monitor.log
 	tell cont
 	check "cont resumes the guest" wait_for 'FACT status_after' 1 300
+	tell nmi
+	check "the monitor's nmi reaches VTL0" wait_for 'NMI received for unknown reason' 1 60
 
 	wait_for 'FACT reboot now' 1 200
 	check "p38: the PAM registers were rewritten" differs "$(fact pam_before 1)" "$(fact pam_after 1)"

@@ -122,4 +122,25 @@ gdb_real_mode() {
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
+# For a CPU with VMX, where breakpoints are in memory while the guest runs.
+gdb_stream() {
+	start_guest
+	gdb -ex 'file writer.elf' -ex 'target remote g.sock' -ex 'hbreak kit_main' -ex continue -ex delete -ex 'break machine_crash' \
+		-ex continue > stream 2>&1 &
+	debugger=$!
+	check "the guest runs with a breakpoint that it does not reach" wait_for '^TICK .* bad=0' 2 60
+	tell migrate file:refused
+	sleep 1
+	tell info status
+	left=50
+	until grep -q 'VM status' monitor.log || [ $left = 0 ]; do left=$((left - 1)); sleep 0.2; done
+	check "migration is refused while memory contains breakpoints" grep -q 'memory contains breakpoints of GDB' monitor.log
+	check "the stream was not written" [ ! -s refused ]
+	check "the guest continues after the refusal" ticks_on
+	tell quit
+	finish 20
+	wait $debugger
+	[ $failed = 0 ] || show serial.log monitor.log errors stream
+}
+
 run_cases "$@"
