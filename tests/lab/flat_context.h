@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The initial context of a VTL with flat segments in 32-bit or 64-bit mode, for VTLs that a guest
- * enables and for those that the VMM starts.
- */
+/* The initial context of a VTL with flat segments in 32-bit or 64-bit mode. */
 #ifndef LAB_FLAT_CONTEXT_H
 #define LAB_FLAT_CONTEXT_H
 
@@ -10,7 +7,7 @@
 #include <vsm/vsm.h>
 
 enum {
-	FLAT_CODE_32 = 0xc09b, /* attributes of CS */
+	FLAT_CODE_32 = 0xc09b,
 	FLAT_CODE_64 = 0xa09b,
 };
 
@@ -37,7 +34,7 @@ static inline struct hv_initial_vp_context flat_context(uint16_t code, uint64_t 
 	};
 }
 
-/* Starts VTL0 with @context. False: a register is refused. */
+/* Starts VTL0 with @context. Returns false if a register is refused. */
 static inline bool flat_start(struct vsm_vp *vp, const struct hv_initial_vp_context *context)
 {
 	static const uint32_t name[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* GPAs that the tiny guests of kvm_guest.c and blocks.c share: code, tables and test data. */
+/* GPAs that the tiny guests of kvm_guest.c and blocks.c share. */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H
 
@@ -20,8 +20,7 @@ enum {
 	PORT_DONE = 0x10,
 };
 
-/* The guests' code: one blob, from guest_code to guest_code_end. GUEST("label") is where it
- * runs. */
+/* The guests' code is one blob. GUEST(label) is the GPA at which the label is loaded. */
 extern uint8_t guest_code[];
 extern uint8_t guest_code_end[];
 #define GUEST(label)                                              \

@@ -33,8 +33,6 @@ static void must(int error, const char *what)
 	exit(1);
 }
 
-/* ------------------------------------------------------------------ memory */
-
 static void put64(struct guest *guest, uint64_t gpa, uint64_t value)
 {
 	memcpy(guest->ram + gpa, &value, sizeof(value));
@@ -89,8 +87,6 @@ static void make_descriptors(struct guest *guest)
 	memcpy(guest->ram + target, common, sizeof(common));
 	memcpy(guest->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
 }
-
-/* ------------------------------------------------------------------ creation */
 
 static int create(struct guest *guest, uint8_t engine, bool smm, uint8_t vtls, uint32_t vps,
 		  uint64_t ram_size)
@@ -200,8 +196,6 @@ int guest_memory_remove(struct guest *guest)
 	return error;
 }
 
-/* ------------------------------------------------------------------ registers */
-
 const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups)
 {
 	struct vcpu_state *state = &guest->state[vp][vtl];
@@ -261,13 +255,11 @@ void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip)
 	state->events = (struct vcpu_events){0};
 }
 
-/* ------------------------------------------------------------------ running */
-
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl)
 {
 	struct backend_run run;
 
-	/* The backend sets each output of an exit: none may be that of an earlier one. */
+	/* The backend must set each output of the exit. */
 	memset(&run, 1, sizeof(run));
 	run.vtl = vtl;
 	run.cr8 = 0;

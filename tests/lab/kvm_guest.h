@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Shared by the tests of src/backend/kvm: a backend without the core, and tiny 64-bit guests on it. The page
- * tables map GVA = GPA for the first gigabyte and the one below 4 GiB, with large pages except in [4 MiB, 6
- * MiB). Every exception and interrupt ends in an OUT to PORT_TRAP; RSP points to the vector, which the CPU's
- * frame follows.
- */
+/* A KVM backend without the core, and tiny 64-bit guests on it. GVA = GPA in the first gigabyte and
+ * in the one below 4 GiB; pages are large except in [4 MiB, 6 MiB). An exception or interrupt ends
+ * in an OUT to PORT_TRAP, with the vector and then the CPU's frame at RSP. */
 #ifndef KVM_GUEST_H
 #define KVM_GUEST_H
 
@@ -37,10 +34,7 @@ struct guest {
 };
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
-/*
- * As guest_create(), with the engine @engine (enum vsm_engine). Returns 0, or -errno without a
- * guest.
- */
+/* As guest_create(), with @engine (enum vsm_engine). Returns 0, or -errno without a guest. */
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size);
 /* As guest_create_with(), with engine uffd and System Management Mode. */
@@ -56,10 +50,7 @@ int guest_memory_remove(struct guest *guest);
 
 /* Sets all registers of the VTL: 64-bit mode, CPL 0, RIP at @rip. */
 void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip);
-/*
- * As guest_start() for VTL0 of VP 0, with RDI and RAX. Returns its registers, which the caller may
- * change.
- */
+/* As guest_start() for VTL0 of VP 0. Returns its registers, which the caller may change. */
 struct vcpu_state *guest_start_with(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax);
 /* Returns registers that the caller may change. */
 struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
@@ -72,16 +63,12 @@ struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl);
 /* Answers the exit and continues the guest. */
 struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
 				enum backend_answer answer);
-/*
- * Returns the vector of the exception or interrupt that ended in this exit, or -1. @frame gets the
- * CPU's frame, which follows the vector.
- */
+/* Returns the vector of the exception or interrupt, or -1. @frame gets the CPU's frame. */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
 
-/* Whether the guest has reached its OUT to PORT_DONE. */
 bool guest_is_done(const struct backend_run *run);
 
-/* How often KVM or the CPU refused registers; whether log lines are suppressed. */
+/* Counts the registers that KVM or the CPU refused. */
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
 

@@ -79,8 +79,6 @@ void raw_kvm_enable(const struct raw_kvm *kvm, uint32_t capability, uint64_t arg
 	raw_kvm_require(!ioctl(kvm->vm, KVM_ENABLE_CAP, &enable), "KVM_ENABLE_CAP");
 }
 
-/* ------------------------------------------------------------------ memory */
-
 void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *memory,
 		 uint64_t size)
 {
@@ -95,7 +93,7 @@ void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *m
 
 void raw_kvm_add_ram(struct raw_kvm *kvm, uint64_t size)
 {
-	/* The bytes that the alignment skips are never touched, so they take no memory. */
+	/* The bytes that the alignment skips take no memory, since they are never touched. */
 	kvm->ram = mmap(NULL, size + LARGE_PAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	raw_kvm_require(kvm->ram != MAP_FAILED, "guest RAM");
@@ -109,8 +107,6 @@ void raw_kvm_put(const struct raw_kvm *kvm, uint64_t gpa, uint64_t value)
 {
 	memcpy(kvm->ram + gpa, &value, sizeof(value));
 }
-
-/* ------------------------------------------------------------------ vCPUs */
 
 void raw_kvm_get_cpuid(const struct raw_kvm *kvm, struct raw_kvm_cpuid *cpuid)
 {
@@ -158,8 +154,6 @@ void raw_kvm_set_regs(struct raw_vcpu *vcpu, const struct kvm_regs *regs)
 	vcpu->regs = *regs;
 	raw_kvm_require(!ioctl(vcpu->fd, KVM_SET_REGS, regs), "KVM_SET_REGS");
 }
-
-/* ------------------------------------------------------------------ 32-bit mode */
 
 void raw_kvm_flat_32(const struct raw_kvm *kvm, const struct raw_vcpu *vcpu, uint64_t gdt,
 		     uint64_t idt)

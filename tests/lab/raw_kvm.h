@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A virtual machine on KVM without libvsm, for tests and benchmarks of KVM itself. All functions end the
- * program with a line "Bail out!" if KVM fails.
- */
+/* A virtual machine on KVM without libvsm. Each function ends the program with "Bail out!" if KVM
+ * fails, except those that return bool. */
 #ifndef LAB_RAW_KVM_H
 #define LAB_RAW_KVM_H
 
@@ -35,10 +33,8 @@ struct raw_kvm_cpuid {
 /* Flat segments, with the selectors of raw_kvm_flat_32(). */
 extern const struct kvm_segment raw_kvm_code_64, raw_kvm_code_32, raw_kvm_data;
 
-/*
- * Switches KVM's emulation of instructions with the prefix ud2; "kvm" on ("1") or off ("0"). Returns false if this
- * kernel does not permit it.
- */
+/* Switches emulation of instructions with the prefix ud2; "kvm" to "1" or "0". Returns false if
+ * this kernel does not permit it. */
 bool raw_kvm_force_emulation(const char *value);
 
 /* Ends the program with @what and errno unless @ok. */
@@ -52,12 +48,10 @@ void raw_kvm_destroy(struct raw_kvm *kvm);
 void raw_kvm_enable(const struct raw_kvm *kvm, uint32_t capability, uint64_t argument);
 
 void raw_kvm_add_ram(struct raw_kvm *kvm, uint64_t size);
-/* Maps the caller's memory by a slot. */
 void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *memory,
 		 uint64_t size);
 void raw_kvm_put(const struct raw_kvm *kvm, uint64_t gpa, uint64_t value);
 
-/* Gets the CPUID that KVM supports. */
 void raw_kvm_get_cpuid(const struct raw_kvm *kvm, struct raw_kvm_cpuid *cpuid);
 /* @cpuid NULL: the CPUID that KVM supports. */
 struct raw_vcpu *raw_kvm_add_vcpu(struct raw_kvm *kvm, const struct raw_kvm_cpuid *cpuid);
@@ -68,7 +62,6 @@ void raw_kvm_set_regs(struct raw_vcpu *vcpu, const struct kvm_regs *regs);
 /* Sets 32-bit mode without paging; writes the GDT to @gdt. */
 void raw_kvm_flat_32(const struct raw_kvm *kvm, const struct raw_vcpu *vcpu, uint64_t gdt,
 		     uint64_t idt);
-/* Writes an interrupt gate of 32-bit mode. */
 void raw_kvm_gate_32(const struct raw_kvm *kvm, uint64_t idt, unsigned int vector,
 		     uint32_t handler);
 

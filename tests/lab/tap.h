@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * TAP on stdout, for programs of tests/rig that do not use cmocka. Only one thread at a time may
- * call these functions; they flush each line.
- */
+/* TAP on stdout, for programs without cmocka. One thread at a time may call these functions. */
 #ifndef TAP_H
 #define TAP_H
 
@@ -12,10 +9,8 @@
 void checks_plan(int cases);
 /* Prints the result of a case; returns @ok. errno is unchanged. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Prints a case that cannot be tested on this host. */
 void check_skipped(const char *name, const char *why);
-/* Writes the plan if checks_plan() has not, and returns the program's status: 0, or 1 if a case
- * failed. */
+/* Writes the plan if checks_plan() has not. Returns the program's status. */
 int checks_end(void);
 
 struct vsm_log_record;

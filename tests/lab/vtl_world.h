@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A guest with two VTLs on a real KVM, by the public API only: VTL0 enables VTL1, which protects a page from
- * VTL0. The test then starts VTL0 at one of the labels below; the guest reports each step by an OUT.
- */
+/* A guest with two VTLs on a real KVM, by the public API only: VTL0 enables VTL1, which protects a
+ * page from VTL0. The guest reports each step by an OUT. */
 #ifndef VTL_WORLD_H
 #define VTL_WORLD_H
 
@@ -27,9 +25,9 @@ enum world_step {
 	WORLD_ENABLED_PARTITION = 0x20,
 	WORLD_ENABLED_VP,
 	WORLD_RETURNED, /* VTL0 has returned from its first VTL call */
-	WORLD_STORED,	/* VTL0 has stored to the secret */
-	WORLD_LOOPED,	/* VTL0 has completed a loop */
-	WORLD_SPUN,	/* one iteration of world_spin */
+	WORLD_STORED,
+	WORLD_LOOPED,
+	WORLD_SPUN, /* one iteration of world_spin */
 	WORLD_CONFIGURED = 0x30,
 	WORLD_PROTECTED,
 	WORLD_INTERCEPTED = 0x40,
@@ -39,7 +37,7 @@ enum world_step {
 	WORLD_FAULT0 = 0xef,
 };
 
-/* Labels of the guest's code at which VTL0 can start. Loops count R15 down. */
+/* Labels at which VTL0 can start. Loops count R15 down. */
 extern const uint8_t world_code[], world_code_end[];
 extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
 extern const uint8_t world_violate[], world_sse_loop[], world_avx_loop[], world_registers[];
@@ -57,28 +55,22 @@ int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
 /* As world_create(), with one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
 int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size);
 void world_destroy(struct world *world);
-/*
- * Answers an open exit, so that registers may be read and set. The VP executes no further
- * instruction.
- */
+/* Completes an open exit without a further instruction, so that registers may be read and set. */
 void world_finish_exit(struct world *world);
 /* The GVA of code at @place. */
 uint64_t world_address(const uint8_t *place);
 /* Sets RIP of VTL0 to @place, RSP and RDI to their initial values, and R14 and R15. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
-/* Sets or clears CR0.EM of VTL1, which shows that VTL1 does not use the FPU. */
+/* CR0.EM set shows that VTL1 does not use the FPU. */
 void world_set_em(struct world *world, bool em);
 /* Enables AVX in both VTLs. */
 void world_allow_avx(struct world *world);
 /* Sets one of two lists of WORLD_LIST pages. At each VTL call with 3 in R14, VTL1 sets VTL0's
- * rights to both lists, and R13 to the statuses of both hypercalls (0: success).
- */
+ * rights to both lists, and R13 to the statuses of both hypercalls (0: success). */
 void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns);
-/* Runs until the guest reports a step. Returns the world_step, or the negated reason of another
- * exit. */
+/* Returns the world_step that the guest reports, or the negated reason of another exit. */
 int world_run(struct world *world, uint32_t *result);
-/* Runs from reset until VTL0 has returned from its first VTL call; VTL1 has protected the
- * secret. Returns whether every step succeeded. */
+/* Runs from reset until VTL0's first VTL call has returned. Returns whether each step succeeded. */
 int world_enter(struct world *world);
 
 #endif

@@ -79,8 +79,6 @@ uint16_t bare_protect(struct bare *bare, uint8_t owner, int restricted, uint64_t
 	return protect_set(bare->partition, owner, restricted, &gpn, 1, access, &done);
 }
 
-/* ------------------------------------------------------------------ page tables */
-
 static void write_entry(struct bare *bare, uint64_t gpn, uint32_t index, uint64_t entry)
 {
 	const struct ram_region *region = memory_find(bare->partition, gpn);

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Tests whether a child process can read the VMM's memory.
- */
 #ifndef CHILD_H
 #define CHILD_H
 

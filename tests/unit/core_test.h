@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Helpers of tests of VTLs, interrupts and the SynIC: hypercalls with their parameters, registers by name,
- * synthetic pages, on top of the guests of sim_guest.h.
- */
+/* Hypercalls, registers and synthetic pages, on top of the guests of sim_guest.h. */
 #ifndef CORE_TEST_H
 #define CORE_TEST_H
 
@@ -26,7 +23,6 @@
 
 #define RAM (16u << 20)
 
-/* GPAs of synthetic pages, by VTL. */
 #define SIM_GPA(vtl)	(0x40000u + 0x10000u * (vtl))
 #define SIEF_GPA(vtl)	(0x41000u + 0x10000u * (vtl))
 #define ASSIST_GPA(vtl) (0x42000u + 0x10000u * (vtl))
@@ -43,7 +39,7 @@ static inline uint16_t enable_partition(struct vsm_vp *vp, uint8_t vtl, uint8_t 
 				    0);
 }
 
-/* HvCallEnableVpVtl or HvCallStartVirtualProcessor: the input is the same. */
+/* HvCallEnableVpVtl or HvCallStartVirtualProcessor: their inputs have one layout. */
 static inline uint16_t context_call(struct vsm_vp *vp, uint16_t code, uint32_t index, uint8_t vtl,
 				    const struct hv_initial_vp_context *context)
 {
@@ -64,7 +60,6 @@ static inline uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
 	return context_call(vp, HV_CALL_ENABLE_VP_VTL, index, vtl, &context);
 }
 
-/* Reads a register of @vtl of @vp as the VMM does. */
 static inline uint64_t host_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name)
 {
 	union hv_register_value value = {0};
@@ -162,7 +157,7 @@ static inline void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
 	assert_int_equal(guest_wrmsr(vp, msr, value), GUEST_DONE);
 }
 
-/* Enables the assist page of the active VTL. Returns the page as that VTL sees it. */
+/* Returns the assist page of the active VTL as that VTL sees it. */
 static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, ASSIST_GPA(vp->active_vtl) | 1),
@@ -170,7 +165,6 @@ static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
 	return (struct hv_vp_assist_page *)(void *)vp->vtl[vp->active_vtl].assist;
 }
 
-/* Turns on the SynIC of the active VTL with both pages, and sets SINT @sint to @value. */
 static inline void enable_synic(struct vsm_vp *vp, uint8_t sint, uint64_t value)
 {
 	uint8_t vtl = vp->active_vtl;
@@ -219,7 +213,6 @@ static inline void set_if(struct vsm_vp *vp, uint8_t vtl, bool on)
 	cpu->rflags = on ? cpu->rflags | X64_RFLAGS_IF : cpu->rflags & ~X64_RFLAGS_IF;
 }
 
-/* The guest writes EOI. */
 static inline void eoi(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOI, 0), GUEST_DONE);

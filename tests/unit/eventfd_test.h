@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared by the tests of vsm_ioeventfd() and vsm_irqfd(). */
 #ifndef EVENTFD_TEST_H
 #define EVENTFD_TEST_H
 
@@ -23,7 +22,7 @@ static inline int ioeventfd_set(struct vsm_partition *partition, int fd, uint64_
 	return vsm_ioeventfd(partition, &wanted);
 }
 
-/* How often @fd was signalled since the last call. */
+/* Signals of @fd since the last call. */
 static inline uint64_t eventfd_signals(int fd)
 {
 	uint64_t count = 0;

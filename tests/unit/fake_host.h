@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A simulated host, made of a temporary folder and results of ioctls, for the tests of `vsm probe`. At first
- * it has every feature; each test removes some.
- */
+/* A simulated host for the tests of `vsm probe`: a temporary folder, and results of ioctls. At
+ * first it has every feature. */
 #ifndef VSM_TESTS_UNIT_FAKE_HOST_H
 #define VSM_TESTS_UNIT_FAKE_HOST_H
 
@@ -16,14 +14,14 @@ struct fake_host {
 	struct probe_env env;
 	char root[64];
 	const char *release;
-	int kvm_error;	       /* error of opening /dev/kvm, or 0 */
-	int vm_error;	       /* error of KVM_CREATE_VM, or 0 */
-	int api;	       /* the KVM API's version */
+	int kvm_error; /* error of opening /dev/kvm, or 0 */
+	int vm_error;  /* error of KVM_CREATE_VM, or 0 */
+	int api;
 	int absent_capability; /* -1: none */
-	bool no_capability;    /* all are absent */
-	int xen_error;	       /* result of KVM_XEN_HVM_CONFIG */
-	int uffd_error;	       /* error of userfaultfd(2), or 0 */
-	bool uffd_device;      /* /dev/userfaultfd opens */
+	bool no_capability;
+	int xen_error;	/* result of KVM_XEN_HVM_CONFIG */
+	int uffd_error; /* error of userfaultfd(2), or 0 */
+	bool uffd_device;
 	uint64_t uffd_features;
 	const char *bad_selftest; /* the id of the self-test that fails; "*": all fail */
 	enum selftest_outcome bad_outcome;
@@ -39,15 +37,13 @@ struct fake_host {
 	int opened, closed; /* counts of descriptors */
 };
 
-/* Creates the complete host. */
 void fake_host_make(struct fake_host *fake);
 void fake_host_remove(struct fake_host *fake);
 
-/* Creates or removes a file of the host. */
 void fake_host_put(struct fake_host *fake, const char *path, const char *text);
 void fake_host_drop(struct fake_host *fake, const char *path);
 
-/* Probes the host, with self-tests. The caller frees the result. */
+/* The caller frees the result. */
 struct probe *fake_host_probe(struct fake_host *fake);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A partition for each case of a test, whose setup() calls fixture() or fixture_in_vtl1(). Include
- * it last: other headers have parameters named `partition` and `vp`.
- */
+/* A partition for each test. Include this header last: others have parameters named `partition` and
+ * `vp`. */
 #ifndef TEST_FIXTURE_H
 #define TEST_FIXTURE_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A partition on the sim backend with a GDB stub and a thread for each VP, and a client of the stub.
- */
+/* A partition on the sim backend with a GDB stub and a thread for each VP, and a client of the
+ * stub. */
 #ifndef GDB_CLIENT_H
 #define GDB_CLIENT_H
 
@@ -140,8 +139,6 @@ static inline void client_destroy(struct gdb_client *client)
 	free(client);
 }
 
-/* ------------------------------------------------------------------ packets */
-
 static inline int client_bytes(struct gdb_client *client, const void *data, size_t size)
 {
 	return vsm_gdb_receive(client->gdb, data, size);
@@ -204,7 +201,6 @@ static inline const char *client_ask(struct gdb_client *client, const char *pack
 	return reply;
 }
 
-/* Waits for a stop reply. */
 static inline const char *client_wait(struct gdb_client *client)
 {
 	const char *reply = client_reply(client);
@@ -219,7 +215,6 @@ static inline const char *client_wait(struct gdb_client *client)
 	return reply;
 }
 
-/* `monitor @command`; returns its output. */
 static inline const char *client_monitor(struct gdb_client *client, const char *command)
 {
 	char packet[600] = "qRcmd,";

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Shared by the tests of hypercalls: the forms in which a guest on the sim backend makes them.
- */
 #ifndef HYPERCALL_TEST_H
 #define HYPERCALL_TEST_H
 
@@ -82,10 +79,6 @@ static inline enum guest_outcome fast_call(struct vsm_vp *vp, uint64_t control, 
 	return outcome;
 }
 
-/*
- * The input header of HvCallGetVpRegisters or HvCallSetVpRegisters for @vp_index, with HV_INPUT_VTL
- * @input_vtl.
- */
 static inline struct hv_vp_registers_input registers_header(uint32_t vp_index, uint8_t input_vtl)
 {
 	return (struct hv_vp_registers_input){
@@ -120,8 +113,7 @@ static inline uint64_t set_register(struct vsm_vp *vp, uint32_t vp_index, uint8_
 			  sizeof(input), NULL, 0);
 }
 
-/* Enables intercepts for VTL1 on the VP: assist and message page, SINT0 with a vector, SynIC on.
- * Returns in VTL0. */
+/* Enables intercepts of VTL1 on the VP. Returns in VTL0. */
 static inline void enable_intercepts(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

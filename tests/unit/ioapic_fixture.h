@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An I/O APIC with a recorder for its messages; its registers are written as by a guest. */
+/* An I/O APIC with a recorder for its messages. */
 #ifndef VSM_TESTS_IOAPIC_FIXTURE_H
 #define VSM_TESTS_IOAPIC_FIXTURE_H
 

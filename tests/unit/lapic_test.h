@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared by the tests of the local APIC: an enabled APIC, and short functions for register
- * access. */
 #ifndef LAPIC_TEST_H
 #define LAPIC_TEST_H
 

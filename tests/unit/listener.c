@@ -24,7 +24,7 @@ void listener_create(struct vsm_partition *partition, uint8_t vtl)
 	guest_enable_vtl(partition, vtl);
 	while (vp->active_vtl < vtl)
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	/* @vtl accepts the interrupt of SINT0 at once, so that none is pending when it returns. */
+	/* So that no interrupt of SINT0 is pending when @vtl returns. */
 	vcpu_edit(vp, vtl, VCPU_GPR)->rflags |= X64_RFLAGS_IF;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP,
 				     (LISTENER_SIM_GPA + 0x1000u * vtl) | HV_PAGE_MSR_ENABLE),

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A higher VTL that receives intercepts on the sim backend: it has SINT0, a message page and protections.
- */
+/* A higher VTL that receives intercepts on the sim backend. */
 #ifndef TEST_LISTENER_H
 #define TEST_LISTENER_H
 
@@ -9,16 +7,11 @@
 
 #define LISTENER_SIM_GPA 0x40000u /* plus 0x1000 for each VTL */
 
-/* Enables @vtl on all VPs, its SynIC on VP 0, and EnableVtlProtection. VTL0 is active
- * afterwards. */
+/* Enables @vtl on all VPs, its SynIC on VP 0, and EnableVtlProtection. Returns in VTL0. */
 void listener_create(struct vsm_partition *partition, uint8_t vtl);
 
-/*
- * Returns the message in the slot of @vtl, which must be active, and frees the slot. Fails the test if there
- * is none.
- */
+/* Takes the message from the slot of @vtl, which must be active. Fails the test if there is none. */
 struct hv_message listener_take(struct vsm_vp *vp, uint8_t vtl);
-/* Whether a message waits. */
 bool listener_has_message(struct vsm_vp *vp, uint8_t vtl);
 
 /* The active VTL returns to the VTL below, which executes the intercepted instruction again. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A partition whose memory map the tests change: two files, VTL1 restricts pages, and functions check what
- * VTL0 reads, writes and executes at a GPA.
- */
+/* A partition whose memory map the tests change, and checks of what VTL0 reads, writes and
+ * executes. */
 #ifndef MEMORY_WORLD_H
 #define MEMORY_WORLD_H
 
@@ -15,7 +13,7 @@
 
 #include "core/memory/overlay.h"
 
-#define PLACE	  0x2000000u /* where the tests change the map: no RAM at first */
+#define PLACE	  0x2000000u /* no RAM at first */
 #define ELSEWHERE 0x3000000u
 #define FILE_SIZE (2u << 20)
 #define CODE	  0x800u /* offset of an instruction in each page */
@@ -73,7 +71,7 @@ static inline int make_file(const char *name, uint8_t **bytes)
 	return fd;
 }
 
-/* VTL1 of a VP gets intercepts, and accepts their interrupt at once. VTL0 is active afterwards. */
+/* VTL1 of a VP gets intercepts, and accepts their interrupt at once. Returns in VTL0. */
 static inline void prepare(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -86,10 +84,7 @@ static inline void prepare(struct vsm_vp *vp)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/*
- * Creates the world's partition, without VTL1, with @options and a callback that counts refused
- * accesses.
- */
+/* Creates the partition without VTL1. */
 static inline void make_world(struct world *world, uint32_t vps, struct sim_options options)
 {
 	*world = (struct world){0};
@@ -182,7 +177,6 @@ static inline bool is_stopped(struct vsm_vp *vp, enum guest_outcome outcome)
 	return true;
 }
 
-/* Whether VTL0 can neither read, write nor execute at @gpa. */
 static inline bool nothing_at(struct world *world, uint64_t gpa)
 {
 	uint64_t value = 0;

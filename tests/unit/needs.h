@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Capabilities that a test of the core requires of its backend. The sim backend has all;
- * tests/rig/core_on_kvm.c checks the CPU and KVM, and skips a test if one is absent.
- */
+/* Capabilities that a test of the core requires of its backend. The sim backend has all; on KVM,
+ * tests/rig/core_on_kvm.c skips a test if one is absent. */
 #ifndef TEST_NEEDS_H
 #define TEST_NEEDS_H
 

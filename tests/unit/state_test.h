@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Helpers of tests of saving and restoring. Include it after cmocka.h.
- */
 #ifndef STATE_TEST_H
 #define STATE_TEST_H
 
@@ -19,7 +16,6 @@ static inline struct guest_saved state_save(struct vsm_partition *partition)
 	return file;
 }
 
-/* Restores @first to @other and fails the test unless @other saves the same bytes. */
 static inline void state_restores_to_the_same(const struct guest_saved *first,
 					      struct vsm_partition *other)
 {

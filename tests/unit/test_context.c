@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS "HvCallEnableVpVtl"), and the
- * x87, SSE and AVX registers, whose bytes are valid only with their bit of XSTATE_BV (SDM 1, 13.4).
- */
+/* RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS "HvCallEnableVpVtl"), and the x87, SSE
+ * and AVX registers, which are valid only with their bit of XSTATE_BV (SDM 1, 13.4). */
 #include "hypercall_test.h"
 
 #include <stdio.h>
@@ -18,8 +16,6 @@ static int setup(void **state)
 	(void)state;
 	return fixture(1, 2);
 }
-
-/* ------------------------------------------------------------------ RESET and INIT */
 
 static void reset_gives_the_state_of_the_manual(void **state)
 {
@@ -75,8 +71,6 @@ static void init_keeps_caches_fpu_and_msrs(void **state)
 	assert_int_equal(cpu->xsave[160], 0x99);
 	assert_int_equal(vp->mtrr.def_type, 0xc06);
 }
-
-/* ------------------------------------------------------------------ initial contexts */
 
 static void contexts_of_real_kernels_are_accepted(void **state)
 {
@@ -144,7 +138,6 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
 }
 
-/* The text of the last log line. */
 static char logged[512];
 static enum vsm_log_level logged_level;
 
@@ -180,7 +173,6 @@ static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
 	(void)state;
 	context.cs.limit = 0xffff;
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
-	/* 32-bit code in long mode, and without it. */
 	context.cs.attributes = 0x409b;
 	assert_int_equal(regs_check_context(partition, 1, &context),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
@@ -192,13 +184,11 @@ static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
 }
 
-/* ------------------------------------------------------------------ stale FPU registers (P08) */
-
 static struct vcpu_state *stale_fpu(void)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_FPU);
 
-	/* Every component is in its initial state, with stale bytes (0x5a) in its area. */
+	/* Each component is in its initial state, with stale bytes in its area. */
 	memset(cpu->xsave, 0x5a, cpu->xsave_size);
 	memset(cpu->xsave + 512, 0, 64);
 	return cpu;

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * HvCallGetVpCpuidValues: which fields follow registers, and of which VP and VTL.
- */
 #include "hypercall_test.h"
 
 #include "core/msr/cpuid.h"
@@ -35,10 +32,7 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/*
- * SDM 3A 11.4.3, 2A "CPUID": the bits OSXSAVE, OSPKE and APIC of the hypercall's result follow CR4
- * and IA32_APIC_BASE, as those of CPUID do.
- */
+/* SDM 3A 11.4.3, 2A "CPUID": OSXSAVE and OSPKE follow CR4, APIC follows IA32_APIC_BASE. */
 static void cpuid_by_hypercall_follows_the_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
@@ -120,7 +114,6 @@ static void the_result_is_for_the_callers_vtl_and_not_for_the_active_one(void **
 	vsm_partition_destroy(partition);
 }
 
-/* A VP without the caller's VTL has the bits of the next one below. */
 static void for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
@@ -137,10 +130,7 @@ static void for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below(void
 	vsm_partition_destroy(partition);
 }
 
-/*
- * Leaf 0xd of a CPU with AVX at offset 576, and with components with and without alignment to 64
- * bytes.
- */
+/* Leaf 0xd: AVX at offset 576, components with and without alignment to 64 bytes. */
 static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	static const uint32_t rows[][4] = {
@@ -199,10 +189,8 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/*
- * XCR0 is shared by the VTLs of a VP: the XSAVE sizes for VTL0 must not show a value that VTL1 has
- * set before VTL1 has returned.
- */
+/* The VTLs of a VP share XCR0. A value that VTL1 has set must not show in VTL0's sizes before VTL1
+ * returns. */
 static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, TEST_RAM, NULL);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The guest's crash report (TLFS "Partition Crash Enlightenment"): the parameters, and the text in the memory
- * of the reporting VTL, as the VMM gets them.
- */
+/* The guest's crash report (TLFS "Partition Crash Enlightenment"). */
 #include "core_test.h"
 
 #include "fixture.h"
@@ -90,7 +87,6 @@ static void the_vmm_gets_the_text_of_a_crash(void **state)
 	(void)state;
 	assert_int_equal(exit->crash.message_size, sizeof(text) - 1);
 	assert_memory_equal(exit->crash.message, text, sizeof(text) - 1);
-	/* The next report without a text has none. */
 	assert_int_equal(report(HV_CRASH_CTL_NOTIFY)->crash.message_size, 0);
 }
 

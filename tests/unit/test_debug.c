@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Debugging by the VMM: events that stop a VTL, and their effects on the guest.
- */
 #include "core_test.h"
 #include "listener.h"
 
@@ -45,7 +42,6 @@ static const struct vsm_exit *run(struct vsm_vp *vp)
 	return exit;
 }
 
-/* The next exit is a stop of @vtl for @cause, at @rip. */
 static const struct vsm_exit *expect_stop(struct vsm_vp *vp, uint8_t vtl, uint32_t cause,
 					  uint64_t rip)
 {
@@ -75,8 +71,6 @@ static void next_switch(struct vsm_vp *vp, uint8_t vtl, uint64_t control, uint64
 	next(vp, vtl, SIM_HYPERCALL, 0);
 }
 
-/* ------------------------------------------------------------------ steps */
-
 static void a_step_ends_after_one_instruction(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -98,7 +92,6 @@ static void a_step_ends_after_one_instruction(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Instructions that exit: RDMSR, OUT, HLT. */
 static void a_step_ends_after_an_instruction_that_exits(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -180,8 +173,6 @@ static void a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues(void **st
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ breakpoints */
-
 static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -200,7 +191,6 @@ static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 	assert_int_equal(error, 0);
 	next(vp, 0, SIM_BREAKPOINT, 0);
 	expect_stop(vp, 0, VSM_DEBUG_SOFTWARE, rip);
-	/* RIP still is at the breakpoint, so it stops again. */
 	exit = expect_stop(vp, 0, VSM_DEBUG_SOFTWARE, rip);
 	assert_int_equal(sim_state(vp, 0)->exceptions, before);
 	*exit->debug.deliver = true;
@@ -235,7 +225,6 @@ static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it(void
 	host_set(vp, 0, HV_X64_REGISTER_RFLAGS, rflags | UINT64_C(1) << 16);
 	expect_none(vp);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), rip + 2 * SIM_INSTRUCTION_LENGTH);
-	/* The guest's own registers are as they were. */
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_DR1), 0x1234);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_DR7), X64_DR7_RESET);
 	vsm_partition_destroy(partition);
@@ -280,8 +269,6 @@ static void each_vtl_has_breakpoints_of_its_own(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ entries and intercepts */
-
 static void an_entry_into_a_vtl_stops_before_its_first_instruction(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -297,7 +284,6 @@ static void an_entry_into_a_vtl_stops_before_its_first_instruction(void **state)
 		expect_stop(vp, 1, VSM_DEBUG_VTL_ENTRY, rip);
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	}
-	/* The return into VTL0 is no entry of VTL1. */
 	next(vp, 0, SIM_NOP, 0);
 	expect_none(vp);
 	vsm_partition_destroy(partition);
@@ -341,8 +327,6 @@ static void an_unanswered_stop_blocks_no_access_to_the_registers(void **state)
 	assert_int_equal(vp->vtl[0].debug, VSM_DEBUG_STEP);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ misuse */
 
 static void what_cannot_be_enforced_is_refused(void **state)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Length and memory operands of instructions, against encodings worked out by hand from the SDM.
- */
+/* Encodings worked out by hand from the SDM. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -130,7 +128,6 @@ static void test_instructions_are_as_the_sdm_encodes_them(void **state)
 			assert_int_equal(result.memory[k].size, one->memory[k].size);
 			assert_int_equal(result.memory[k].access, one->memory[k].access);
 		}
-		/* The same instruction without its last byte. */
 		assert_false(decode_instruction(&cpu, bytes, one->length - 1u, &result));
 		assert_int_equal(result.length, 0);
 	}
@@ -146,7 +143,6 @@ static void test_invalid_instructions_are_refused(void **state)
 	set_mode(&cpu, LONG);
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"\x06", 1, &result));
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"", 0, &result));
-	/* More than 15 bytes with the prefixes. */
 	memset(prefixes, 0x66, sizeof(prefixes));
 	prefixes[20] = 0x90;
 	assert_false(decode_instruction(&cpu, prefixes, sizeof(prefixes), &result));

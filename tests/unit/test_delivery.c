@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Interrupts that a VTL gets at an entry. The next one must follow without an exit for another reason.
- */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -61,7 +58,6 @@ static void p34_an_auto_eoi_interrupt_does_not_block_the_next(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P34 for the interrupt of VINA. */
 static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -84,7 +80,6 @@ static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A vector in service with "no EOI required" offered, interrupted by one with AutoEOI. */
 static void
 p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(void **state)
 {
@@ -108,8 +103,6 @@ p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(v
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x31);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ NMIs */
 
 /* SDM 3A "Handling Multiple NMIs": one in service, one latched. */
 static void of_several_nmis_during_one_exit_two_are_taken(void **state)
@@ -167,9 +160,6 @@ static void two_waiting_nmis_are_saved_and_restored(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ pending events */
-
-/* HV_X64_PENDING_EXCEPTION_EVENT: pending, with an error code. */
 #define EVENT(vector, error) \
 	(UINT64_C(1) | UINT64_C(1) << 8 | (uint64_t)(vector) << 16 | (uint64_t)(error) << 32)
 

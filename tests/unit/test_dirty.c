@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The record of written pages (VSM_MEMORY_LOG): it contains every write, so that copying the recorded pages
- * again ends with equal memory.
- */
+/* The record of written pages (VSM_MEMORY_LOG). */
 #include "core_test.h"
 
 #include <pthread.h>
@@ -49,7 +46,6 @@ static void end(struct world *world)
 	close(world->ram);
 }
 
-/* The record of 64 pages from @gpa on. */
 static uint64_t taken(const struct world *world, uint64_t gpa)
 {
 	uint64_t bitmap = 0;
@@ -62,8 +58,6 @@ static void guest_writes(const struct world *world, uint64_t gpa)
 {
 	assert_int_equal(guest_write(world->vp, gpa, 8, 0x1234), GUEST_DONE);
 }
-
-/* ------------------------------------------------------------------ what is recorded */
 
 static void a_write_of_each_vtl_is_recorded_once(void **state)
 {
@@ -160,7 +154,6 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 	end(&world);
 }
 
-/* A refused write is not recorded. */
 static void what_a_device_may_not_write_is_not_recorded(void **state)
 {
 	const uint64_t value = 7;
@@ -191,8 +184,6 @@ static void a_reset_records_what_it_zeroes(void **state)
 	end(&world);
 }
 
-/* ------------------------------------------------------------------ ranges and the map */
-
 static void a_call_takes_only_its_range(void **state)
 {
 	struct world world;
@@ -208,7 +199,7 @@ static void a_call_takes_only_its_range(void **state)
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 0x1000, 0x2000, bitmap), 0);
 	assert_int_equal(bitmap[0], 3);
 	assert_int_equal(bitmap[1], 0);
-	/* Bits that are already set stay set. The range may begin below the memory and have gaps. */
+	/* Bits that are already set stay set. The range begins below the memory and has gaps. */
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE - 0x20000, 0x121000, wide), 0);
 	assert_int_equal(wide[0], 1 | UINT64_C(1) << 32 | UINT64_C(1) << 35);
 	for (unsigned int i = 1; i < 4; i++)
@@ -274,7 +265,6 @@ static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 	set_map(&world, PLACE, PAGES, world.ram, 0, 0);
 	guest_writes(&world, PLACE);
 	assert_int_equal(taken(&world, PLACE), 0);
-	/* The flag for one part only: writes to the other are not recorded. */
 	set_map(&world, PLACE + 0x4000, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
 	guest_writes(&world, PLACE + 0x3000);
 	guest_writes(&world, PLACE + 0x4000);
@@ -316,8 +306,6 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(taken(&world, PLACE), 1);
 	end(&world);
 }
-
-/* ------------------------------------------------------------------ beside running VPs */
 
 struct writer {
 	struct vsm_vp *vp;
@@ -388,10 +376,7 @@ static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 	end(&world);
 }
 
-/*
- * Simulates a slow backend: between the clearing of its record and its return another thread calls
- * vsm_memory_dirty().
- */
+/* A slow backend: another thread calls vsm_memory_dirty() after the record was cleared. */
 static struct {
 	struct backend_ops ops;
 	const struct backend_ops *real;

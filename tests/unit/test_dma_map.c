@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Mappings of guest memory for devices (P37): a device that continues after VTL1 has removed a right
- * neither reads VTL1's data nor changes what VTL1 reads.
- */
+/* Mappings of guest memory for devices (P37): after VTL1 has removed a right, a device neither
+ * reads VTL1's data nor changes what VTL1 reads. */
 #include "core_test.h"
 
 #include <pthread.h>
@@ -58,7 +56,6 @@ static void lock(struct world *world, uint32_t flags, uint64_t gpa)
 	assert_int_equal(guest_protect(world->vp, 0, flags, gpa), HV_STATUS_SUCCESS);
 }
 
-/* What VTL1 reads. */
 static uint64_t vtl1_reads(struct world *world, uint64_t gpa)
 {
 	uint64_t value = 0;
@@ -72,7 +69,6 @@ static void vtl1_writes(struct world *world, uint64_t gpa, uint64_t value)
 	assert_int_equal(guest_write(world->vp, gpa, 8, value), GUEST_DONE);
 }
 
-/* A mapping, and the count of its revocations. */
 struct device {
 	struct vsm_dma_map *map;
 	volatile uint64_t *at;
@@ -102,7 +98,6 @@ static void a_mapping_is_the_memory_of_the_guest(void **state)
 	struct device writer, reader;
 
 	assert_int_equal(map(world, &writer, PLACE, 0x3000, true), 0);
-	/* The mapping begins and ends within pages. */
 	assert_int_equal(map(world, &reader, PLACE + 0xff8, 0x1010, false), 0);
 	writer.at[0x200] = SECRET; /* PLACE + 0x1000 */
 	assert_int_equal(vtl1_reads(world, PLACE + 0x1000), SECRET);
@@ -158,7 +153,6 @@ static void p37_a_lock_revokes_a_mapping_before_it_returns(void **state)
 	assert_int_equal(vsm_dma_unmap(writer.map), -ESTALE);
 }
 
-/* The host cannot replace the mapping: the hypercall of VTL1 fails. */
 static void a_lock_fails_if_a_mapping_cannot_be_revoked(void **state)
 {
 	struct world *world = *state;
@@ -375,8 +369,6 @@ static void a_child_does_not_have_the_mapping(void **state)
 	assert_int_equal(status, 0);
 	assert_int_equal(vsm_dma_unmap(device.map), 0);
 }
-
-/* ------------------------------------------------------------------ a device that never stops */
 
 struct busy {
 	struct device device;

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Devices map, use and unmap memory while protections, overlays and the map of memory change. A locked page
- * never contains data of a device.
- */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -27,8 +23,8 @@ struct race {
 	_Atomic bool stop;
 	_Atomic uint64_t mapped;
 	_Atomic uint64_t refused;
-	_Atomic uint64_t revoked; /* revocations, counted by the callback */
-	_Atomic uint64_t stale;	  /* mappings for which vsm_dma_unmap() returned -ESTALE */
+	_Atomic uint64_t revoked;
+	_Atomic uint64_t stale;
 };
 
 static void count(void *opaque)
@@ -119,7 +115,7 @@ static void p37_devices_that_map_and_unmap_do_not_write_a_locked_page(void **sta
 		assert_int_equal(protect_set(partition, 1, -1, &gpn, 1, GPA_ALL, &done),
 				 HV_STATUS_SUCCESS);
 		if (round == ROUNDS / 2) {
-			/* While the page is not in the map, mappings with it are refused. */
+			/* Mappings that include the page are refused. */
 			assert_int_equal(vsm_memory_update(partition, &gone, 1), 0);
 			wait_for(&race.refused);
 			gone.fd = memfd_create("back", MFD_CLOEXEC);

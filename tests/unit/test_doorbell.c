@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Writes of VTL0 for which the backend signals an eventfd without an exit, and what stops that. The sim signals
- * also for a denied store, as KVM's emulator would.
- */
+/* The sim signals also for a denied store, as KVM's emulator would. */
 #include "eventfd_test.h"
 #include "memory_world.h"
 
@@ -15,7 +12,6 @@ static void set(struct world *world, int fd, uint64_t address, uint32_t length, 
 	assert_int_equal(ioeventfd_set(world->partition, fd, address, length, flags, data), 0);
 }
 
-/* Entries for which writes of VTL0 exit. */
 static uint32_t exits(const struct world *world)
 {
 	return atomic_load(&world->partition->ioeventfd_exits);
@@ -51,7 +47,7 @@ static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **stat
 	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
 	assert_true(nothing_at(&world, PLACE + 8));
 	assert_int_equal(eventfd_signals(fd), 0);
-	/* The entry still exists. */
+	/* The entry has survived. */
 	set_map(&world, PLACE, 0x1000, -1, 0, 0);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
 	assert_int_equal(eventfd_signals(fd), 1);
@@ -90,7 +86,6 @@ static void a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address(void **st
 	assert_int_equal(exits(&world), 1);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_FAULT);
 	assert_int_equal(eventfd_signals(fd), 0);
-	/* An entry for an address that has an overlay. */
 	set(&world, fd, PLACE + 16, 0, 0, 0);
 	assert_int_equal(exits(&world), 2);
 	end(&world);
@@ -144,7 +139,6 @@ static void of_two_entries_for_one_write_the_library_selects_one(void **state)
 	assert_int_equal(eventfd_signals(five), 1);
 	out(&world, PORT, 2, 6);
 	assert_int_equal(eventfd_signals(any), 1);
-	/* Entries for different values are independent. */
 	set(&world, any, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 1);
 	set(&world, five, PORT + 4, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 2);
 	assert_int_equal(exits(&world), 2);

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CPUID leaves, the feature behind each of their bits, and the types of events that a higher VTL injects.
- */
 #include "core_test.h"
 
 #include "fixture.h"
 
 #define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
-
-/* ------------------------------------------------------------------ injected events */
 
 static uint64_t interruption(uint64_t type, uint64_t vector)
 {
@@ -58,7 +53,6 @@ static void each_type_of_pending_interruption_is_taken_or_refused(void **state)
 		assert_int_equal(value,
 				 interruption(HV_INTERRUPTION_TYPE_SOFTWARE_INTERRUPT, 0x80));
 	}
-	/* The guest takes what was set. */
 	assert_int_equal(guest_set_register(vp, 0, VTL0, name, interruption(0, 0x41)), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
@@ -93,8 +87,6 @@ static void of_the_types_of_pending_event_only_an_exception_is_injected(void **s
 	guest_nop(vp);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, 6);
 }
-
-/* ------------------------------------------------------------------ CPUID leaves */
 
 /* shows: leaf of leaves
  * refuses: leaf of absent
@@ -144,9 +136,6 @@ static void each_leaf_has_the_values_of_the_interface(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------ privileges, features, recommendations */
-
-/* The status of a call whose input is invalid except for the privilege. */
 static uint16_t call_status(uint16_t code)
 {
 	uint64_t result;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VP registers that are neither plain state (test_registers.c) nor MSRs under another name
- * (test_partition.c): VTL1 reads or writes each, and the result is compared with what the guest reads in
- * another way.
- */
+/* VP registers that are neither plain state (test_registers.c) nor MSRs under another name
+ * (test_partition.c): each is compared with what the guest reads in another way. */
 #include "core_test.h"
 #include "needs.h"
 
@@ -47,9 +44,6 @@ static void set(uint8_t input_vtl, uint32_t name, uint64_t value)
 		fail_msg("register 0x%x cannot be set", name);
 }
 
-/* ------------------------------------------------------------------ the local APIC */
-
-/* The register page of the active VTL. */
 static uint64_t apic_page(uint32_t name)
 {
 	uint64_t value;
@@ -63,13 +57,11 @@ static void write_apic_page(uint32_t name, uint32_t value)
 	assert_int_equal(guest_write(vp, 0xfee00000 + ((name & 0xff) << 4), 4, value), GUEST_DONE);
 }
 
-/* A vector in each of the eight banks of ISR, TMR and IRR. */
 static uint8_t vector_of(unsigned int bank)
 {
 	return (uint8_t)(32 * bank + 20);
 }
 
-/* VTL0 accepts a level-triggered interrupt of each bank, in rising order, and each is requested again. */
 static void fill_the_banks(void)
 {
 	set_if(vp, 0, true);
@@ -139,7 +131,6 @@ static void an_apic_register_of_vtl0_reads_as_on_its_own_page(void **state)
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_ISR0 + bank), bit);
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_IRR0 + bank), bit);
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_TMR0 + bank), bit);
-		/* VTL1's own APIC is unchanged. */
 		assert_int_equal(get(0, HV_X64_REGISTER_APIC_ISR0 + bank), 0);
 	}
 }
@@ -181,7 +172,6 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	in_vtl1();
 	assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_ESE), 1u << 5);
 	assert_int_equal(get(0, HV_X64_REGISTER_APIC_ESE), 0);
-	/* The timer counts down. */
 	set(VTL0, HV_X64_REGISTER_APIC_LVT_TIMER, 0x10000);
 	set(VTL0, HV_X64_REGISTER_APIC_INIT_COUNT, 0x10000000);
 	value = get(VTL0, HV_X64_REGISTER_APIC_CURRENT_COUNT);
@@ -190,8 +180,6 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	assert_true(get(VTL0, HV_X64_REGISTER_APIC_CURRENT_COUNT) < value);
 	assert_int_equal(get(0, HV_X64_REGISTER_APIC_CURRENT_COUNT), 0);
 }
-
-/* ------------------------------------------------------------------ the CPU */
 
 /* shows: register HvX64RegisterXmmControlStatus */
 static void mxcsr_is_set_and_read_by_its_register(void **state)
@@ -248,8 +236,6 @@ static void constants_and_clocks_read_as_their_msrs(void **state)
 	assert_in_range(get(0, HV_REGISTER_TIME_REF_COUNT), time + 10000, time + 10010);
 }
 
-/* ------------------------------------------------------------------ VSM */
-
 /* shows: register HvRegisterInstructionEmulationHints */
 static void the_hints_say_whether_a_higher_vtl_is_enabled(void **state)
 {
@@ -266,8 +252,7 @@ static void the_hints_say_whether_a_higher_vtl_is_enabled(void **state)
 			 HV_EMULATION_HINT_PARTITION_SECURE_VTL_ENABLED);
 }
 
-/* The layout of the public headers: DenyLowerVtlStartup is bit 17, MbecVtlMask begins at bit 1, Dr6Shared is
- * bit 0. */
+/* DenyLowerVtlStartup is bit 17, MbecVtlMask begins at bit 1, Dr6Shared is bit 0. */
 /* shows: register HvRegisterVsmCapabilities; rule capabilities-mbec, capabilities-startup */
 static void the_capabilities_are_those_of_the_backend(void **state)
 {
@@ -349,8 +334,6 @@ static void a_vtl_locks_the_tlb_of_each_lower_vtl_by_its_register(void **state)
 	}
 	vsm_partition_destroy(tall);
 }
-
-/* ------------------------------------------------------------------ shared and private MSRs */
 
 /* TLFS "Virtual Processor State Isolation" */
 /* shows: rule shared-msrs; msr of shared */

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Writes that signal an eventfd, and eventfds that send interrupts.
- */
 #include "eventfd_test.h"
 #include "listener.h"
 
@@ -17,7 +14,6 @@
 #define PORT 0xc050u
 #define GPA  0x80000000u
 
-/* Executes an OUT in the guest. Returns the reason of the exit. */
 static enum vsm_exit_reason out(struct vsm_vp *vp, uint16_t port, uint8_t size, uint64_t value)
 {
 	const struct vsm_exit *exit;
@@ -48,7 +44,6 @@ static void a_write_signals_and_is_no_exit(void **state)
 	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_INTERRUPTED);
 	assert_true(sim_state(vp, 0)->done);
 	assert_int_equal(eventfd_signals(fd), 1);
-	/* Another size, another port. */
 	assert_int_equal(out(vp, PORT, 4, 7), VSM_EXIT_IO);
 	finish(vp);
 	assert_int_equal(out(vp, PORT + 1, 2, 7), VSM_EXIT_IO);
@@ -85,7 +80,6 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	assert_int_equal(guest_read(vp, 0x5000, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x1234);
 	assert_int_equal(eventfd_signals(fd), 0);
-	/* A read exits to the VMM. */
 	assert_int_equal(guest_read(vp, GPA, 4, &value), GUEST_EXIT);
 	finish(vp);
 	assert_int_equal(guest_write(vp, GPA, 4, 1), GUEST_DONE);
@@ -95,10 +89,6 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	close(fd);
 }
 
-/*
- * VTL1 intercepts writes to a port that has an eventfd: the OUT of VTL0 is intercepted and does not
- * signal.
- */
 static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -230,8 +220,6 @@ static void only_eventfds_are_accepted(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ interrupts */
-
 static bool is_requested(struct vsm_vp *vp, unsigned int vector)
 {
 	struct vsm_lapic_state lapic;
@@ -269,13 +257,11 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	raise_signal(fd);
 	assert_true(gets(vp, 0x61));
 	assert_false(is_requested(vsm_partition_vp(partition, 0), 0x61));
-	/* The same descriptor now sends another message. */
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x62), 0);
 	raise_signal(fd);
 	assert_true(gets(vp, 0x62));
 	assert_int_equal(vsm_irqfd_remove(partition, fd), 0);
 	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
-	/* After the removal a signal sends no interrupt. */
 	raise_signal(fd);
 	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	assert_int_equal(eventfd_signals(fd), 1);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Inputs LINT0 and LINT1 of VTL0's APIC, and the interrupts of an 8259, whose vector the VMM supplies (SDM 3A
- * 11.5.1).
- */
+/* LINT0 and LINT1 of VTL0's APIC, and interrupts of an 8259, whose vector the VMM supplies (SDM 3A
+ * 11.5.1). */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -59,7 +57,6 @@ static bool is_quiet(struct vsm_vp *vp)
 	return !exits_for_vector(vp, &vector);
 }
 
-/* The 8259 returns a vector, and its output goes low. */
 static void answer(struct vsm_vp *vp, int16_t *vector, int16_t value)
 {
 	*vector = value;

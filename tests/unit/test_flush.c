@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * TLB flushes by hypercall: which VPs and VTLs, and the TLB locks of higher VTLs (TLFS "Virtual MMU",
- * 15.12.3).
- */
+/* TLB flushes by hypercall, and the TLB locks of higher VTLs (TLFS "Virtual MMU", 15.12.3). */
 #include "hypercall_test.h"
 
 #include "core/vtl/vtl.h"
@@ -15,7 +12,7 @@ static int setup(void **state)
 	return fixture(70, 2);
 }
 
-/* Takes the set of VPs 0 to 127 whose TLB of @vtl is to be flushed. VP 0 has flushed its own already. */
+/* Takes the set of VPs whose TLB of @vtl is to be flushed, without VP 0, which has flushed its own. */
 static void take_flushed(uint8_t vtl, uint64_t set[2])
 {
 	set[0] = set[1] = 0;
@@ -117,7 +114,6 @@ static void sparse_sets_select_vps_by_banks(void **state)
 	assert_int_equal(flush_ex(0, 1, 0, 0, 0), HV_STATUS_SUCCESS);
 	expect_flushed(ALL_LOW, ALL_HIGH);
 	assert_int_equal(flush_ex(0, 2, 0, 0, 0), HV_STATUS_INVALID_PARAMETER);
-	/* VPs and banks that do not exist. */
 	assert_int_equal(
 		flush_ex(2, 0, UINT64_C(1) << 1 | UINT64_C(1) << 63, ~UINT64_C(0), ~UINT64_C(0)),
 		HV_STATUS_SUCCESS);
@@ -226,7 +222,6 @@ static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_unlocks_it(void **st
 
 static unsigned int kicks;
 
-/* Posts an interrupt for VTL1 of VP 0 after the third kick. */
 static void kick_and_interrupt(void *backend)
 {
 	sim_ops.vp_kick(backend);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A child process of the VMM never inherits a mapping of guest memory, whenever it is forked: the library
- * sets MADV_DONTFORK on each mapping before the mapping has any rights.
- */
+/* The library sets MADV_DONTFORK on each mapping of guest memory before the mapping has any rights. */
 #include "core_test.h"
 
 #include <sys/mman.h>

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The GDB stub: a scripted client, on the sim backend.
- */
 #include "gdb_client.h"
 #include "listener.h"
 
@@ -67,8 +64,6 @@ static void wait_for_exit(struct gdb_client *client, uint32_t index, enum vsm_ex
 	fail_msg("the VMM got no exit %d", reason);
 }
 
-/* ------------------------------------------------------------------ packets */
-
 static void damaged_packets_are_refused_and_repeated(void **state)
 {
 	struct gdb_client *client = client_create(1, true);
@@ -83,12 +78,10 @@ static void damaged_packets_are_refused_and_repeated(void **state)
 	size = client->size;
 	assert_memory_equal(client->out, "+$QC1#", 6);
 	client->size = 0;
-	/* The same packet again, without an acknowledgement before it. */
 	assert_int_equal(client_bytes(client, "-", 1), 0);
 	assert_int_equal(client->size, size - 1);
 	assert_memory_equal(client->out, "$QC1#", 5);
 	client->size = 0;
-	/* A packet that starts within another one; noise between packets. */
 	assert_int_equal(client_bytes(client, "zzz$qRcmd$qC#b4", 15), 0);
 	assert_memory_equal(client->out, "+$QC1#", 6);
 	vsm_gdb_detach(client->gdb);
@@ -166,14 +159,11 @@ static void malformed_packets_are_errors(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		if (client_ask(client, wrong[i])[0] != 'E')
 			fail_msg("%s: %s", wrong[i], client->reply);
-	/* An unknown packet has an empty reply. */
 	assert_string_equal(client_ask(client, "vMustReplyEmpty"), "");
 	assert_string_equal(client_ask(client, "qCRC:0,10"), "");
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ threads */
 
 static void each_vtl_is_a_process_and_each_vp_a_thread(void **state)
 {
@@ -201,8 +191,6 @@ static void each_vtl_is_a_process_and_each_vp_a_thread(void **state)
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ registers */
 
 static void the_description_lists_the_registers_of_g_in_their_order(void **state)
 {
@@ -254,7 +242,6 @@ static void registers_are_read_and_written_by_thread(void **state)
 	assert_string_equal(client_ask(client, "Hgp2.2"), "OK");
 	assert_memory_not_equal(client_ask(client, "p10"), "78563412", 8);
 	assert_string_equal(client_ask(client, "Hgp1.1"), "OK");
-	/* Write back all registers with another RBX. */
 	snprintf(all, sizeof(all), "G%.16sefcdab8967452301%s", client_ask(client, "g"),
 		 client->reply + 32);
 	assert_string_equal(client_ask(client, all), "OK");
@@ -265,8 +252,6 @@ static void registers_are_read_and_written_by_thread(void **state)
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ memory */
 
 static void memory_is_that_of_the_vtl_with_the_rights_of_the_host(void **state)
 {
@@ -291,15 +276,12 @@ static void memory_is_that_of_the_vtl_with_the_rights_of_the_host(void **state)
 	assert_string_equal(client_ask(client, "m200010,4"), "6f6e652e");
 	assert_string_equal(client_ask(client, "X200010,3:x}\x03y"), "OK");
 	assert_memory_equal(guest_ram(client->partition, 0x400010), "x#y.", 4);
-	/* Nothing is mapped at 0; a read that begins before a hole is short. */
 	assert_string_equal(client_ask(client, "m10,4"), "E0e");
 	assert_string_equal(client_ask(client, "M3ffffe,4:00000000"), "E0e");
 	assert_int_equal(strlen(client_ask(client, "m3ffffe,4")), 4);
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ breakpoints */
 
 static void a_software_breakpoint_stops_its_vtl_and_memory_reads_omit_it(void **state)
 {
@@ -324,7 +306,6 @@ static void a_software_breakpoint_stops_its_vtl_and_memory_reads_omit_it(void **
 	assert_string_equal(client_ask(client, "z0,10000,1"), "OK");
 	assert_memory_equal(code, "\xa0\xcc\x92\x93", 4);
 	assert_int_equal(sim_state(vp_of(client, 0), 0)->exceptions, 0);
-	/* A byte that the guest has written over the breakpoint is kept. */
 	code[1] = 0x55;
 	vsm_gdb_detach(client->gdb);
 	assert_memory_equal(code, "\xa0\x55\x92\x93", 4);
@@ -435,8 +416,6 @@ static void hardware_breakpoints_belong_to_one_vtl(void **state)
 	client_destroy(client);
 }
 
-/* ------------------------------------------------------------------ steps and stops */
-
 static void a_step_is_one_instruction_of_one_vp(void **state)
 {
 	struct gdb_client *client = machine(2);
@@ -468,7 +447,6 @@ static void a_stop_of_one_vp_stops_all(void **state)
 	next(client, 1, 0, (struct sim_action){.kind = SIM_WRITE, .address = 0x5000, .size = 8});
 	client_continue(client);
 	assert_string_equal(client_wait(client), "T05thread:p1.11;core:1;watch:5000;");
-	/* Neither VP runs: an instruction that is set now is not executed. */
 	next(client, 0, 0, (struct sim_action){.kind = SIM_NOP});
 	usleep(20000);
 	assert_false(sim_state(vp_of(client, 0), 0)->done);
@@ -639,14 +617,11 @@ static void a_detached_client_leaves_no_breakpoints_or_stops(void **state)
 	     i++)
 		usleep(1000);
 	assert_true(sim_state(vp_of(client, 0), 0)->done);
-	/* A second client finds a machine that it can stop. */
 	client->size = 0;
 	client_attach(client);
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ monitor */
 
 static void monitor_commands_show_the_state_of_a_vtl(void **state)
 {
@@ -675,8 +650,6 @@ static void monitor_commands_show_the_state_of_a_vtl(void **state)
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
-
-/* ------------------------------------------------------------------ the socket */
 
 struct server {
 	struct vsm_gdb *gdb;

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guest memory by GPA and by GVA, with the rights of the VTL on whose behalf it is accessed.
- */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +20,6 @@ static void restrict_page(struct bare *bare, uint8_t owner, uint64_t gpn, uint8_
 {
 	assert_int_equal(bare_protect(bare, owner, -1, gpn, access), HV_STATUS_SUCCESS);
 }
-
-/* ------------------------------------------------------------------ RAM */
 
 static void test_ram_is_found_across_regions_in_any_order(void **state)
 {
@@ -79,8 +74,6 @@ static void test_invalid_ram_is_refused(void **state)
 	bare_destroy(bare);
 }
 
-/* ------------------------------------------------------------------ by GPA */
-
 static void test_nothing_is_copied_if_one_page_of_several_is_denied(void **state)
 {
 	struct bare *bare = bare_create(2);
@@ -98,7 +91,6 @@ static void test_nothing_is_copied_if_one_page_of_several_is_denied(void **state
 	assert_int_equal(fault.vtl, 1);
 	for (size_t i = 0x4000; i < 0x8000; i++)
 		assert_int_equal(ram[i], 0);
-	/* Reading is permitted. */
 	assert_int_equal(gpa_read(bare->partition, 0, 0x4800, data, sizeof(data), &fault), GPA_OK);
 	bare_destroy(bare);
 }
@@ -142,8 +134,6 @@ static void test_addresses_without_memory_are_unmapped(void **state)
 	bare_destroy(bare);
 }
 
-/* ------------------------------------------------------------------ DMA */
-
 /* shows: rule dma */
 static void test_devices_have_the_rights_of_vtl0(void **state)
 {
@@ -169,8 +159,6 @@ static void test_devices_have_the_rights_of_vtl0(void **state)
 	assert_int_equal(vsm_dma_write(bare->partition, 0x9000, data, 1), -EACCES);
 	bare_destroy(bare);
 }
-
-/* ------------------------------------------------------------------ by GVA */
 
 static struct bare *paged(void)
 {
@@ -319,7 +307,7 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	struct gva_walk walk;
 
 	(void)state;
-	/* GVA 0x1000 is a user page: page 20. VTL1 lets user code run there, but not the kernel's. */
+	/* GVA 0x1000 is a user page: page 20. */
 	atomic_store(&bare->partition->mbec_vtls, 1u << 1);
 	restrict_page(bare, 1, 20, GPA_READ | GPA_USER_EXECUTE);
 	/* MBEC is not enabled on this VP: the kernel-execute right applies. */
@@ -346,7 +334,6 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	assert_int_equal(translate(bare, 0x3000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(walk.fault.access, GPA_KERNEL_EXECUTE);
 	assert_int_equal(walk.fault.vtl, 1);
-	/* The kernel-execute right applies to an owner without MBEC. */
 	restrict_page(bare, 2, 20, GPA_READ);
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
@@ -381,8 +368,6 @@ static void test_protection_keys_come_from_the_xsave_area(void **state)
 	assert_int_equal(translate(bare, 0x5000, VSM_WALK_READ, &walk), VSM_WALK_OK);
 	bare_destroy(bare);
 }
-
-/* ------------------------------------------------------------------ instruction bytes */
 
 static void test_p19_instruction_bytes_are_read_through_the_page_tables(void **state)
 {

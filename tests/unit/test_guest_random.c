@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Random guests: 1 to 4 VPs, 2 or 3 VTLs, legal and illegal things in random order. After each step the
- * partition is compared with a model of plain arrays: the active VTLs, the rights of each VTL to each page,
- * its overlays and what it reads there (P30), the contents of pages and registers, pending interrupts and
- * messages.
- *
- * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both.
- */
+/* Random guests: legal and illegal things in random order. After each step the partition is
+ * compared with a model of plain arrays, which includes what each VTL reads at each page (P30).
+ * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both. */
 #include "core/memory/overlay.h"
 #include "core/state/state.h"
 #include "core_test.h"
@@ -28,8 +23,6 @@
 #define WORD_AT	   0x800u /* offset in a page of the 8 bytes that guests use */
 #define NOWHERE	   PAGES  /* an overlay that lies on none of these pages */
 #define INTERCEPT  0xf8	  /* vector of SINT0, above all others, and never in service (AutoEOI) */
-
-/* ------------------------------------------------------------------ the model */
 
 /* Overlays, in the order in which they cover each other. */
 static const struct {
@@ -125,11 +118,8 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 	return 0;
 }
 
-/*
- * Sets @word to what a VTL reads at a page: an overlay if the VTL may read the page and, except for
- * the hypercall page, write it; otherwise RAM. Returns the permitted accesses, never more than the
- * VTL's rights to the page.
- */
+/* Sets @word to what a VTL reads at a page: an overlay if the VTL may read the page and, except for
+ * the hypercall page, write it; otherwise RAM. Returns the permitted accesses. */
 static uint8_t seen_word(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
 {
 	const uint8_t given = rights(model, vtl, page);
@@ -171,7 +161,6 @@ static int deliverable(const struct model_vtl *vtl)
 		       : -1;
 }
 
-/* Models preemption: the highest VTL with a deliverable interrupt becomes active. */
 static void arbitrate(const struct model *model, struct model_vp *vp)
 {
 	for (unsigned int vtl = model->vtls - 1; vtl > vp->active; vtl--) {
@@ -182,14 +171,11 @@ static void arbitrate(const struct model *model, struct model_vp *vp)
 	}
 }
 
-/* ------------------------------------------------------------------ model against partition */
-
 static struct vsm_vp *real(const struct guest *guest, unsigned int vp)
 {
 	return vsm_partition_vp(guest->partition, vp);
 }
 
-/* Checks the deliveries since the last check: their order, and their VTLs. */
 static void take_deliveries(struct guest *guest, unsigned int index)
 {
 	for (uint8_t number = 0; number < guest->model.vtls; number++) {
@@ -256,8 +242,6 @@ static void run(struct guest *guest, unsigned int index)
 			     deliverable(&model->vtl[model->active]) < 0);
 }
 
-/* ------------------------------------------------------------------ what a guest does */
-
 typedef void step_fn(struct guest *guest, unsigned int index);
 
 static void drop_action(struct vsm_vp *vp, uint8_t vtl)
@@ -265,7 +249,6 @@ static void drop_action(struct vsm_vp *vp, uint8_t vtl)
 	sim_next(vp, vtl, &(struct sim_action){.kind = SIM_NOTHING});
 }
 
-/* An intercept has entered @vtl, which takes the message about @page from its slot. */
 static void take_intercept(struct guest *guest, unsigned int index, uint8_t vtl, uint32_t page)
 {
 	struct model_vp *own = &guest->model.vp[index];
@@ -392,10 +375,7 @@ static uint64_t sim_home(uint8_t vtl, unsigned int vp)
 	return SIM_GPA(vtl) + vp * 0x8000u;
 }
 
-/*
- * Places, moves or disables an overlay of a VTL, by its own WRMSR or by HvCallSetVpRegisters of a
- * higher VTL.
- */
+/* By the VTL's own WRMSR, or by HvCallSetVpRegisters of a higher VTL. */
 static void place_overlay(struct guest *guest, unsigned int index)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -450,7 +430,6 @@ static void set_general(struct guest *guest, unsigned int index)
 	guest_set_gpr(real(guest, index), own->active, GPR_RSP, guest->step * 8u);
 }
 
-/* Sets RSP of any VTL of any VP by HvCallSetVpRegisters. */
 static void set_registers(struct guest *guest, unsigned int index)
 {
 	struct model *model = &guest->model;
@@ -462,7 +441,7 @@ static void set_registers(struct guest *guest, unsigned int index)
 	guest->doing = "registers";
 	status = guest_set_register(real(guest, index), other, HV_INPUT_VTL_USE_TARGET | target,
 				    HV_X64_REGISTER_RSP, value);
-	/* A VTL cannot set its own registers or those of a higher VTL, nor those of a VP that does not exist. */
+	/* Only registers of lower VTLs of existing VPs can be set. */
 	if (target >= caller || other == model->vps) {
 		CHECK(guest, status != HV_STATUS_SUCCESS);
 		return;
@@ -502,7 +481,6 @@ static void interrupt(struct guest *guest, unsigned int index)
 	compare(guest, other);
 }
 
-/* Makes HvCallSendSyntheticClusterIpi to any VPs, for the caller's VTL or a lower one. */
 static void cluster_ipi(struct guest *guest, unsigned int index)
 {
 	struct model *model = &guest->model;
@@ -606,8 +584,6 @@ static step_fn *const steps[] = {
 	send_message, take_message, place_overlay, place_overlay,
 };
 
-/* ------------------------------------------------------------------ save and restore */
-
 static struct guest_saved save(struct guest *guest)
 {
 	struct guest_saved file = {0};
@@ -616,7 +592,6 @@ static struct guest_saved save(struct guest *guest)
 	return file;
 }
 
-/* Executes one step of the guest, then checks all invariants. */
 static void live(struct guest *guest)
 {
 	unsigned int vp = below(guest, guest->model.vps);
@@ -627,10 +602,7 @@ static void live(struct guest *guest)
 		compare(guest, each);
 }
 
-/*
- * Compares records of fields except those that count time: a pending kick costs one of the two partitions
- * an additional entry.
- */
+/* Fields that count time may differ: a pending kick costs one partition an additional entry. */
 static void compare_fields(struct guest *guest, const struct state_layout *layout,
 			   const uint8_t *one, const uint8_t *other)
 {
@@ -645,7 +617,6 @@ static void compare_fields(struct guest *guest, const struct state_layout *layou
 	}
 }
 
-/* Checks that the saved states and the RAM of two partitions are equal. */
 static void same(struct guest *guest, struct guest *twin)
 {
 	struct guest_saved one = save(guest), other = save(twin);
@@ -674,10 +645,8 @@ static void same(struct guest *guest, struct guest *twin)
 	free(other.bytes);
 }
 
-/*
- * Restores the saved guest to a twin. Both execute the same random steps and must stay equal; then the twin
- * replaces the guest.
- */
+/* Restores the saved guest to a twin. Both execute equal steps and must stay equal; then the twin
+ * replaces the guest. */
 static void move(struct guest *guest)
 {
 	struct guest_saved file;
@@ -711,11 +680,6 @@ static void move(struct guest *guest)
 		compare_memory(guest, page);
 }
 
-/* ------------------------------------------------------------------ run a guest */
-
-/*
- * Sets up the active VTL of a VP: the SynIC, RFLAGS.IF and, above VTL0, intercepts and protections.
- */
 static void set_up_vtl(struct guest *guest, unsigned int index)
 {
 	struct vsm_vp *vp = real(guest, index);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * HvCallInstallIntercept and HvCallCheckForIoIntercept as a guest calls them, and the messages of I/O ports,
- * on the sim backend. Offsets and numbers are those of the TLFS.
- */
+/* Offsets and numbers are those of the TLFS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,7 +40,6 @@ static uint16_t install(struct vsm_vp *vp, uint32_t type, uint32_t access, uint6
 	return (uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0);
 }
 
-/* VTL1 receives intercepts and is active. */
 static struct vsm_partition *create(struct vsm_vp **vp)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -65,7 +61,6 @@ static bool is_intercepted(struct vsm_vp *vp, uint16_t port, uint8_t size, bool 
 	};
 	enum guest_outcome outcome;
 
-	/* Drop the instruction that was intercepted before. */
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOTHING});
 	if (vp->active_vtl == 1)
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -85,8 +80,6 @@ static void back_to_vtl1(struct vsm_vp *vp)
 	if (vp->active_vtl == 0)
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 }
-
-/* ------------------------------------------------------------------ statuses */
 
 static void test_each_wrong_parameter_has_its_status(void **state)
 {
@@ -189,8 +182,6 @@ static void test_p20_msrs_that_the_backend_cannot_watch_are_refused(void **state
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ ports */
-
 /* shows: rule intercept-port; hypercall HvCallInstallIntercept */
 static void test_a_port_is_intercepted_in_the_requested_directions(void **state)
 {
@@ -203,12 +194,10 @@ static void test_a_port_is_intercepted_in_the_requested_directions(void **state)
 	assert_false(is_intercepted(vp, 0x81, 1, true));
 	assert_false(is_intercepted(vp, 0x7f, 1, true));
 	assert_true(is_intercepted(vp, 0x80, 1, true));
-	/* A second call replaces the mask. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, READ, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, true));
 	assert_true(is_intercepted(vp, 0x80, 1, false));
-	/* An empty mask removes the intercept. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, NONE, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, false));
@@ -247,7 +236,6 @@ static void test_ranges_include_both_ends(void **state)
 		assert_true(is_intercepted(vp, inside[i], 1, true));
 	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
 		assert_false(is_intercepted(vp, outside[i], 1, true));
-	/* Remove the intercepts of two ports within the range. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_RANGE, NONE, UINT64_C(0x81) << 16 | 0x7f),
 			 HV_STATUS_SUCCESS);
@@ -376,8 +364,6 @@ static void test_p25_reset_removes_installed_intercepts(void **state)
 	assert_int_equal(guest_do(vp, action, NULL), GUEST_EXIT);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ CheckForIoIntercept */
 
 struct check {
 	uint64_t partition_id;

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * HvCallModifyVtlProtectionMask and HvCallCheckSparseGpaPageVtlAccess as a guest calls them, on the sim
- * backend: every status, the restricted VTLs, continuation.
- */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,7 +14,6 @@
 #define RAM  (16u << 20)
 #define PAGE 0x200u
 
-/* HV_INPUT_VTL */
 #define USE_TARGET_VTL 0x10
 #define CALLER	       0x00 /* UseTargetVtl = 0: the caller's VTL */
 
@@ -33,7 +28,7 @@ struct list {
 	uint64_t gpn[510];
 };
 
-/* VTL1 (and VTL2, if @vtls is 2) with protections on; the highest of them is active. */
+/* VTL1, and VTL2 if @vtls is 2, have protections enabled. Returns in the highest VTL. */
 static struct vsm_partition *create(uint8_t vtls, const struct sim_options *options)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, options);
@@ -90,7 +85,7 @@ static void test_no_target_or_the_own_vtl_as_target_restricts_every_lower_vtl(vo
 	vsm_partition_destroy(partition);
 }
 
-/* The target is the VTL whose mask is changed: OpenHCL in VTL2 changes VTL1's mask that way. */
+/* OpenHCL in VTL2 changes VTL1's mask by this target. */
 /* shows: rule protect-target-owner, vtl2-masks */
 static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 {
@@ -104,7 +99,7 @@ static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
 	assert_int_equal(protect_by_owner(partition, 1, 0, gpn), RX);
 	assert_int_equal(protect_by_owner(partition, 2, 0, gpn), 0xf);
-	/* The mask is VTL1's: VTL1 gets the intercept, and may change the mask back. */
+	/* VTL1 gets the intercept, and may change the mask back. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_write(vp, (uint64_t)PAGE << 12, 1, 7), GUEST_STOPPED);
@@ -167,10 +162,8 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 			 HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 15, PAGE),
 			 HV_STATUS_ACCESS_DENIED);
-	/* Write without read, and a flag that is not part of the access mask. */
 	assert_int_equal(modify_one(partition, 0x2, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, 0x8001, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
-	/* Not RAM. */
 	assert_int_equal(modify_one(partition, RX, CALLER, RAM >> 12), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, RX, CALLER, UINT64_MAX),
 			 HV_STATUS_INVALID_PARAMETER);
@@ -185,7 +178,6 @@ static void test_vtl0_cannot_protect_pages(void **state)
 	(void)state;
 	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
-	/* VTL0 cannot name VTL1 as the target. */
 	assert_int_equal(modify_one(partition, RX, USE_TARGET_VTL | 1, PAGE),
 			 HV_STATUS_ACCESS_DENIED);
 	vsm_partition_destroy(partition);
@@ -295,8 +287,8 @@ static void test_p27_a_long_list_is_interrupted_and_continued_by_the_start_index
 	(void)state;
 	for (size_t i = 0; i < 510; i++)
 		list.gpn[i] = PAGE + i;
-	/* The clock advances by 60 us at each read, so every time slice ends at its first check and the guest
-	 * repeats the instruction. */
+	/* Each read of the clock advances it by 60 us, so that a time slice ends at its first
+	 * check. */
 	sim_clock_step(partition, 60000);
 	assert_int_equal(modify(partition, &list, 510), UINT64_C(510) << 32);
 	assert_true(atomic_load(&vp->exits) - exits >= 10);
@@ -321,8 +313,6 @@ static void test_p30_a_protection_under_an_overlay_also_hides_the_overlay(void *
 	assert_int_equal(vp->active_vtl, 1);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ CheckSparseGpaPageVtlAccess */
 
 struct check {
 	uint64_t partition_id;

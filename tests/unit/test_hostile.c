@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Attacks of a lower VTL on a higher one, and VMMs that misuse the interface: blocked VPs, starvation,
- * operations that are interrupted.
- */
+/* Attacks of a lower VTL on a higher one, and VMMs that misuse the interface. */
 #include "core_test.h"
 
 #include "core/interrupt/connection.h"
@@ -37,8 +34,6 @@ static void wait_for_in(struct vsm_vp *vp)
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
 }
 
-/* ------------------------------------------------------------------ stopping */
-
 struct runner {
 	struct vsm_vp *vp;
 	enum vsm_exit_reason reason;
@@ -57,10 +52,8 @@ static void *run_once(void *opaque)
 	return NULL;
 }
 
-/*
- * VP 0 requests registers of VP 1, whose VMM has not completed an exit and has stopped. The VMM must be able
- * to stop VP 0 as well; when both run again, the hypercall is executed exactly once.
- */
+/* VP 1, whose exit is not completed, cannot answer VP 0's request for registers. The VMM must still
+ * be able to stop VP 0. When both VPs run again, the hypercall is executed exactly once. */
 static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
@@ -101,10 +94,8 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/*
- * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM has not completed an exit. Meanwhile VTL1
- * denies all starts, which must also apply to the pending request (P04).
- */
+/* VP 1 cannot be started before its exit is completed. Meanwhile VTL1 denies all starts, which must
+ * also apply to the pending one (P04). */
 static void a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup(void **state)
 {
 	struct vsm_partition *partition = guest_partition(3, 1, RAM, &threads);
@@ -195,7 +186,6 @@ static void read_own_register(void *opaque, uint32_t id, uint32_t type, const vo
 	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
 }
 
-/* A callback runs on the thread of the VP that posts. */
 static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
@@ -257,8 +247,6 @@ static void *signal_often(void *opaque)
 	return NULL;
 }
 
-/* VPs that post all the time, so that one is always in the callback, do not block the removal of the
- * connection. */
 static void a_connection_can_be_removed_while_vps_post(void **state)
 {
 	struct signaller poster = {.partition = guest_partition(1, 0, RAM, &threads)};
@@ -278,9 +266,6 @@ static void a_connection_can_be_removed_while_vps_post(void **state)
 	vsm_partition_destroy(poster.partition);
 }
 
-/* ------------------------------------------------------------------ starving a higher VTL */
-
-/* VTL0 of one VP flushes its TLBs; the other VP runs VTL1 and must not be kicked. */
 static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -305,7 +290,6 @@ static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* With four timers of VTL0, each at its highest rate, VTL1 still runs most of the time. */
 static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -327,15 +311,12 @@ static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 		assert_true(vp->run.deadline >= vp_tsc(partition) + slice);
 		sim_advance(partition, 7000);
 	}
-	/* The timer of VTL1 is as accurate as without the timers of VTL0. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, 200), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1503), GUEST_DONE);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_true(vp->run.deadline <= vp_tsc(partition) + 21000);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ pages and MSRs */
 
 /* Another VP may be executing the page: writing the same value to the MSR must not write the page. */
 static void an_enabled_hypercall_page_is_not_written_again(void **state)
@@ -355,7 +336,7 @@ static void an_enabled_hypercall_page_is_not_written_again(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The MSR, the register and the mask of its intercept apply to one value, private to each VTL. */
+/* The MSR, the register and the mask of its intercept apply to one value. */
 /* shows: rule private-misc-enable; register HvX64RegisterMsrIa32MiscEnable */
 static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 {

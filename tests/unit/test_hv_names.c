@@ -11,11 +11,10 @@
 
 struct entry {
 	uint32_t number;
-	const char *constant; /* the C name without the prefix of the table */
-	const char *tlfs;     /* the name in the TLFS, or NULL if the constant is that name */
+	const char *constant;
+	const char *tlfs; /* the name in the TLFS, or NULL if the constant is that name */
 };
 
-/* The list macros of the headers as arrays. */
 #define THREE(constant, number, tlfs) {(number), #constant, #tlfs},
 #define TWO(name, number)	      {(number), #name, NULL},
 static const struct entry statuses[] = {HV_STATUS_LIST(TWO)};
@@ -33,7 +32,6 @@ static const struct entry recommendations[] = {HV_RECOMMEND_LIST(THREE)};
 static const struct entry cr_intercepts[] = {HV_CR_INTERCEPT_LIST(THREE)};
 static const struct entry map_flags[] = {HV_MAP_GPA_LIST(THREE)};
 
-/* Wrappers, so that all printers have the same type. */
 static const char *status_name(uint32_t number)
 {
 	return hv_status_name((uint16_t)number);
@@ -127,10 +125,8 @@ static int in_table(const struct table *table, uint32_t number)
 	return 0;
 }
 
-/*
- * Tests all numbers of a small table; for others the neighbours of each entry, and numbers that differ from it in
- * one bit.
- */
+/* Small tables are tested with all numbers; others with the neighbours of each entry, and numbers
+ * that differ from it in one bit. */
 static void a_number_without_a_name_prints_a_question_mark(void **state)
 {
 	size_t asked = 0;
@@ -164,11 +160,9 @@ static void a_number_without_a_name_prints_a_question_mark(void **state)
 	assert_true(asked > 2 * (1u << 16));
 }
 
-/*
- * Makes a constant from the TLFS's name: a '_' before each word, and capitals. A word begins at a capital
- * before a small letter ("VpIndex"), and at one between a small letter and a digit ("GuestCrashP0"), unless
- * that letter is the k of a size ("Fix4kC0000").
- */
+/* Writes a '_' before each word, in capitals. A word begins at a capital before a small letter
+ * ("VpIndex"), and at one between a small letter and a digit ("GuestCrashP0"), unless that letter
+ * is the k of a size ("Fix4kC0000"). */
 static void to_constant(const char *tlfs, char *text)
 {
 	for (const char *c = tlfs; *c; c++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The helpers of hypercall_word.h, compared with words made by hand from the bit table of the TLFS. */
+/* Words made by hand from the bit table of the TLFS. */
 #include <vsm/hv/hypercall_word.h>
 #include <vsm/hv/vsm.h>
 #include <vsm/hv/protection.h>
@@ -55,7 +55,6 @@ static void a_result_has_only_status_and_reps(void **state)
 	assert_true(hv_hypercall_result(0, 0) == 0);
 	assert_true(hv_hypercall_result(0x86, 0) == 0x86);
 	assert_true(hv_hypercall_result(0x0005, 0x0abc) == UINT64_C(0x00000abc00000005));
-	/* Bits of a rep count above the field are dropped, not stored in reserved bits. */
 	assert_true(hv_hypercall_result(0xffff, 0xffff) == UINT64_C(0x00000fff0000ffff));
 	assert_int_equal(hv_hypercall_result_status(UINT64_C(0xfffffabcffff0005)), 0x0005);
 	assert_int_equal(hv_hypercall_result_reps(UINT64_C(0xfffffabcffff0005)), 0x0abc);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The hypercall ABI: entry conditions, control word, parameters in memory and in registers, results,
- * continuation. Section numbers are those of the TLFS, chapter "Hypercall interface".
- */
+/* The hypercall ABI. Section numbers are those of the TLFS, chapter "Hypercall interface". */
 #include "hypercall_test.h"
 
 #include "core/msr/cpuid.h"
@@ -37,7 +34,6 @@ static uint64_t rip(struct vsm_vp *vp)
 	return vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip;
 }
 
-/* Makes the call with an input of zeros and returns the status. The test fails if the call faults. */
 static uint16_t status_with(struct vsm_vp *vp, uint64_t control)
 {
 	uint64_t result;
@@ -56,7 +52,6 @@ static void expect_undefined(struct vsm_vp *vp, uint64_t control)
 	assert_int_equal(guest_hypercall(vp, control, 0, 0, &result), GUEST_FAULT);
 	assert_int_equal(sim_state(vp, vp->active_vtl)->exceptions, before + 1);
 	assert_int_equal(sim_state(vp, vp->active_vtl)->exception_vector, X64_EXCEPTION_UD);
-	/* No state change. */
 	assert_int_equal(result, 0x1234);
 	assert_int_equal(rip(vp), at);
 }
@@ -296,10 +291,8 @@ static void addresses_of_absent_parameters_are_ignored(void **state)
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	uint64_t result;
 
-	/* No input. */
 	guest_hypercall(vp, HV_CALL_GET_PARTITION_ID, UINT64_MAX, 0x2000, &result);
 	assert_int_equal(status_of(result), HV_STATUS_SUCCESS);
-	/* No output. */
 	memset(guest_ram(vp->partition, 0x1000), 0, 8);
 	guest_hypercall(vp, HV_CALL_NOTIFY_LONG_SPIN_WAIT, 0x1000, UINT64_MAX, &result);
 	assert_int_equal(status_of(result), HV_STATUS_SUCCESS);
@@ -337,10 +330,8 @@ static void protect_page(const struct fixture *fixture, uint64_t gpn, uint8_t ac
 /* HvCallGetVpRegisters of one register */
 static const uint64_t get_vp_index = HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32;
 
-/*
- * VTL1 restricts VTL0 to @access at @gpn. VTL0 makes the call with input at 0x6000 and output at 0x5000,
- * which is intercepted. Returns RIP of the call.
- */
+/* VTL1 restricts VTL0 to @access at @gpn. The call has input at 0x6000 and output at 0x5000, and is
+ * intercepted. Returns RIP of the call. */
 static uint64_t call_with_denied_page(const struct fixture *fixture, uint64_t gpn, uint8_t access)
 {
 	const struct {
@@ -360,18 +351,16 @@ static uint64_t call_with_denied_page(const struct fixture *fixture, uint64_t gp
 	return at;
 }
 
-/* A hypercall has the access rights of its caller (TLFS "Memory Access Protections"). */
+/* TLFS "Memory Access Protections": a hypercall has the rights of its caller. */
 static void a_denied_input_page_is_intercepted_and_the_call_is_repeated(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vsm_vp *vp = fixture->vp;
 	const uint64_t at = call_with_denied_page(fixture, 6, 0);
 
-	/* VTL1 received the intercept and runs; VTL0 has not changed. */
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
 	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->gpr[GPR_RCX], get_vp_index);
-	/* VTL1 permits the access and returns: the same instruction succeeds. */
 	protect_page(fixture, 6, GPA_READ);
 	guest_vtl_return(vp, false);
 	assert_int_equal(vp->active_vtl, 0);
@@ -535,7 +524,6 @@ static void registers_in_their_initial_state_read_as_zero(void **state)
 	guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE | HV_HYPERCALL_FAST, 0,
 			HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES, &result);
 	assert_int_equal(result, HV_STATUS_SUCCESS);
-	/* An empty mask means every VP. */
 	assert_true(atomic_load(&vsm_partition_vp(vp->partition, 1)->flush_wanted) & 1);
 }
 
@@ -614,7 +602,6 @@ static void the_rep_count_ends_at_a_failed_element(void **state)
 	result = guest_call(vp, control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 5, 0), &input,
 			    sizeof(input), value, sizeof(value));
 	assert_int_equal(result, hv_hypercall_result(HV_STATUS_INVALID_PARAMETER, 2));
-	/* The output has the completed elements; the rest is unchanged. */
 	assert_int_equal(value[0].reg64, 0x20001);
 	for (unsigned int i = 32; i < sizeof(value); i++)
 		assert_int_equal(((const uint8_t *)value)[i], 0x5a);

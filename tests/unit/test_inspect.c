@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Inspection of a partition: the state of a VP, its APICs, the effective protections, and events as they
- * occur.
- */
 #include "core_test.h"
 
 #include "core/memory/protect.h"
@@ -17,8 +13,6 @@
 #define NO_EXECUTE (UINT64_C(1) << 63)
 
 static const struct sim_options threads = {.threads = true};
-
-/* ------------------------------------------------------------------ state of a VP */
 
 struct moment {
 	int calls;
@@ -55,7 +49,6 @@ static void a_vp_that_no_thread_runs_is_inspected_by_the_caller(void **state)
 	assert_true(pthread_equal(moment.thread, pthread_self()));
 	assert_int_equal(moment.rip, 0x12345);
 	assert_int_equal(moment.lapic.tpr, 0x50);
-	/* Each VTL has its own APIC. */
 	assert_int_equal(vsm_vp_lapic(vp, 1, &other), 0);
 	assert_int_equal(other.tpr, 0);
 	assert_int_equal(vsm_vp_lapic(vp, 2, &other), -EINVAL);
@@ -88,7 +81,7 @@ static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(voi
 {
 	enum {
 		PML4 = 0x200000,
-		TABLE = 0x201000, /* one page as PDPT, page directory and page table */
+		TABLE = 0x201000,
 		GVA = 0x5000,
 		PAGE = 0x300000,
 	};
@@ -196,8 +189,6 @@ static void ram_does_not_cover_the_page_of_the_local_apics(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ protections */
-
 static void protect(struct vsm_partition *partition, uint8_t owner, int restricted, uint64_t gpn,
 		    uint64_t pages, uint8_t access)
 {
@@ -260,8 +251,6 @@ static void memory_between_regions_is_reported_with_the_next_region(void **state
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ events as they occur */
-
 struct noted {
 	unsigned int count;
 	struct vsm_trace_record last;
@@ -289,7 +278,6 @@ static void a_tap_gets_the_events_of_its_mask_and_no_others(void **state)
 	assert_int_equal(noted.count, 1);
 	assert_int_equal(noted.last.event, VSM_TRACE_VTL_ENABLE);
 	assert_int_equal(noted.last.argument[0], 1);
-	/* A tap does not fill the rings. */
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
 	assert_int_equal(vsm_trace_start(partition, 64), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

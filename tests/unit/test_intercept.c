@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts") on the sim backend: which VTL
- * receives which message, byte by byte, and that an intercepted instruction has no effect. Offsets and
- * numbers are those of the TLFS, not of our headers.
- */
+/* Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts"). Offsets and numbers
+ * are those of the TLFS, not of our headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -65,7 +62,7 @@ static uint16_t set_register(struct world *world, uint8_t vtl, uint32_t name, ui
 	return regs_set(world->vp, vtl, name, &caller, &in);
 }
 
-/* Checks the first 40 bytes, which all payloads share. */
+/* The first 40 bytes, which all payloads share. */
 static void check_header(struct world *world, const struct hv_message *message, uint8_t length,
 			 uint8_t access)
 {
@@ -81,11 +78,8 @@ static void check_header(struct world *world, const struct hv_message *message, 
 	assert_memory_equal((const uint8_t *)message->payload + 8, &cpu->segment[SEGMENT_CS], 16);
 	assert_int_equal(payload_u64(message, 24), world->rip);
 	assert_int_equal(payload_u64(message, 32), cpu->rflags);
-	/* RIP of the lower VTL is still at the instruction. */
 	assert_int_equal(cpu->rip, world->rip);
 }
-
-/* ------------------------------------------------------------------ memory: TLFS "Memory Access Violations" */
 
 /* shows: rule entry-intercept, violation-intercept */
 static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
@@ -105,7 +99,6 @@ static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 	assert_int_equal(message.message_type, 0x80000001);
 	assert_int_equal(message.payload_size, 240);
 	check_header(&world, &message, 3, 1);
-	/* No exception reached VTL0. */
 	assert_int_equal(sim_state(world.vp, 0)->exceptions, 0);
 	vsm_partition_destroy(world.partition);
 }
@@ -210,7 +203,6 @@ static void test_a_denied_page_table_is_intercepted_too(void **state)
 	assert_int_equal(guest_read(world.vp, GPA, 1, NULL), GUEST_STOPPED);
 	message = listener_take(world.vp, 1);
 	assert_int_equal(payload_u64(&message, 56) & ~0xffful, GUEST_TABLES_GPA);
-	/* The instruction bytes cannot be read through these tables either. */
 	assert_int_equal(payload_u8(&message, 44), 0);
 	assert_int_equal(payload_u8(&message, 45), 0);
 	vsm_partition_destroy(world.partition);
@@ -230,7 +222,6 @@ static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(voi
 	assert_int_equal(guest_write(world.vp, GPA, 1, 1), GUEST_STOPPED);
 	assert_int_equal(listener_take(world.vp, 1).message_type, 0x80000001);
 	assert_false(listener_has_message(world.vp, 2));
-	/* VTL1 permits the access: now VTL2 receives the intercept. */
 	restrict_page(&world, 1, PAGE, GPA_ALL);
 	listener_return(world.vp);
 	assert_int_equal(listener_take(world.vp, 2).message_type, 0x80000001);
@@ -251,15 +242,13 @@ static void test_p16_vtl1_itself_is_not_restricted_by_its_own_mask(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-/* ------------------------------------------------------------------ MSRs: TLFS "Secure Register Intercepts" */
-
 struct msr_bit {
 	uint8_t bit;
 	bool write;
 	uint32_t msr;
 };
 
-/* The bits of the table in the TLFS. */
+/* The table of the TLFS. */
 static const struct msr_bit msr_bits[] = {
 	{3, false, 0x1a0},	{4, true, 0x1a0},	 {5, false, 0xc0000082},
 	{6, true, 0xc0000082},	{7, false, 0xc0000081},	 {8, true, 0xc0000081},
@@ -290,7 +279,6 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
 		guest_set_gpr(world.vp, 0, GPR_RAX, 0x55);
 		guest_set_gpr(world.vp, 0, GPR_RDX, 0x66);
-		/* The bit does not intercept the other direction. */
 		if (access_msr(&world, one->msr, !one->write) == GUEST_STOPPED)
 			fail_msg("bit %u: the other direction is intercepted", one->bit);
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
@@ -327,7 +315,7 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 	message = listener_take(world.vp, 1);
 	check_header(&world, &message, 3, 1); /* the length is the backend's */
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], before);
-	/* VTL1 removes its intercept: the instruction runs again, and writes the MSR. */
+	/* VTL1 removes its intercept: the instruction runs again. */
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 0), 0);
 	listener_return(world.vp);
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0xffff800012345678);
@@ -342,7 +330,6 @@ static void test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_ch
 
 	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 4), 0);
-	/* The mask is 0 after reset. */
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
 	assert_int_equal(set_register(&world, 1, 0x000e0003, 1u << 18), 0);
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
@@ -361,9 +348,6 @@ static void test_vtl1s_own_msrs_are_not_intercepted(void **state)
 	assert_int_equal(vcpu_get(world.vp, 1, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0x1234);
 	vsm_partition_destroy(world.partition);
 }
-
-/* ------------------------------------------------------------------ registers: TLFS "Secure Register
- * Intercepts" */
 
 struct register_case {
 	uint8_t bit;
@@ -435,7 +419,6 @@ static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_ch
 
 	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
-	/* The masks are 0 after reset. */
 	assert_int_equal(guest_do(world.vp, smep, NULL), GUEST_DONE);
 	assert_int_equal(set_register(&world, 1, 0x000e0001, X64_CR0_AM), 0);
 	assert_int_equal(guest_do(world.vp, mp, NULL), GUEST_DONE);
@@ -443,7 +426,6 @@ static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_ch
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr0, cr0 ^ X64_CR0_MP);
 	vsm_partition_destroy(world.partition);
 
-	/* The same with CR4 and its own mask. */
 	world = create(NULL);
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
 	assert_int_equal(set_register(&world, 1, 0x000e0002, X64_CR4_SMEP), 0);

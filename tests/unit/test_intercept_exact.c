@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A backend that reports only the page of a denied access: the core finds the byte by decoding the
- * instruction. Also: the MSRs and registers that the core lets the backend intercept.
- */
+/* A backend that reports only the page of a denied access: the core finds the byte by decoding the
+ * instruction. Also the MSRs and registers that the core lets the backend intercept. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,10 +23,8 @@
 #define DATA   31u /* page at GVA 0x2000 */
 #define NEXT   17u /* page at GVA 0x3000 */
 
-/*
- * Replace functions of the SynIC and of the run loop: record the posted message, and whether the
- * instruction was undone.
- */
+/* Replace functions of the core, to record the posted message and whether the instruction was
+ * undone. */
 static struct hv_message posted;
 static uint8_t posted_vtl;
 static unsigned int posts;
@@ -80,7 +76,6 @@ static const struct hv_x64_memory_intercept_message *payload(void)
 	return (const void *)posted.payload;
 }
 
-/* The backend reports an access to @gpn without the offset in the page. */
 static void report(struct bare *bare, uint64_t gpn, uint8_t access)
 {
 	struct gpa_fault fault = {.gpa = gpn << 12, .access = access, .vtl = 1};
@@ -245,10 +240,7 @@ static void test_the_cpus_own_page_walk_has_no_operand(void **state)
 	bare_destroy(bare);
 }
 
-/*
- * If the access to the second operand is denied, KVM before 7.x reports the GPA of the first one.
- * The intercept reports the access and the addresses of the denied operand.
- */
+/* KVM before 7.x reports the GPA of the first operand if the access to the second one is denied. */
 static void deny(struct bare *bare, uint64_t gpn, uint8_t access)
 {
 	assert_int_equal(bare_protect(bare, 1, 0, gpn, access), HV_STATUS_SUCCESS);
@@ -406,8 +398,6 @@ static void test_the_header_names_the_vtl_that_was_intercepted(void **state)
 	bare_destroy(bare);
 }
 
-/* ------------------------------------------------------------------ intercepted MSRs and registers */
-
 static const struct sim_msr_intercept *watched_msr(const struct bare *bare, uint8_t vtl,
 						   uint32_t msr)
 {
@@ -543,7 +533,6 @@ static void test_the_number_of_msrs_that_a_guest_can_install_is_bounded(void **s
 				 HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 3, 0x5000),
 			 HV_STATUS_INSUFFICIENT_MEMORY);
-	/* An installed intercept can change; removing one permits another. */
 	assert_int_equal(intercept_install(partition, 1, type, 1, 0x1007), HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 0, 0x1005), HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 3, 0x5000), HV_STATUS_SUCCESS);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * An intercept that cannot be delivered: the denying VTL has its SINT0 masked or its slot full, or is not
- * enabled on the VP. The VP sleeps between attempts, and retries early after an event.
- */
+/* An intercept that cannot be delivered: the denying VTL has its SINT0 masked or its slot full, or
+ * is not enabled on the VP. The VP sleeps between attempts. */
 #include "core_test.h"
 
 #include "core/memory/overlay.h"
@@ -28,8 +26,8 @@ static int count_sleep(void *vp, uint64_t deadline)
 
 static struct backend_ops ops;
 
-/* VTL1, enabled on VP 0 with SINT0 masked, denies VTL0 the page at DENIED. VTL0 is active. Counts the sleeps
- * of VP @index. */
+/* VTL1, enabled on VP 0 with SINT0 masked, denies VTL0 the page at DENIED. Counts VP @index's
+ * sleeps. */
 static struct vsm_partition *denying(uint32_t index)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -134,7 +132,6 @@ static void a_slot_that_is_not_freed_suspends_the_vp(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, true);
 	guest_run(vp);
-	/* A VTL return retries at once, not after a millisecond. */
 	slot(vp)->message_type = HV_MESSAGE_TYPE_NONE;
 	sleeps = 0;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);

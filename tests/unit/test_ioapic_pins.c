@@ -277,10 +277,6 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/*
- * Invariant, checked after random steps: an asserted, level-triggered, unmasked pin was delivered and
- * waits for its EOI.
- */
 static void no_level_interrupt_is_ever_lost(void **state)
 {
 	uint64_t seed = 0x9e3779b97f4a7c15;

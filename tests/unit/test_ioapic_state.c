@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* I/O APIC: export and import of its state. */
 #include "ioapic_fixture.h"
 
 #include <linux/kvm.h>
@@ -31,7 +30,7 @@ static void the_own_format_has_the_whole_state(void **state)
 	assert_int_equal(copy.address, 0xfee12ab0);
 }
 
-/* An invalid value of a field, and the field name and pin that the error must report. */
+/* @field and @pin are those that the error must report. */
 struct bad_field {
 	size_t offset;
 	uint64_t value;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The struct kvm_vcpu_events that the KVM backend sets for events of the core. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,7 +10,6 @@
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* The core sets @events on a vCPU without events. */
 static struct kvm_vcpu_events given(struct vcpu_events events, uint64_t rflags)
 {
 	const struct vcpu_events none = {0};
@@ -31,8 +29,7 @@ static void an_nmi_to_inject_is_injected(void **state)
 	assert_int_equal(to.nmi.masked, 0);
 }
 
-/* SDM 3C 27.3.1.5, checks on guest interruptibility: VM entry fails with an NMI to inject and blocking by
- * NMI. */
+/* VM entry would fail (SDM 3C 27.3.1.5, checks on guest interruptibility). */
 static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 {
 	struct kvm_vcpu_events to =
@@ -44,7 +41,7 @@ static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 	assert_int_equal(to.nmi.masked, 1);
 }
 
-/* VM entry also fails with an NMI to inject and blocking by MOV SS. */
+/* VM entry would also fail. */
 static void an_nmi_to_inject_waits_for_the_end_of_an_interrupt_shadow(void **state)
 {
 	struct kvm_vcpu_events to =

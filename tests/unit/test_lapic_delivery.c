@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: priorities, acknowledgement, EOI, withdrawal, EOI assist. */
 #include "lapic_test.h"
 
 /* SDM 11.8.4: the highest vector first; one of the same class waits for the EOI. */
@@ -181,8 +180,7 @@ static void a_software_disable_stops_new_requests_only(void **state)
 	assert_int_equal(take(&apic), 0x30);
 }
 
-/* TLFS "SINTx Registers": an AutoEOI vector sets no ISR bit, so it needs no EOI, and an EOI completes another
- * vector. */
+/* TLFS "SINTx Registers": an AutoEOI vector needs no EOI, and an EOI completes another vector. */
 static void an_auto_eoi_vector_is_never_in_service(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -199,7 +197,6 @@ static void an_auto_eoi_vector_is_never_in_service(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x50);
 }
 
-/* P14: a vector that was taken and could not be injected is delivered later, once. */
 static void p14_a_withdrawn_vector_is_delivered_exactly_once(void **state)
 {
 	static const enum vsm_lapic_trigger trigger[] = {VSM_LAPIC_EDGE, VSM_LAPIC_LEVEL,
@@ -323,7 +320,6 @@ static void a_skipped_eoi_takes_effect_when_it_is_resolved(void **state)
 	vsm_lapic_eoi(&apic, &effect);
 	assert_false(vsm_lapic_is_skipping_eoi(&apic));
 
-	/* Nothing to resolve. */
 	vsm_lapic_resolve_eoi(&apic, false, &effect);
 	assert_int_equal(effect.flags, 0);
 }

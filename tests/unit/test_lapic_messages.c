@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: ICR, MSIs, local sources, events. */
 #include "lapic_test.h"
 
 /* SDM table 11-3, delivery modes 0 to 7 for each shorthand: sent or not. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Local APIC: several threads post while the owner takes interrupts. Under ThreadSanitizer (meson
- * -Db_sanitize=thread) a non-atomic access to shared state fails the test.
- */
+/* Several threads post while the owner takes interrupts. Under ThreadSanitizer, a non-atomic access
+ * to shared state fails the test. */
 #include "lapic_test.h"
 
 #include <pthread.h>
