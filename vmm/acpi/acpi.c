@@ -13,7 +13,7 @@
 #define FADT_SIZE	276u
 #define XSDT_SIZE	(HEADER_SIZE + 2 * 8u)
 #define LOCAL_APIC_BASE 0xfee00000u
-#define LAST_XAPIC_ID	254u /* 255 is broadcast; larger IDs need an x2APIC entry */
+#define LAST_XAPIC_ID	254u /* 255 is broadcast */
 #define ENABLED		1u
 
 /* FADT [5.2.9]: offsets of the fields that are not 0. */
@@ -47,7 +47,6 @@ static const char oem_id[6] = {'L', 'I', 'B', 'V', 'S', 'M'};
 static const char oem_table_id[8] = {'V', 'S', 'M', 'V', 'M', 'M', ' ', ' '};
 static const char creator_id[4] = {'V', 'S', 'M', ' '};
 
-/* The buffer for the tables; `gpa` is the guest address of its start. */
 struct writer {
 	uint8_t *data;
 	size_t size, used;
@@ -78,7 +77,6 @@ static uint8_t checksum(const uint8_t *data, size_t size)
 	return (uint8_t)-sum;
 }
 
-/* Returns zeroed space for a table, aligned to 16, or NULL. */
 static uint8_t *allocate_table(struct writer *writer, size_t size, uint64_t *gpa)
 {
 	const size_t at = (writer->used + 15) & ~(size_t)15;

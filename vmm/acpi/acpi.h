@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * ACPI tables for N processors: processors, I/O APIC, serial port, and the ports for reset and
- * power-off. Hardware-reduced: no PIC, PIT or PM timer.
- *
- * Source: ACPI Specification 6.5, chapter 5.2.
- */
+/* ACPI tables of a hardware-reduced machine (ACPI Specification 6.5, chapter 5.2). */
 #ifndef VMM_ACPI_ACPI_H
 #define VMM_ACPI_ACPI_H
 
@@ -22,7 +17,7 @@
 
 struct vmm_acpi_machine {
 	uint32_t processors;	 /* 1 to VMM_ACPI_PROCESSORS_MAX */
-	const uint32_t *apic_id; /* [processors], or NULL: the index */
+	const uint32_t *apic_id; /* [processors]; NULL: the index */
 	uint32_t ioapic_base;
 	uint8_t ioapic_id;
 	uint16_t serial_port; /* 0: no serial port */
@@ -30,8 +25,9 @@ struct vmm_acpi_machine {
 };
 
 /*
- * Writes all tables to @buffer for the address @gpa in the guest (a multiple of 16); the RSDP is
- * the first. Returns the bytes used, or -EINVAL (a field is out of range) or -ENOSPC.
+ * Writes all tables to @buffer, for the guest address @gpa; the RSDP is first. Returns the bytes
+ * used, -EINVAL (@gpa is no multiple of 16, or the number of processors is out of range) or
+ * -ENOSPC.
  */
 long vmm_acpi_build(const struct vmm_acpi_machine *machine, uint64_t gpa, uint8_t *buffer,
 		    size_t size);

@@ -138,7 +138,6 @@ void aml_end(struct aml *aml, size_t begin)
 	aml_bytes(aml, length, bytes);
 	if (aml->overflow)
 		return;
-	/* Move the encoded length before the block: its size is known only now. */
 	memmove(aml->data + begin + bytes, aml->data + begin, inside);
 	memcpy(aml->data + begin, length, bytes);
 }

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * An encoder for the subset of AML that the DSDT needs.
- *
- * Source: ACPI Specification 6.5, chapter 20 ("ACPI Machine Language"), section numbers below; the
- * resource descriptors are in 6.4. Everything is written in the shortest form, as ASL compilers do.
- */
+/* An encoder for the AML that the DSDT needs (ACPI Specification 6.5, chapters 20 and 6.4). */
 #ifndef VMM_ACPI_AML_H
 #define VMM_ACPI_AML_H
 
@@ -12,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A buffer of the caller. After an overflow nothing more is written. */
 struct aml {
 	uint8_t *data;
 	size_t size;
@@ -20,25 +14,18 @@ struct aml {
 	bool overflow;
 };
 
-/* Raw bytes. */
 void aml_bytes(struct aml *aml, const void *data, size_t size);
 
-/* The shortest form of an integer: ZeroOp, OneOp, or a Byte, Word, DWord or QWord prefix [20.2.3]. */
+/* The shortest form of an integer [20.2.3]. */
 void aml_integer(struct aml *aml, uint64_t value);
 
-/*
- * An EISA id ("PNP0501") packed into a DWord [19.3.4, "EISAID"]: three letters of five bits, four
- * hexadecimal digits, bytes swapped.
- */
+/* An EISA id such as "PNP0501", packed into a DWord [19.3.4, "EISAID"]. */
 void aml_eisa_id(struct aml *aml, const char id[8]);
 
-/* NameOp and a name segment of four characters; an object must follow [20.2.5.1]. */
+/* A NameOp [20.2.5.1]; an object must follow. */
 void aml_name(struct aml *aml, const char name[4]);
 
-/*
- * Opens a block; aml_end() closes it and stores its length [20.2.4]. Blocks nest. Returns the
- * argument for aml_end().
- */
+/* Opens a block. Blocks nest. Returns the argument for aml_end(), which stores the length. */
 size_t aml_scope(struct aml *aml, const char name[4]); /* \NAME: a child of the root */
 size_t aml_device(struct aml *aml, const char name[4]);
 size_t aml_package(struct aml *aml, uint8_t elements);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Source: the fields are those of the IBM PC AT's BIOS, as in Phoenix' "System BIOS for IBM PCs,
- * Compatibles, and EISA Computers". Fields of absent devices are zero.
- */
+/* Source: Phoenix, "System BIOS for IBM PCs, Compatibles, and EISA Computers". */
 #include "boot/bios_data.h"
 
 #include <string.h>
@@ -15,7 +12,6 @@
 #define EBDA	       VMM_BASE_END /* up to 640 KiB */
 #define EBDA_SIZE      (0xa0000u - EBDA)
 
-/* Offsets in the BIOS data area. */
 enum {
 	SERIAL_PORTS = 0x00,
 	EBDA_SEGMENT = 0x0e,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prepares memory before the boot processor starts. */
 #include "acpi/acpi.h"
 #include "load/kind.h"
 #include "boot/bios_data.h"
@@ -10,12 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The I/O APIC's ID, which is also the APIC ID of VP 240 if that exists. Linux may replace it. */
+/* Also the APIC ID of VP 240, if that exists. Linux may replace it. */
 #define IOAPIC_ID 0xf0u
 
 #define TOO_LARGE "that fit into the guest's RAM: increase it with --memory"
 
-/* Contents of the kernel and of its modules, for one function that frees all. */
 struct files {
 	struct vmm_file kernel;
 	struct vmm_module module[VMM_MODULES_MAX];
@@ -45,7 +43,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	if (size < 0)
 		error = vsm_error(log, (int)-size, "ACPI tables for %u processors: %s",
 				  machine->processors, strerror((int)-size));
-	/* After a reset the region has data of the last kernel; zero it, since it could contain another RSDP. */
+	/* After a reset the region has the last kernel's data, which could contain another RSDP. */
 	for (uint64_t at = 0; at < VMM_TABLES_SIZE && !error; at += VMM_PAGE)
 		error = machine->memory.write(machine->memory.opaque, VMM_TABLES + at, zero,
 					      VMM_PAGE);
@@ -56,7 +54,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	return error;
 }
 
-/* @text is "FILE" or, unless a file of that whole name exists, "FILE ARGUMENTS". */
+/* @text is "FILE ARGUMENTS", unless a file of that whole name exists. */
 static int read_module(struct files *files, const char *text, const struct vmm_file_limit *limit,
 		       const struct vsm_log *log)
 {

@@ -41,7 +41,7 @@ void vmm_boot_registers(const struct vmm_boot_state *state, uint32_t name[VMM_BO
 					HV_X64_REGISTER_GS, HV_X64_REGISTER_SS};
 	struct register_list list = {.name = name, .value = value};
 
-	for (uint32_t i = 0; i < VMM_GPRS; i++) /* names are in the encoding's order */
+	for (uint32_t i = 0; i < VMM_GPRS; i++)
 		add(&list, HV_X64_REGISTER_RAX + i)->reg64 = state->gpr[i];
 	add(&list, HV_X64_REGISTER_RIP)->reg64 = state->rip;
 	add(&list, HV_X64_REGISTER_RFLAGS)->reg64 = state->rflags;

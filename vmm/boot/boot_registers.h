@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Converts a boot state to registers for vsm_vp_set_registers(). */
 #ifndef VMM_BOOT_REGISTERS_H
 #define VMM_BOOT_REGISTERS_H
 
@@ -9,7 +8,7 @@
 
 #define VMM_BOOT_REGISTERS 32u
 
-/* Fills names and values; paging comes last, after the registers that it depends on. */
+/* For vsm_vp_set_registers(); paging comes last, after the registers that it depends on. */
 void vmm_boot_registers(const struct vmm_boot_state *state, uint32_t name[VMM_BOOT_REGISTERS],
 			union hv_register_value value[VMM_BOOT_REGISTERS]);
 

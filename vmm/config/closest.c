@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* "Did you mean": edit distance in which a transposition counts as one edit. */
+/* Edit distance in which a transposition counts as one edit. */
 #include "config/closest.h"
 
 #include <string.h>
@@ -37,7 +37,6 @@ static unsigned int distance(const char *a, size_t na, const char *b, size_t nb)
 const char *closest_name(const char *typed, const char *const *names, size_t count)
 {
 	size_t length = strlen(typed);
-	/* The distance may be a third of the letters, plus one. */
 	unsigned int best = (unsigned int)(length / 3) + 2;
 	const char *found = NULL;
 
@@ -50,7 +49,6 @@ const char *closest_name(const char *typed, const char *const *names, size_t cou
 		if (other > LONGEST)
 			continue;
 		d = distance(typed, length, names[i], other);
-		/* A prefix matches: "ver" is version. */
 		if (length >= 2 && strncmp(typed, names[i], length) == 0)
 			d = 1;
 		if (d < best) {

@@ -12,16 +12,13 @@
 #define LONGEST_KEY 32u
 #define OPTIONS_MAX 32u /* each has a bit of `seen` */
 
-/*
- * State of parsing one source, the command line or a file. Each option may be given once per source,
- * unless it may be repeated.
- */
+/* State of parsing one source, the command line or a file. */
 struct parser {
 	struct vmm_config *config;
 	const struct vsm_log *log;
 	char where[512]; /* "" for the command line, else "FILE:LINE: " */
 	uint32_t seen;	 /* bits of vmm_options given in this source */
-	uint32_t fixed;	 /* given on the command line, which overrides a file */
+	uint32_t fixed;	 /* given on the command line, which overrides the file */
 };
 
 static const struct vmm_option *find_option(const char *name, size_t length)
@@ -57,7 +54,6 @@ static int set(struct parser *parser, const struct vmm_option *option, const cha
 	return 0;
 }
 
-/* Trims white space in place. */
 static char *trim(char *text)
 {
 	size_t length;
@@ -70,7 +66,6 @@ static char *trim(char *text)
 	return text;
 }
 
-/* Reports an unknown option, and the one with the closest name. */
 static int unknown(const struct parser *parser, const char *typed)
 {
 	const char *names[OPTIONS_MAX];
@@ -92,10 +87,7 @@ static int unknown(const struct parser *parser, const char *typed)
 			 parser->where, typed);
 }
 
-/*
- * Refuses quotes around a value, and a comment after it unless the option takes any text. Other
- * formats permit them; here they would silently become part of the value.
- */
+/* Refuses quotes and comments, which other formats permit: they would be part of the value. */
 static int check_value(const struct parser *parser, const struct vmm_option *option,
 		       const char *value)
 {
@@ -114,7 +106,6 @@ static int check_value(const struct parser *parser, const struct vmm_option *opt
 	return 0;
 }
 
-/* Parses `name = value`, the name of a switch, an empty line or a comment. */
 static int take_line(struct parser *parser, char *line)
 {
 	const struct vmm_option *option;
@@ -192,7 +183,7 @@ static int take_file(struct parser *parser, const char *path)
 	return error;
 }
 
-/* Parses --name=value, --name value, or --name of a switch. Sets *@used to the number of arguments used. */
+/* --name=value, --name value, or --name of a switch. Sets *@used to the number of arguments. */
 static int take_option(struct parser *parser, const char *const *argv, int left, int *used)
 {
 	const char *name = argv[0] + 2;
@@ -214,7 +205,6 @@ static int take_option(struct parser *parser, const char *const *argv, int left,
 	return set(parser, option, value);
 }
 
-/* Checks that involve more than one option. */
 static int check_whole(const struct parser *parser)
 {
 	const struct vmm_config *config = parser->config;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Configuration of `vsm run`: options of the command line, or the same names in a file.
- *
- * The command line, the keys of the file and the help text follow from one table (option.c). A file
- * has one `name = value` for each line, a line that begins with `#` is a comment (man/vsm.conf.5).
- * The command line overrides the file, except that initrds of both are used.
+ * Configuration of `vsm run`: options of the command line, or the same names in a file
+ * (man/vsm.conf.5).
  */
 #ifndef VMM_CONFIG_CONFIG_H
 #define VMM_CONFIG_CONFIG_H
@@ -30,7 +27,7 @@ enum vmm_serial_kind {
 enum vmm_sandbox_mode {
 	VMM_SANDBOX_DEFAULT, /* all parts that this host and this build support */
 	VMM_SANDBOX_ON,	     /* all parts; otherwise the machine does not start */
-	VMM_SANDBOX_LOG,     /* system calls are logged by the kernel, not refused */
+	VMM_SANDBOX_LOG,     /* the kernel logs system calls instead of refusing them */
 	VMM_SANDBOX_OFF,
 };
 
@@ -42,7 +39,7 @@ struct vmm_config {
 	char *append;	   /* NULL: no command line */
 	uint32_t cpus;	   /* 1 to VMM_PROCESSORS_MAX; default 1 */
 	uint64_t memory;   /* bytes, a multiple of 2 MiB; default VMM_MEMORY_DEFAULT */
-	uint32_t vtls;	   /* number of VTLs, VTL0 included: 1 to 16; default 3 */
+	uint32_t vtls;	   /* VTL0 included: 1 to 16; default 3 */
 	uint32_t boot_vtl; /* below vtls */
 	enum vmm_serial_kind serial;
 	char *serial_file; /* for VMM_SERIAL_FILE */
@@ -59,23 +56,21 @@ struct vmm_config {
 	char *log_file; /* NULL: stderr */
 	char *save_dir; /* for files of `save`; NULL: the folder of the control socket */
 	char *file;	/* file of further options; NULL: none */
-	bool check;	/* the configuration and its files are checked, and nothing starts */
+	bool check;	/* check the configuration and its files; start nothing */
 };
 
 /*
- * Reads the command line after "run". Returns 0, or with one line in the log -EINVAL (with the
- * legal values), -ENOMEM, or the error of reading a --config file. Call vmm_config_free() in every
- * case.
+ * Reads the command line after "run". Returns 0, or with one line in the log -EINVAL, -ENOMEM, or
+ * the error of reading a --config file. Call vmm_config_free() in every case.
  */
 int vmm_config_parse(struct vmm_config *config, int argc, const char *const *argv,
 		     const struct vsm_log *log);
 
 void vmm_config_free(struct vmm_config *config);
 
-/* The options, one per line, for `vsm help run`. */
 void vmm_config_help(FILE *out);
 
-/* "64M", "2G", "0x10000": bytes; the suffixes K, M, G, T are powers of 1024. False if malformed. */
+/* Parses "64M", "2G", "0x10000"; K, M, G and T are powers of 1024. False if malformed. */
 bool vmm_parse_size(const char *text, uint64_t *bytes);
 
 #endif

@@ -14,11 +14,10 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *value)
 {
 	char *end;
 
-	/* strtoull() would accept signs and spaces. */
+	/* strtoull() would accept signs, spaces and, with base 0, octal numbers. */
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
-	/* A leading zero does not mean octal. */
 	*value = strtoull(text, &end, text[1] == 'x' || text[1] == 'X' ? 16 : 10);
 	return errno == 0 && *end == 0 && *value <= max;
 }

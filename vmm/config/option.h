@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of options. */
 #ifndef VMM_CONFIG_OPTION_H
 #define VMM_CONFIG_OPTION_H
 
@@ -11,14 +10,11 @@ struct vmm_option {
 	const char *name;
 	const char *argument; /* name of the value in the help; NULL: a switch */
 	const char *help;
-	/*
-	 * Parses a value; @value may be NULL for a switch. Returns NULL, or the legal values, as in
-	 * "takes ...".
-	 */
+	/* @value may be NULL for a switch. Returns NULL, or the legal values, as in "takes ...". */
 	const char *(*set)(struct vmm_config *config, const char *value);
 	bool repeats;
-	bool saved;	   /* a saved machine has the value: illegal with --restore */
-	bool text;	   /* the value is any text: '#' in it is no comment */
+	bool saved;	   /* part of a saved machine: illegal with --restore */
+	bool text;	   /* '#' in the value is no comment */
 	bool command_line; /* illegal in a file */
 };
 

@@ -35,7 +35,7 @@ static int open_file(struct vmm_backend *backend, const char *path, const struct
 }
 
 /*
- * Keep the user's side open: early output is kept, and closing a terminal program does not end
+ * The user's side stays open: early output is kept, and the end of a terminal program does not end
  * input.
  */
 static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
@@ -51,7 +51,6 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 	backend->owned = true;
 	fcntl(backend->in, F_SETFD, FD_CLOEXEC);
 	fcntl(backend->peer, F_SETFD, FD_CLOEXEC);
-	/* The guest must not wait until the user reads. */
 	fcntl(backend->in, F_SETFL, O_NONBLOCK);
 	if (tcgetattr(backend->peer, &raw) == 0) {
 		cfmakeraw(&raw);
@@ -65,8 +64,8 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 }
 
 /*
- * Opens a separate stream for the guest. In the stream of the process, the guest could set journal
- * priorities (emergencies appear on all terminals), and imitate messages of this program.
+ * In the process's own stream, the guest could set journal priorities (emergencies appear on all
+ * terminals) and imitate messages of this program.
  */
 static int open_journal(struct vmm_backend *backend, const struct vsm_log *log)
 {
@@ -157,10 +156,7 @@ static bool wait_for(const struct vmm_backend *backend, int fd, short events, in
 	       wait[0].revents != 0;
 }
 
-/*
- * If the reader is slow, the wait is in poll(), which vmm_backend_stop() ends. A pseudo-terminal
- * drops output instead of waiting.
- */
+/* Waits for a slow reader in poll(), which vmm_backend_stop() can end, rather than in write(). */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size)
 {
 	while (size && !vmm_backend_stopped(backend)) {
@@ -197,7 +193,6 @@ int vmm_backend_read(struct vmm_backend *backend, uint8_t *data, size_t size, in
 		return 0;
 	if (got <= 0)
 		return -EPIPE;
-	/* Only a terminal has an escape key; the bytes of a pipe all go to the guest. */
 	if (!backend->terminal.raw) {
 		memcpy(data, typed, (size_t)got);
 		return (int)got;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Backend of the serial port: this process's terminal or pipes, a file, or a pseudo-terminal. */
+/* Backend of the serial port. */
 #ifndef VMM_CONSOLE_BACKEND_H
 #define VMM_CONSOLE_BACKEND_H
 
@@ -20,24 +20,21 @@ struct vmm_backend {
 	char name[64]; /* of the pseudo-terminal, for the user; else "" */
 };
 
-/*
- * Opens the backend that the configuration names; stdio enters raw mode. Returns 0, or -errno with
- * a line in the log. vmm_backend_close() undoes it.
- */
+/* stdio enters raw mode. Returns 0, or -errno with a line in the log. */
 int vmm_backend_open(struct vmm_backend *backend, const struct vmm_config *config,
 		     const struct vsm_log *log);
 void vmm_backend_close(struct vmm_backend *backend);
 
 /*
- * Makes all current and later calls of vmm_backend_read() and vmm_backend_write() return
- * immediately; unwritten data is dropped. Any thread.
+ * Makes all current and later reads and writes return immediately; unwritten data is dropped. Any
+ * thread.
  */
 void vmm_backend_stop(struct vmm_backend *backend);
 bool vmm_backend_stopped(const struct vmm_backend *backend);
 
 /*
- * Writes all bytes, also if signals arrive; blocks while the reader is slow (a pseudo-terminal
- * drops the rest instead). If the reader has closed its end, the rest is dropped.
+ * Writes all bytes, also if signals arrive. Blocks while the reader is slow; but a pseudo-terminal
+ * drops the rest. Drops the rest if the reader has closed its end.
  */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers and refusals of the control socket, and the forms of their values (docs/control.md). */
+/* Answers of the control socket (docs/control.md). */
 #ifndef VMM_CONTROL_ANSWER_H
 #define VMM_CONTROL_ANSWER_H
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* Reason for a refusal; the names are in docs/control.schema.json. */
+/* Names: docs/control.schema.json. */
 enum vmm_refusal_code {
 	VMM_REFUSE_BAD_REQUEST, /* not JSON, a missing or wrong field, an unknown command */
 	VMM_REFUSE_NOT_FOUND,	/* nothing at that path */
@@ -14,26 +14,24 @@ enum vmm_refusal_code {
 	VMM_REFUSE_FAILED,	/* host error, described in the message */
 };
 
-/* Answers; @id and @result are released and may be NULL. */
+/* Release @id and @result, which may be NULL. */
 json_t *vmm_answer(json_t *id, json_t *result);
 json_t *vmm_refusal(json_t *id, enum vmm_refusal_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Refusal of a command or of a value. */
 struct vmm_refused {
 	enum vmm_refusal_code code;
 	char message[256];
 };
 
-/* Fills in a refusal; always returns NULL, for use in a return statement. */
+/* Returns NULL. */
 json_t *vmm_refuse(struct vmm_refused *refused, enum vmm_refusal_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A 64-bit number in the protocol's form: "0x1f". */
 json_t *vmm_hex(uint64_t value);
 /*
- * @text as a string. If it is not UTF-8 (a file name, a truncated message), '?' replaces each byte
- * that is not ASCII.
+ * If @text is not UTF-8 (a file name, a truncated message), '?' replaces each byte that is not
+ * ASCII.
  */
 json_t *vmm_text(const char *text);
 

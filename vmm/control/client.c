@@ -65,7 +65,6 @@ size_t vmm_client_backlog(const struct vmm_client *client)
 	return client->out_end - client->out_begin;
 }
 
-/* Makes space for @size more bytes. Returns false if there is no memory. */
 static bool make_room(struct vmm_client *client, size_t size)
 {
 	size_t room = client->out_room ? client->out_room : 4096;

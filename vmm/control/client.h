@@ -19,12 +19,12 @@
 struct vmm_client {
 	int fd; /* -1: unused */
 	uint64_t number;
-	bool waiting;	       /* its order is pending; no request is read meanwhile */
-	bool wants_events;     /* subscribed to events */
-	bool leaving;	       /* end of input: disconnect after the last answer */
+	bool waiting; /* an order is pending: no request is read */
+	bool wants_events;
+	bool leaving;	       /* disconnect after the last answer */
 	json_t *id;	       /* id of the deferred request */
-	uint64_t dropped;      /* events not sent and not yet reported */
-	struct timespec moved; /* last time that output was sent or was empty */
+	uint64_t dropped;      /* not sent, and not yet reported */
+	struct timespec moved; /* when output was last sent, or last empty */
 	size_t filled;
 	char line[VMM_LINE_MAX];
 	char *out;
@@ -34,23 +34,20 @@ struct vmm_client {
 void vmm_client_open(struct vmm_client *client, int fd, uint64_t number);
 void vmm_client_close(struct vmm_client *client);
 
-/* Receives available bytes. False: disconnected. */
+/* False: disconnected. */
 bool vmm_client_receive(struct vmm_client *client);
 /*
- * Sets *@line to the next complete line, without line feed; valid until the next call for this
- * client. Returns: 1, 0 (none yet), or -1 (too long).
+ * The next complete line, without line feed; valid until the next call for this client. Returns: 1,
+ * 0 (none yet), or -1 (too long).
  */
 int vmm_client_next_line(struct vmm_client *client, const char **line, size_t *size);
-/* Consumes the line that vmm_client_next_line() returned. */
 void vmm_client_drop_line(struct vmm_client *client, size_t size);
 
-/* Bytes of pending output. */
 size_t vmm_client_backlog(const struct vmm_client *client);
 /* Appends @value as a line and releases it. Without memory the client is disconnected. */
 void vmm_client_say(struct vmm_client *client, json_t *value);
-/* Reads no further input; the client is disconnected when all output is sent. */
+/* Drops further input; the client is disconnected when all output is sent. */
 void vmm_client_leave(struct vmm_client *client);
-/* Whether the input has ended and every request is answered. */
 bool vmm_client_is_done(const struct vmm_client *client);
 /* Sends what the socket accepts now. False: disconnected, or timed out. */
 bool vmm_client_send(struct vmm_client *client);

@@ -18,7 +18,7 @@
 #include "guest/guest.h"
 
 #define CLIENTS_MAX 16u
-/* Events queued between two iterations of the thread; further events are dropped and counted. */
+/* Further events are dropped and counted. */
 #define EVENTS_MAX 1024u
 /* Time for clients to read the last events when the machine ends. */
 #define DRAIN_MS 1000
@@ -27,7 +27,6 @@
 
 _Static_assert(CLIENTS_MAX <= VMM_ORDERS_MAX, "the queue has space for an order of each client");
 
-/* An event of the VMM, or a trace record of libvsm. */
 struct event {
 	const char *name;
 	double time;
@@ -48,16 +47,16 @@ struct vmm_control {
 	struct timespec start;
 	pthread_t thread;
 	bool running;
-	uint64_t clients; /* clients since the start */
+	uint64_t clients; /* since the start */
 	struct vmm_client client[CLIENTS_MAX];
 
 	int wake; /* eventfd: events are queued, or ending is set */
 	_Atomic bool ending;
-	_Atomic unsigned int subscribers; /* clients that subscribed to events */
-	pthread_mutex_t lock;		  /* leaf lock: nothing is called with it held */
-	struct event event[EVENTS_MAX];	  /* e */
-	unsigned int events;		  /* e */
-	uint64_t dropped;		  /* e: events dropped since the thread last took events */
+	_Atomic unsigned int subscribers;
+	pthread_mutex_t lock;		/* leaf lock: nothing is called with it held */
+	struct event event[EVENTS_MAX]; /* e */
+	unsigned int events;		/* e */
+	uint64_t dropped;		/* e: events dropped since the thread last took events */
 };
 
 /* ------------------------------------------------------------------ events */
@@ -70,12 +69,11 @@ static const char *const event_names[VMM_EVENT_COUNT] = {
 
 #define EVENT(name) (UINT64_C(1) << VSM_TRACE_##name)
 
-/* Trace events that clients receive: rare enough to be sent, and specific to VSM. */
 static const uint64_t traced_events = EVENT(VTL_ENABLE) | EVENT(INTERCEPT_MEMORY) |
 				      EVENT(INTERCEPT_MSR) | EVENT(INTERCEPT_IO) |
 				      EVENT(INTERCEPT_CR) | EVENT(START);
 
-/* Queues an event or counts it as dropped; never waits for a client. Any thread. */
+/* Never waits for a client. Any thread. */
 static void put_event(struct vmm_control *control, const struct event *event)
 {
 	bool first;
@@ -195,7 +193,6 @@ static void hang_up(struct vmm_control *control, struct vmm_client *client)
 	vmm_client_close(client);
 }
 
-/* Answers a client beyond the limit with an error before closing. */
 static void reject_client(int fd)
 {
 	struct vmm_client visitor;
@@ -225,7 +222,6 @@ static void accept_client(struct vmm_control *control)
 	reject_client(fd);
 }
 
-/* Input is not read while an order is pending or the client does not read its answers. */
 static bool may_ask(const struct vmm_client *client)
 {
 	return !client->waiting && vmm_client_backlog(client) <= VMM_BACKLOG_MAX;
@@ -304,7 +300,7 @@ static void send_outcomes(struct vmm_control *control)
 
 /* ------------------------------------------------------------------ control thread */
 
-/* poll() events for a client; hang-up is always reported. */
+/* Hang-up is always reported. */
 static short poll_events(const struct vmm_client *client)
 {
 	return (short)((may_ask(client) && !client->leaving ? POLLIN : 0) |
@@ -318,7 +314,6 @@ enum {
 	POLL_CLIENT
 };
 
-/* One iteration: waits for events and handles them. */
 static void turn(struct vmm_control *control, int milliseconds)
 {
 	struct pollfd wait[POLL_CLIENT + CLIENTS_MAX] = {
@@ -341,10 +336,7 @@ static void turn(struct vmm_control *control, int milliseconds)
 
 		if (control->client[i].fd < 0)
 			continue;
-		/*
-		 * A hang-up closes a client whose input is not read: serve() would not reach the
-		 * end of its input, and poll() would return immediately each time.
-		 */
+		/* serve() reads no input of this client: poll() would return immediately each time. */
 		if (!may_ask(&control->client[i]) && (ready & (POLLHUP | POLLERR)))
 			hang_up(control, &control->client[i]);
 		else
@@ -380,15 +372,17 @@ static void *run(void *opaque)
 	return NULL;
 }
 
-/* Seeds jansson's hash tables. Otherwise jansson would open /dev/urandom later, in a thread that may not open
- * files. */
+/*
+ * Seeds jansson's hash tables, for which jansson would otherwise open /dev/urandom in a thread that
+ * may not open files.
+ */
 static int seed_tables(void)
 {
 	size_t seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
-	/* With 0 jansson would choose a seed itself. */
+	/* 0 would make jansson choose a seed. */
 	json_object_seed(seed | 1);
 	return 0;
 }

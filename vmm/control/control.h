@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket of a machine (docs/control.md): requests, answers and events as JSON lines,
- * for the socket's owner. One thread; no VP waits for a client.
+ * The control socket of a machine (docs/control.md). One thread serves it; no VP waits for a
+ * client.
  */
 #ifndef VMM_CONTROL_CONTROL_H
 #define VMM_CONTROL_CONTROL_H
@@ -19,16 +19,16 @@ struct vmm_guest;
  */
 int vmm_control_open(struct vmm_control **control, const char *path, const struct vsm_log *log);
 
-/* Starts the thread and the reporting of events. The guest is complete, its VPs do not run yet. */
+/* The guest must be complete, and its VPs must not run yet. */
 int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest);
 
-/* Sends the last events and ends the thread. The VPs have stopped. NULL is allowed. */
+/* Sends the last events and ends the thread. The VPs must have stopped. NULL is allowed. */
 void vmm_control_end(struct vmm_control *control, int status);
 
 /* Removes the socket before an immediate exit of the process. NULL is allowed. */
 void vmm_control_abandon(const struct vmm_control *control);
 
-/* Removes the socket and frees everything. NULL is allowed. */
+/* NULL is allowed. */
 void vmm_control_close(struct vmm_control *control);
 
 #endif

@@ -12,14 +12,14 @@
 #include "guest/guest.h"
 #include "save/save.h"
 
-/* Maximum of guest memory that one request reads, which bounds the size of answers. */
+/* Bounds the size of answers. */
 #define READ_MAX 4096u
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500u
 
 /* ------------------------------------------------------------------ fields of a request */
 
-/* A number: an integer, or a string as in "0x1f" or "31". */
+/* An integer, or a string as in "0x1f" or "31". */
 static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 {
 	const char *text = json_string_value(value);
@@ -42,13 +42,13 @@ static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 struct request {
 	struct vmm_guest *guest;
 	uint64_t client;
-	const char *text;   /* value of the command's string field */
-	uint64_t number[4]; /* values of the command's number fields, in the order of its row */
+	const char *text;   /* of the string field */
+	uint64_t number[4]; /* of the number fields, in the order of the command's row */
 	struct vmm_effect *effect;
 	struct vmm_refused refused;
 };
 
-/* The result; NULL: refused, or (effect->deferred) later. */
+/* NULL: refused, or (effect->deferred) later. */
 typedef json_t *command_fn(struct request *request);
 
 #define NUMBERS 4u
@@ -57,9 +57,9 @@ struct command {
 	const char *name;
 	const char *help;
 	command_fn *function;
-	const char *text;	       /* name of the string field, or NULL */
-	const char *number[NUMBERS];   /* names of the number fields */
-	const char *optional[NUMBERS]; /* optional number fields; 0 if absent */
+	const char *text; /* name of the string field, or NULL */
+	const char *number[NUMBERS];
+	const char *optional[NUMBERS]; /* 0 if absent */
 };
 
 static command_fn help, inspect, memory, gva, pause_machine, resume, save, core, nmi, events, reset,
@@ -113,7 +113,6 @@ static json_t *inspect(struct request *request)
 	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
 }
 
-/* Writes two hexadecimal digits for each byte. */
 static void put_bytes(char *text, const uint8_t *data, uint64_t size)
 {
 	for (uint64_t n = 0; n < size; n++)
@@ -167,7 +166,6 @@ static json_t *gva(struct request *request)
 	return json_pack("{s:o, s:s}", "gva", vmm_hex(address), "data", text);
 }
 
-/* Orders: commands that need all VPs stopped; the answer is deferred. */
 static json_t *put_order(struct request *request, enum vmm_order_kind kind, char *path)
 {
 	const struct vmm_order order = {.kind = kind, .client = request->client, .path = path};
@@ -257,7 +255,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* Whether the command accepts a field of this name. Every request has "id" and "command". */
 static bool accepts_field(const struct command *command, const char *key)
 {
 	if (!strcmp(key, "id") || !strcmp(key, "command"))
@@ -271,7 +268,7 @@ static bool accepts_field(const struct command *command, const char *key)
 	return false;
 }
 
-/* Fills @request from the fields; false: refused. */
+/* False: refused. */
 static bool take_fields(const struct command *command, json_t *object, struct request *request)
 {
 	const char *key;
@@ -322,7 +319,6 @@ static json_t *dispatch(json_t *object, struct request *request)
 	return take_fields(command, object, request) ? command->function(request) : NULL;
 }
 
-/* Whether a request may have this id, which its answer repeats. */
 static bool is_id(const json_t *id)
 {
 	return !id || json_is_string(id) || json_is_integer(id);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The socket is created under a temporary name and renamed to its path, exclusively, when it
- * listens. Clients never find a socket that does not listen, and two VMMs need no lock file, which
- * another user could hold.
+ * The socket is renamed from a temporary name to its path when it listens: clients never find a
+ * socket that does not listen, and two VMMs need no lock file, which another user could hold.
  */
 #include "control/socket.h"
 
@@ -30,7 +29,6 @@ static int fail(const struct vsm_log *log, const struct vmm_socket *self, int er
 	return vsm_error(log, error, "%s: %s: %s", self->option, self->path, strerror(error));
 }
 
-/* Sets folder and name from the path. */
 static int open_folder(struct vmm_socket *self, const char *path, const struct vsm_log *log)
 {
 	char *copy = strdup(path);
@@ -47,7 +45,7 @@ static int open_folder(struct vmm_socket *self, const char *path, const struct v
 	return self->folder < 0 ? fail(log, self, errno) : 0;
 }
 
-/* The address of a name in the folder; independent of the length of the folder's path. */
+/* An address whose length does not depend on the path of the folder. */
 static struct sockaddr_un address_of(const struct vmm_socket *self, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -98,7 +96,7 @@ static int rename_with(const struct vmm_socket *self, const char *from, unsigned
 	return renameat2(self->folder, from, self->folder, self->name, flags) ? errno : 0;
 }
 
-/* Check the old socket again: no other process can replace it under its temporary name. */
+/* Checks the old socket again, under its temporary name, where no other process can replace it. */
 static int check_replaced(const struct vmm_socket *self, const char *temporary,
 			  const struct vsm_log *log)
 {
@@ -113,7 +111,6 @@ static int check_replaced(const struct vmm_socket *self, const char *temporary,
 	return error;
 }
 
-/* Renames the listening socket to its path. */
 static int take_name(const struct vmm_socket *self, const char *temporary,
 		     const struct vsm_log *log)
 {

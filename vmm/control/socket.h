@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UNIX socket at a path, accessible only to its owner. */
 #ifndef VMM_CONTROL_SOCKET_H
 #define VMM_CONTROL_SOCKET_H
 
@@ -10,17 +9,16 @@
 struct vmm_socket {
 	const char *option; /* of the command line, for messages */
 	char *path;	    /* as given by the user, for messages */
-	char *name;	    /* in the folder */
-	int folder;	    /* O_PATH */
+	char *name;
+	int folder; /* O_PATH */
 	int fd;
 	dev_t device; /* identity of the socket's file: only this file is removed */
 	ino_t inode;  /* 0: not linked yet */
 };
 
 /*
- * Creates a non-blocking socket, accessible only to its owner. A stale socket of the same user is
- * replaced; any other file at @path is kept. Needs /proc. Changes the umask for a moment:
- * call before other threads exist.
+ * Creates a non-blocking socket, accessible only to its owner. Replaces a stale socket of the same
+ * user; keeps any other file. Needs /proc. Changes the umask: call before other threads exist.
  * Returns: 0, or with a line in the log -EEXIST (another file is there), -EADDRINUSE (a VMM listens
  * there), -ENAMETOOLONG, -EBUSY (the file there keeps changing), or -errno of a system call.
  */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The tree of values that clients read. One table defines the values, the lists of children and the
- * overview.
- */
+/* The tree of values that clients read, defined by one table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +42,6 @@ static const struct node nodes[] = {
 
 #define NODES ARRAY_SIZE(nodes)
 
-/* A path, split at its slashes. */
 struct parts {
 	unsigned int count;
 	char part[PARTS_MAX][PART_MAX];
@@ -115,7 +111,6 @@ static void add_numbers(json_t *children, uint32_t count, const char *help)
 	}
 }
 
-/* Lists the direct children. */
 static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 {
 	json_t *children = json_array();
@@ -139,7 +134,6 @@ static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 	return children;
 }
 
-/* The node at @parts; numbers go into @look. NULL: there is none. */
 static const struct node *find_node(const struct parts *parts, struct vmm_look *look)
 {
 	for (size_t i = 0; i < NODES; i++) {

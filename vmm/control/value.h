@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Values that clients of the control socket read: one function for each row of the table in tree.c
- * that has a value.
- */
+/* Values that clients of the control socket read. */
 #ifndef VMM_CONTROL_VALUE_H
 #define VMM_CONTROL_VALUE_H
 
@@ -10,7 +7,6 @@
 
 struct vmm_guest;
 
-/* What a path such as vp/0/vtl/1 selects. */
 struct vmm_look {
 	struct vmm_guest *guest;
 	uint32_t vp;
@@ -18,19 +14,16 @@ struct vmm_look {
 	uint64_t from; /* first element of a long list */
 };
 
-/* The value; NULL: refused. */
+/* NULL: refused. */
 typedef json_t *vmm_value_fn(const struct vmm_look *look, struct vmm_refused *refused);
 
-/* tree.c: the value at @path. @from: the first element of a long list. NULL: refused. */
+/* NULL: refused. */
 json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
 		      struct vmm_refused *refused);
 
-/* value_machine.c */
 vmm_value_fn vmm_value_machine, vmm_value_counters, vmm_value_partition, vmm_value_memory,
 	vmm_value_protection;
-/* value_vp.c */
 vmm_value_fn vmm_value_vp, vmm_value_vtl, vmm_value_registers, vmm_value_synic, vmm_value_lapic;
-/* value_device.c */
 vmm_value_fn vmm_value_serial, vmm_value_cmos, vmm_value_pci, vmm_value_ioapic, vmm_value_testdev;
 
 #endif

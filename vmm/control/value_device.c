@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Values of devices. A VP that waits for the reader of its console holds their lock, so lock()
- * waits for a limited time.
- */
+/* Values of devices, whose lock a VP holds while it waits for the reader of its console. */
 #include <stdio.h>
 #include <time.h>
 

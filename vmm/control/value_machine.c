@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Values of the machine and its partition. */
 #include <errno.h>
 #include <string.h>
 #include <vsm/hv/names.h>
@@ -10,9 +9,9 @@
 
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500
-/* Limit of ranges in one answer: a guest can make as many as it has pages. */
+/* A guest can make as many ranges as it has pages. */
 #define RANGES_MAX 256u
-/* Limit of lookups for one answer: adjacent ranges with the same rights are merged. */
+/* Lookups for one answer; adjacent ranges with equal rights are merged into one. */
 #define LOOKS_MAX 65536u
 
 json_t *vmm_value_machine(const struct vmm_look *look, struct vmm_refused *refused)
@@ -114,7 +113,7 @@ json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *re
 								       look->vtl, at, &found);
 		char access[4];
 
-		/* Merges adjacent ranges with the same rights, also from different maps. */
+		/* Adjacent ranges of different maps may have the same rights. */
 		if (have && !error && i < LOOKS_MAX && found.access == run.access &&
 		    found.gpa == run.gpa + run.size) {
 			run.size += found.size;

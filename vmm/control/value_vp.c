@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Values of a VP and of each of its VTLs. One answer is a consistent snapshot. */
 #include <string.h>
 #include <vsm/lapic.h>
 
@@ -10,7 +9,7 @@
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500
 
-/* State read while the VP is stopped. */
+/* State of one moment, read while the VP is stopped. */
 struct snapshot {
 	uint8_t vtl;
 	struct vmm_vtls vtls;
@@ -131,7 +130,6 @@ json_t *vmm_value_synic(const struct vmm_look *look, struct vmm_refused *refused
 	return value;
 }
 
-/* The vectors whose bits are set. */
 static json_t *vectors(const uint32_t bits[8])
 {
 	json_t *list = json_array();

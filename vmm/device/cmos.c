@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-/*
- * Registers of the clock [MC146818, "Address Map"] and memory sizes where PC firmware stores them.
- */
+/* The clock [MC146818, "Address Map"], and memory sizes where PC firmware stores them. */
 enum {
 	SECONDS = 0x00,
 	MINUTES = 0x02,
@@ -64,7 +62,7 @@ static uint8_t number(const struct vmm_cmos *cmos, int value)
 	return (uint8_t)(cmos->ram[REGISTER_B] & B_BINARY ? value : value / 10 << 4 | value % 10);
 }
 
-/* Noon and midnight are 12 with a.m. and p.m. (bit 7). */
+/* 12-hour format: 12, then 1 to 11; bit 7 means p.m. */
 static uint8_t hours(const struct vmm_cmos *cmos, int hour)
 {
 	if (cmos->ram[REGISTER_B] & B_24_HOURS)
@@ -140,7 +138,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 	case REGISTER_D:
 		break;
 	case REGISTER_B:
-		/* Keep the formats; there are no alarms and no interrupts to enable. */
+		/* No alarm or interrupt can be enabled. */
 		cmos->ram[REGISTER_B] = value & (B_BINARY | B_24_HOURS | 1);
 		break;
 	default: /* the time cannot be set */

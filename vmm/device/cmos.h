@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CMOS RAM and real-time clock (Motorola MC146818): the host's time and date in UTC, read-only, and
- * 128 bytes of RAM.
- */
+/* CMOS RAM and a read-only real-time clock (Motorola MC146818) with the host's time in UTC. */
 #ifndef VMM_DEVICE_CMOS_H
 #define VMM_DEVICE_CMOS_H
 
@@ -21,7 +18,7 @@ struct vmm_cmos {
 	uint8_t ram[128];
 };
 
-/* Stores @memory and @processors where firmware does (as QEMU does for test kernels). */
+/* Stores @memory and @processors where firmware does, as QEMU does for test kernels. */
 void vmm_cmos_init(struct vmm_cmos *cmos, const struct vmm_memory *memory, uint32_t processors,
 		   vmm_clock_fn *clock, void *opaque);
 int vmm_cmos_add(struct vmm_cmos *cmos, struct vmm_ports *ports);

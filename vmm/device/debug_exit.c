@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debug exit at 0xf4: a write of v ends the machine with the exit status (v << 1 | 1), which is never 0. */
+/* Debug exit at 0xf4: a write of v ends the machine with an exit status that is never 0. */
 #include "device/testdev.h"
 
 #define PORT 0xf4u

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * QEMU's firmware configuration, reduced to the use of test kernels: 0x510 selects an item, 0x511
- * reads its bytes, zeros past its end. No DMA, no files.
- */
+/* QEMU's firmware configuration for test kernels: 0x510 selects an item, 0x511 reads its bytes. */
 #include "device/testdev.h"
 
 #include <string.h>
@@ -19,7 +16,7 @@ enum {
 	MAX_PROCESSORS = 0x0f
 };
 
-/* Fills @bytes with an item, little-endian. Returns its size. */
+/* Returns the item's size. */
 static uint32_t item(const struct vmm_testdev *testdev, uint8_t bytes[8])
 {
 	uint64_t value = 0;
@@ -31,7 +28,7 @@ static uint32_t item(const struct vmm_testdev *testdev, uint8_t bytes[8])
 		size = 4;
 		break;
 	case INTERFACE:
-		value = 1; /* the traditional interface, without DMA */
+		value = 1; /* without DMA */
 		size = 4;
 		break;
 	case RAM_SIZE:

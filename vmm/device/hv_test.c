@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Hyper-V test device at port 0x3000: a guest requests interrupts, messages and events for its
- * own SynIC. A 32-bit write: bits 7:0 SINT, 15:8 VP, 23:16 command, 31:24 connection. Other writes
- * are ignored.
+ * QEMU's Hyper-V test device: a guest requests interrupts, messages and events for its own SynIC.
+ * Bits of a write: 7:0 SINT, 15:8 VP, 23:16 command, 31:24 connection.
  */
 #include "device/testdev.h"
 

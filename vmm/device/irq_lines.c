@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inputs of the I/O APIC at ports 0x2000 + line: 0 lowers, other values raise. */
+/* Inputs of the I/O APIC at ports 0x2000 + line: 0 lowers, other values raise. */
 #include "device/testdev.h"
 
 #define PORT 0x2000u
@@ -14,9 +14,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 int vmm_irq_lines_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
 {
-	/*
-	 * Accepts writes of four bytes, since they would otherwise be split and set several lines.
-	 */
+	/* Narrower units would split a write of four bytes, which would set four lines. */
 	const struct vmm_port_range range = {
 		"interrupt lines", PORT, PORT + VMM_IRQ_LINES - 1, 4, NULL, write_port, testdev};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Four bytes of memory at ports 0xe0 to 0xe3, for accesses of 1, 2 or 4 bytes. */
+/* Memory for test kernels. */
 #include "device/testdev.h"
 
 #define PORT 0xe0u

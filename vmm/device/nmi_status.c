@@ -3,7 +3,7 @@
 
 #define PORT 0x61u
 
-/* Bits 7 and 6, SERR# and IOCHK#, are 0; bits 3:0 have no function here. */
+/* Bits 7 and 6, the hardware errors SERR# and IOCHK#, are 0. */
 #define TIMER2_OUTPUT 0x20u /* high: ends loops that wait for the missing timer */
 #define REFRESH	      0x10u /* toggles at each read */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Port 0x61 (ICH9 data sheet, "NMI Status and Control Register"), which a kernel's NMI handler
- * reads: no hardware error is ever reported. The timer and speaker of the same port are absent.
+ * reads. The timer and speaker of the port are absent.
  */
 #ifndef VMM_DEVICE_NMI_STATUS_H
 #define VMM_DEVICE_NMI_STATUS_H

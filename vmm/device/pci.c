@@ -5,8 +5,8 @@
 #define CONFIG_DATA    0xcfcu
 
 /*
- * Only doubleword accesses reach the address register [PCI 2.2, "Software Generation of
- * Configuration Transactions"].
+ * Only doubleword accesses reach the register [PCI 2.2, "Software Generation of Configuration
+ * Transactions"].
  */
 static uint32_t read_address(void *opaque, uint16_t port, unsigned int size)
 {

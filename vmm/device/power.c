@@ -9,7 +9,7 @@
 #define PM1_SLP_EN	 0x2000u
 #define RESET_CONTROL	 0xcf9u
 #define RESET_CPU	 0x04u
-/* Sleep control register [ACPI 4.8.3.7]. */
+/* [ACPI 4.8.3.7] */
 #define SLP_EN	       0x20u
 #define SLP_TYP(value) ((value) >> 2 & 7u)
 
@@ -23,7 +23,7 @@ static void write_keyboard(void *opaque, uint16_t port, unsigned int size, uint3
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* Every sleep type powers off. Test kernels write type 0, which powers off QEMU's machines, too. */
+/* Every sleep type powers off, as in QEMU's machines: test kernels write type 0. */
 static void write_pm1(void *opaque, uint16_t port, unsigned int size, uint32_t value)
 {
 	struct vmm_power *power = opaque;
@@ -45,7 +45,7 @@ static void write_acpi(void *opaque, uint16_t port, unsigned int size, uint32_t 
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* All registers read 0: for the sleep status this means awake, with WAK_STS clear. */
+/* In the sleep status, 0 means awake, with WAK_STS clear. */
 static uint32_t read_zero(void *opaque, uint16_t port, unsigned int size)
 {
 	(void)opaque;

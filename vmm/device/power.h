@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The ports that reset or power off a PC: ACPI sleep and reset registers (addresses in
- * acpi/acpi.h), PM1a control at 0x604 as in QEMU's machines, the keyboard controller's reset pulse,
- * and the reset control register at 0xcf9.
- */
+/* The ports that reset or power off a PC, as in QEMU's machines. */
 #ifndef VMM_DEVICE_POWER_H
 #define VMM_DEVICE_POWER_H
 

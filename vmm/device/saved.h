@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The saved state of a device: a table of the fields that change, in the device's source file.
- * save/devices.c saves, checks, restores and describes the fields, in the order of the rows.
- */
+/* The saved state of a device: a table of the fields that change, in the device's source file. */
 #ifndef VMM_DEVICE_SAVED_H
 #define VMM_DEVICE_SAVED_H
 
@@ -11,10 +8,13 @@
 
 #include "array.h"
 
-/* A number, or an array of numbers. A change of rows, their order or sizes needs a new VMM_SAVED_VERSION. */
+/*
+ * A number, or an array of numbers. A change of rows, their order or sizes needs a new
+ * VMM_SAVED_VERSION.
+ */
 struct vmm_field {
 	const char *name;
-	size_t offset; /* in the device */
+	size_t offset;
 	uint32_t size; /* of an element: 1, 2, 4 or 8 */
 	uint32_t count;
 	uint64_t max; /* the largest legal value */
@@ -23,7 +23,7 @@ struct vmm_field {
 struct vmm_fields {
 	const struct vmm_field *field;
 	size_t count;
-	/* Returns the name of a field that is invalid in combination with the others, or NULL. May be NULL. */
+	/* The name of a field that contradicts the others, or NULL. May be NULL. */
 	const char *(*wrong)(const void *device);
 };
 

@@ -84,7 +84,7 @@ static void receive(struct vmm_serial *serial, uint8_t byte)
 {
 	if (serial->received == depth(serial)) {
 		serial->overrun = true;
-		/* Without FIFO the new byte overwrites the old one. */
+		/* Without a FIFO, the new byte overwrites the old one. */
 		if (depth(serial) == 1)
 			serial->receiver[0] = byte;
 		return;
@@ -114,7 +114,7 @@ static uint8_t take_received(struct vmm_serial *serial)
 	return byte;
 }
 
-/* The peer is always present and ready; in loop mode the outputs are fed back [PC16550D, 8.6]. */
+/* The peer is always present and ready. In loop mode the outputs are fed back [PC16550D, 8.6]. */
 static uint8_t modem_lines(const struct vmm_serial *serial)
 {
 	const uint8_t control = serial->modem_control;
@@ -185,7 +185,7 @@ static void write_register(void *opaque, uint16_t port, unsigned int size, uint3
 	case SCRATCH:
 		serial->scratch = byte;
 		break;
-	default: /* both status registers are read-only */
+	default:
 		break;
 	}
 	update_line(serial);
@@ -304,7 +304,7 @@ static const struct vmm_field fields[] = {
 	VMM_FIELD(vmm_serial, queue_count, VMM_SERIAL_QUEUE),
 };
 
-/* Without its FIFO the receiver holds one byte. */
+/* Without a FIFO, the receiver holds one byte. */
 static const char *wrong_field(const void *device)
 {
 	const struct vmm_serial *serial = device;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A serial port: National Semiconductor PC16550D.
- *
- * A byte is transmitted immediately, so the transmitter is always empty; its interrupt follows the
- * data sheet: pending when enabled and after each byte, cleared by reading IIR. A character
- * time-out is signalled immediately, as there is no clock.
+ * A serial port: National Semiconductor PC16550D. There is no clock: a byte is transmitted, and a
+ * character time-out signalled, immediately.
  */
 #ifndef VMM_DEVICE_SERIAL_H
 #define VMM_DEVICE_SERIAL_H
@@ -25,7 +22,7 @@ typedef void vmm_serial_line_fn(void *opaque, bool level);
 
 struct vmm_serial {
 	vmm_serial_output_fn *output;
-	vmm_serial_line_fn *line; /* the interrupt line; called when it changes */
+	vmm_serial_line_fn *line;
 	void *opaque;
 
 	uint8_t interrupt_enable, fifo_control, line_control, modem_control, scratch;
@@ -41,13 +38,12 @@ struct vmm_serial {
 	size_t queue_first, queue_count;
 };
 
-/* The reset state. */
 void vmm_serial_init(struct vmm_serial *serial, vmm_serial_output_fn *output,
 		     vmm_serial_line_fn *line, void *opaque);
 
 int vmm_serial_add(struct vmm_serial *serial, struct vmm_ports *ports, uint16_t base);
 
-/* Queues input, with the lock of the ports held. Returns the number of bytes accepted. */
+/* Requires the lock of the ports. Returns the number of bytes accepted. */
 size_t vmm_serial_feed(struct vmm_serial *serial, const uint8_t *data, size_t size);
 
 extern const struct vmm_fields vmm_serial_fields;

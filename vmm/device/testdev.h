@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * QEMU's devices for test kernels (`--testdev`), so that these run unmodified. One file each;
- * vmm_testdev_add() adds all.
- */
+/* QEMU's devices for test kernels (`--testdev`), so that these run unmodified. */
 #ifndef VMM_DEVICE_TESTDEV_H
 #define VMM_DEVICE_TESTDEV_H
 
@@ -33,15 +30,12 @@ struct vmm_hv_test_request {
 	uint8_t connection;
 };
 
-/*
- * Operations of the machine for the devices. All are required; they run with the lock of the ports
- * held.
- */
+/* All are required, and run with the lock of the ports held. */
 struct vmm_testdev_ops {
 	vmm_stop_fn *stop;
 	void (*console)(void *opaque, uint8_t byte);
 	void (*set_line)(void *opaque, uint32_t line, bool level);
-	/* Drops the hypervisor's mapping of the page at @gpa, as a swap-out would. */
+	/* Drops the hypervisor's mapping of a page, as a swap-out would. */
 	void (*flush_page)(void *opaque, uint64_t gpa);
 	void (*hv_test)(void *opaque, const struct vmm_hv_test_request *request);
 	void *opaque;

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* $JOURNAL_STREAM: device and inode of a stream that the journal reads (systemd.exec(5)). */
+/* $JOURNAL_STREAM has device and inode of a stream that the journal reads (systemd.exec(5)). */
 bool vmm_is_journal(int fd)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Streams of systemd-journald. */
 #ifndef VMM_FILE_JOURNAL_H
 #define VMM_FILE_JOURNAL_H
 
@@ -7,12 +6,12 @@
 
 #define VMM_JOURNAL_SOCKET "/run/systemd/journal/stdout"
 
-/* Whether @fd is a stream to the journal made by systemd, where `<N>` at the start of a line is its priority. */
+/* Whether @fd is a stream to the journal, made by systemd: `<N>` before a line is its priority. */
 bool vmm_is_journal(int fd);
 
 /*
  * Connects a stream to the journal at @socket (VMM_JOURNAL_SOCKET except in tests). Its lines have
- * @identifier and priority 6 (information); `<N>` in a line is text. Returns the descriptor, or -errno.
+ * priority 6 (information), and `<N>` in them is text. Returns the descriptor, or -errno.
  */
 int vmm_journal_open(const char *socket, const char *identifier);
 

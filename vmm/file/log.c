@@ -13,7 +13,7 @@
 
 #define MESSAGES_MAX 1000u
 
-/* syslog(3) priorities, by level. */
+/* syslog(3) priorities */
 static const int priority[] = {
 	[VSM_LOG_ERROR] = 3,
 	[VSM_LOG_WARN] = 4,
@@ -69,7 +69,7 @@ void vmm_log_close(struct vmm_log *self)
 	self->fd = -1;
 }
 
-/* Writes a line with one write(), so that lines of threads do not mix. */
+/* One write(), so that lines of threads do not mix. */
 static void put(int fd, const char *line, int length, size_t room)
 {
 	if (length > 0)

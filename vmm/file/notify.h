@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The protocol of sd_notify(3): the state of a service, reported to the service manager. */
+/* The protocol of sd_notify(3). */
 #ifndef VMM_FILE_NOTIFY_H
 #define VMM_FILE_NOTIFY_H
 
 #include <vsm/log.h>
 
 /*
- * Connects to the socket that $NOTIFY_SOCKET names, before a sandbox forbids that. Returns the
- * descriptor, or -1: there is no service manager, or (with a warning in the log) no connection.
+ * Call before a sandbox forbids to connect. Returns the descriptor, or -1: there is no service
+ * manager, or (with a warning in the log) no connection.
  */
 int vmm_notify_open(const struct vsm_log *log);
 

@@ -44,7 +44,6 @@ static void write_all(struct vmm_trace_file *trace, const void *data, size_t siz
 	}
 }
 
-/* Takes all records of a VP. Records beyond the file's limit count as lost. */
 static void drain_vp(struct vmm_trace_file *trace, struct vsm_vp *vp)
 {
 	struct vmm_trace_header *header = &trace->header;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The trace file of a run (docs/trace.md): a thread collects the records of all VPs. The file gets
- * its name when it is complete.
- */
+/* The trace file of a run (docs/trace.md), written by a thread. */
 #ifndef VMM_FILE_TRACE_H
 #define VMM_FILE_TRACE_H
 
@@ -15,19 +12,19 @@
 
 #define VMM_TRACE_MAGIC	  "VSMTRACE"
 #define VMM_TRACE_VERSION 2u
-/* Limit of the file, as the guest controls the rate: about 22 million records. */
+/* A limit, as the guest controls the rate: about 22 million records. */
 #define VMM_TRACE_MAX (1ull << 30)
 
-/* File header, little-endian. Records follow until the end of the file. */
+/* Little-endian; records follow until the end of the file. */
 struct vmm_trace_header {
 	char magic[8];
 	uint32_t version;
-	uint32_t header_size; /* sizeof(struct vmm_trace_header) */
-	uint32_t record_size; /* sizeof(struct vsm_trace_record) */
+	uint32_t header_size;
+	uint32_t record_size;
 	uint32_t vps;
-	uint64_t tsc_hz;  /* frequency of `tsc` */
-	uint64_t records; /* records in the file */
-	uint64_t lost;	  /* records that are missing */
+	uint64_t tsc_hz; /* frequency of `tsc` */
+	uint64_t records;
+	uint64_t lost;
 	uint64_t reserved[2];
 };
 
@@ -43,21 +40,21 @@ struct vmm_trace_file {
 	struct vsm_partition *partition;
 	struct vmm_trace_header header; /* owned by the thread while it runs */
 	int error; /* first write error, -errno; owned by the thread while it runs */
-	int stop;  /* eventfd */
+	int stop;
 	pthread_t thread;
 	bool running;
 };
 
-/* Creates the file under a temporary name in the folder of @path. -errno with a line in the log. */
+/* Creates a temporary file in the folder of @path. -errno with a line in the log. */
 int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct vsm_log *log);
 
-/* Starts tracing and the thread that writes. Before the processors run. */
+/* Starts tracing and the thread; call before the VPs run. */
 int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partition, uint32_t vps,
 		    const struct vmm_sandbox *sandbox);
 
 /*
- * Writes the remaining records, completes the file and renames it. The VPs have stopped. -errno
- * with a line in the log on a write error; then a file that already had the name is unchanged.
+ * Completes the file and renames it; the VPs must have stopped. -errno with a line in the log on a
+ * write error; then a file that already had the name is unchanged.
  */
 int vmm_trace_end(struct vmm_trace_file *trace);
 

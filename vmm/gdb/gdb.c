@@ -25,9 +25,9 @@ struct vmm_gdb {
 	struct vmm_guest *guest;
 	const char *where;	  /* for messages */
 	struct vmm_socket socket; /* used if @where is a path */
-	int listening;		  /* descriptor of @socket or of the TCP socket */
-	int table;		  /* /proc/net/tcp if the socket is a TCP socket; else -1 */
-	int stop;		  /* eventfd: readable at the end */
+	int listening;
+	int table; /* /proc/net/tcp, or -1: no TCP socket */
+	int stop;  /* eventfd */
 	struct vsm_gdb *stub;
 	pthread_t thread;
 	bool running;
@@ -74,7 +74,6 @@ static void serve_client(struct vmm_gdb *gdb, int fd)
 			error ? ": " : "", error ? strerror(-error) : "");
 }
 
-/* One client at a time; the next one waits in the backlog. */
 static void *run_server(void *opaque)
 {
 	struct vmm_gdb *gdb = opaque;
@@ -106,7 +105,7 @@ static void *run_server(void *opaque)
 
 /* ------------------------------------------------------------------ begin and end */
 
-/* Parses ":PORT". Returns false if @where is a path. */
+/* False: a path. */
 static bool is_port(const char *where, uint16_t *port)
 {
 	char *end;

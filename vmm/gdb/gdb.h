@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm run --gdb`: the library's GDB stub on a socket, with a thread that serves one client. */
+/* `vsm run --gdb`: the library's GDB stub on a socket, for one client at a time. */
 #ifndef VMM_GDB_GDB_H
 #define VMM_GDB_GDB_H
 
@@ -10,23 +10,23 @@ struct vmm_gdb;
 struct vmm_guest;
 
 /*
- * Opens the socket: a path, accessible only to its owner, or ":PORT" on 127.0.0.1, where only processes of
- * the same user and of root are accepted. Changes the umask: call before other threads exist.
- * -errno with a line in the log.
+ * Opens the socket: a path, accessible only to its owner, or ":PORT" on 127.0.0.1, where only
+ * processes of this user and of root are accepted. Changes the umask: call before other threads
+ * exist. -errno with a line in the log.
  */
 int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, const struct vsm_log *log);
 
 /*
- * Sets guest->gdb and starts the thread, before the VPs run. @hold: the VPs wait for a client.
- * -errno with a line in the log.
+ * Sets guest->gdb; call before the VPs run. @hold: the VPs wait for a client. -errno with a line in
+ * the log.
  */
 int vmm_gdb_begin(struct vmm_gdb *gdb, struct vmm_guest *guest, bool hold);
 
-/* Disconnects the client and ends the thread. The VPs have stopped. NULL is allowed. */
+/* The VPs must have stopped. NULL is allowed. */
 void vmm_gdb_end(struct vmm_gdb *gdb, struct vmm_guest *guest);
 /* Removes the socket's file before an immediate exit of the process. NULL is allowed. */
 void vmm_gdb_abandon(const struct vmm_gdb *gdb);
-/* Removes the socket and frees everything. NULL is allowed. */
+/* NULL is allowed. */
 void vmm_gdb_close(struct vmm_gdb *gdb);
 
 #endif

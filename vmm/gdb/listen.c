@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any user of the host can connect to a TCP port, and TCP passes no credentials: find the
- * user of the peer's socket in /proc/net/tcp.
+ * Any user of the host can connect to a TCP port, and TCP passes no credentials: /proc/net/tcp has
+ * the user of the peer's socket.
  */
 #include "gdb/listen.h"
 
@@ -65,7 +65,7 @@ bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, u
 	return false;
 }
 
-/* Reads a file of /proc, whose size is not known. Returns NULL if it cannot be read or is too long. */
+/* A file of /proc has no known size. NULL: cannot be read, or too long. */
 static char *read_table(int fd)
 {
 	char *text = malloc(TABLE_MAX);

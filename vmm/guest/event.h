@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events of a machine, for the clients of its control socket. */
 #ifndef VMM_GUEST_EVENT_H
 #define VMM_GUEST_EVENT_H
 
@@ -11,8 +10,8 @@ enum vmm_event {
 	VMM_EVENT_SAVED,
 	VMM_EVENT_RESET,
 	VMM_EVENT_CRASH, /* crash MSRs or triple fault; with the VP */
-	VMM_EVENT_ERROR, /* host error; with the VP */
-	VMM_EVENT_END,	 /* end of the machine; @detail: exit status */
+	VMM_EVENT_ERROR, /* with the VP */
+	VMM_EVENT_END,	 /* @detail: exit status */
 	VMM_EVENT_COUNT,
 };
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Builds the partition of a configuration, its RAM, and the machine around it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,7 @@ uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t siz
 	return NULL;
 }
 
-/* RAM for the loaders, at the start or after a reset: no protection is in force. */
+/* At the start and after a reset, when loaders write, no protection is in force. */
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
 	struct vmm_guest *guest = opaque;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* State of a virtual machine on libvsm, and operations on it. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H
 
@@ -17,7 +16,7 @@
 /* RAM below the device hole, and above it. */
 #define VMM_REGIONS 2u
 
-/* Connections of the Hyper-V test device for messages and for events, with 8-bit numbers. */
+/* Connections of the Hyper-V test device: for messages, and for events. */
 #define VMM_KINDS	2u
 #define VMM_CONNECTIONS 256u
 
@@ -25,10 +24,9 @@ struct vmm_region {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *host;
-	int fd; /* memfd with this range at offset 0 */
+	int fd; /* memfd with the region at offset 0 */
 };
 
-/* Target of a connection of the Hyper-V test device. */
 struct vmm_route {
 	uint8_t vp;
 	uint8_t sint;
@@ -52,11 +50,11 @@ struct vmm_processor {
 	uint32_t index;
 	pthread_t thread;
 	bool started;
-	bool reported_crash; /* the guest wrote the crash MSRs: parameters below */
+	bool reported_crash; /* the guest wrote the crash MSRs */
 	bool triple_fault;
 	uint64_t crash[5];
 	uint64_t crash_control;
-	const char *crash_message; /* message of the last crash exit, written by the guest */
+	const char *crash_message; /* of the last crash exit, written by the guest */
 	uint32_t crash_message_size;
 };
 
@@ -73,7 +71,7 @@ struct vmm_guest {
 	struct vmm_backend console;
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
-	const struct vmm_sandbox *sandbox; /* each thread restricts itself by it */
+	const struct vmm_sandbox *sandbox;
 	/* [config->cpus]: each is written only by its thread while the thread runs */
 	struct vmm_processor *processor;
 	_Atomic uint32_t running;      /* VP threads that have not ended */
@@ -83,10 +81,10 @@ struct vmm_guest {
 	struct vmm_control *control;   /* NULL: no control socket */
 	vmm_event_fn *event;	       /* NULL: events are dropped */
 	void *event_opaque;
-	struct vmm_gdb *debugger; /* NULL: no socket for GDB */
-	struct vsm_gdb *gdb;	  /* its stub, through which the VPs run; NULL: none */
-	int service;		  /* socket of the service manager, or -1 */
-	bool journal;		  /* stderr is a stream to the journal: found before the sandbox */
+	struct vmm_gdb *debugger;
+	struct vsm_gdb *gdb; /* the stub through which the VPs run; NULL: none */
+	int service;	     /* socket of the service manager, or -1 */
+	bool journal;	     /* stderr is a stream to the journal: found before the sandbox */
 	pthread_t input;
 	bool has_input;
 	_Atomic uint32_t resets; /* written by the main thread */
@@ -104,41 +102,38 @@ static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event
 
 /* ------------------------------------------------------------------ guest.c */
 
-/* Creates the partition with its RAM, and the machine. -errno with a line in the log. */
+/* -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
 /* As vmm_guest_create(), for an existing partition, which is destroyed on failure. */
 int vmm_guest_create_from(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
 
-/* The host's mapping of RAM; NULL: not all of it is RAM. No protection applies. */
+/* NULL: not all of it is RAM. No protection applies. */
 uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size);
 
 /*
- * Reads memory at @gva of a VTL of a VP, regardless of rights in page tables and of VTL
- * protections. Returns 0, -EFAULT (not all of it is mapped to RAM) or -ETIMEDOUT (the VP is busy
- * with an exit).
+ * Reads memory at @gva, regardless of rights in page tables and of VTL protections. Returns 0,
+ * -EFAULT (not all of it is mapped to RAM) or -ETIMEDOUT (the VP is busy with an exit).
  */
 int vmm_guest_virtual(struct vmm_guest *guest, uint32_t vp, uint8_t vtl, uint64_t gva,
 		      uint8_t *data, size_t size, uint32_t milliseconds);
 
-/* Writes tables, kernel and initrds into RAM and sets the boot processor's registers. */
+/* Loads the kernel, and sets the boot processor's registers. */
 int vmm_guest_boot(struct vmm_guest *guest);
 
-/* Resets the partition and all devices; the VPs are stopped. */
+/* The VPs must have stopped. */
 int vmm_guest_reset(struct vmm_guest *guest);
 
 /* ------------------------------------------------------------------ processor.c */
 
-/* Starts a thread for each VP; on failure all started threads end. */
+/* On failure all started threads end. */
 int vmm_processors_start(struct vmm_guest *guest);
-/* Makes all VPs leave the guest soon. */
 void vmm_processors_kick(struct vmm_guest *guest);
-/* Joins the threads. */
 void vmm_processors_join(struct vmm_guest *guest);
 
 /* ------------------------------------------------------------------ hv_test.c */
 
-/* Executes a command of the Hyper-V test device, with the lock of the ports held. */
+/* Requires the lock of the ports. */
 void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request);
 static inline bool vmm_is_connected(const struct vmm_connections *connections, unsigned int kind,
 				    unsigned int id)
@@ -147,9 +142,12 @@ static inline bool vmm_is_connected(const struct vmm_connections *connections, u
 }
 /* Whether the target of each connection is a SINT of one of @cpus processors. */
 bool vmm_connections_are_legal(const struct vmm_connections *connections, uint32_t cpus);
-/* Adds the connections of a saved machine before the VPs run. Returns 0, or -errno of vsm_connection_add(). */
+/*
+ * Adds the connections of a saved machine before the VPs run. Returns 0, or -errno of
+ * vsm_connection_add().
+ */
 int vmm_hv_test_connect(struct vmm_guest *guest, const struct vmm_connections *connections);
-/* Removes all routes and connections. No VP runs. */
+/* Removes all routes and connections; the VPs must have stopped. */
 void vmm_hv_test_reset(struct vmm_guest *guest);
 
 #endif

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands of the Hyper-V test device, by way of the partition's SynIC.
- *
- * A connection's target is a SINT of the same partition: a message arrives unchanged, an event sets
- * the flag with the connection's number. Invalid commands (a duplicate connection, a missing route,
- * a masked SINT) have no effect.
+ * Connections lead back to the partition: a message arrives unchanged, an event sets the flag with
+ * the connection's number. Invalid commands have no effect.
  */
 #include <string.h>
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Orders of the control socket that need stopped VPs. The control thread puts an order and takes
- * its outcome; the main thread executes it.
- */
+/* Orders of the control socket, which the main thread executes while the VPs are stopped. */
 #ifndef VMM_GUEST_ORDER_H
 #define VMM_GUEST_ORDER_H
 
@@ -23,9 +20,9 @@ enum vmm_order_kind {
 struct vmm_order {
 	enum vmm_order_kind kind;
 	uint64_t client;
-	char *path;	   /* VMM_ORDER_SAVE, VMM_ORDER_CORE: target; freed by the main thread */
-	int error;	   /* outcome: 0, or -errno */
-	char message[256]; /* error text for the user */
+	char *path; /* target; freed by the main thread */
+	int error;  /* outcome: 0, or -errno */
+	char message[256];
 };
 
 struct vmm_orders {
@@ -41,11 +38,10 @@ struct vmm_orders {
 int vmm_orders_init(struct vmm_orders *orders);
 void vmm_orders_destroy(struct vmm_orders *orders);
 
-/* Puts an order; false: no room. The caller stops the VPs. */
+/* False: no room. The caller stops the VPs. */
 bool vmm_order_put(struct vmm_orders *orders, const struct vmm_order *order);
-/* Takes the oldest order; false: none. */
+/* False: none. */
 bool vmm_order_take(struct vmm_orders *orders, struct vmm_order *order);
-/* Puts the outcome of an order that was taken. */
 void vmm_order_finish(struct vmm_orders *orders, const struct vmm_order *order);
 /* Takes the oldest outcome; false: none. */
 bool vmm_order_outcome(struct vmm_orders *orders, struct vmm_order *order);

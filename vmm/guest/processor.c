@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The thread of a VP: calls vsm_vp_run() and dispatches exits. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 
 typedef void exit_fn(struct vmm_processor *processor, const struct vsm_exit *exit);
 
-/* A kick: the loop checks for a stop. */
+/* A kick: the thread's loop looks whether to stop. */
 static void exit_interrupted(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
 	(void)processor;
@@ -85,7 +84,6 @@ static exit_fn *const exits[] = {
 
 /* ------------------------------------------------------------------ threads */
 
-/* Runs the VP, through the GDB stub if there is one, which may stop it. */
 static int run_vp(struct vmm_processor *processor, const struct vsm_exit **exit)
 {
 	struct vsm_gdb *gdb = processor->guest->gdb;
@@ -101,7 +99,6 @@ static void kick_vp(struct vmm_processor *processor)
 		vsm_vp_kick(processor->vp);
 }
 
-/* Runs the VP until its next exit and handles that. */
 static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 {
 	const struct vsm_exit *exit;
@@ -116,8 +113,8 @@ static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 
 /*
  * Completes the instruction of the last exit and takes all pending level-triggered EOIs, so that
- * the VP's state can be read and saved. A kick before each call keeps the VP from running guest
- * code.
+ * the VP's state can be saved. A kick before each call keeps the VP from running
+ * guest code.
  */
 static void finish_exit(struct vmm_processor *processor, enum vsm_exit_reason last)
 {
@@ -156,7 +153,7 @@ int vmm_processors_start(struct vmm_guest *guest)
 					   &guest->processor[i]);
 
 		if (error) {
-			/* Stop the threads that started; count the others as ended. */
+			/* The threads that were not started count as ended. */
 			atomic_fetch_sub(&guest->running, count - i);
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
 			return vsm_error(guest->log, error, "thread of processor %u: %s", i,

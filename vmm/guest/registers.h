@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lists of a VP's registers for display, and descriptions of its state. */
 #ifndef VMM_GUEST_REGISTERS_H
 #define VMM_GUEST_REGISTERS_H
 
@@ -8,7 +7,6 @@
 #include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
 
-/* Upper bound of every list. */
 #define VMM_REGISTERS_MAX 32u
 
 struct vmm_register {
@@ -18,7 +16,7 @@ struct vmm_register {
 
 struct vmm_register_list {
 	const struct vmm_register *entry;
-	size_t count; /* at most VMM_REGISTERS_MAX */
+	size_t count;
 };
 
 extern const struct vmm_register_list vmm_numbers;  /* values in reg64 */
@@ -27,13 +25,12 @@ extern const struct vmm_register_list vmm_tables;   /* values in table */
 extern const struct vmm_register_list vmm_synic;    /* values in reg64 */
 extern const struct vmm_register_list vmm_vsm;	    /* of VP 0, for the partition; in reg64 */
 
-/* Reads all registers of a list. Returns false if the library refused one, with a line in the log. */
+/* False: the library refused a register, with a line in the log. */
 bool vmm_read_registers(struct vsm_vp *vp, uint8_t vtl, const struct vmm_register_list *list,
 			union hv_register_value value[VMM_REGISTERS_MAX]);
-/* Returns bits 63:0 of a register, or 0 if it was refused. */
+/* Returns bits 63:0, or 0 if refused. */
 uint64_t vmm_read_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name);
 
-/* The VTL that is active on a VP, and the enabled VTLs as a set of bits. */
 struct vmm_vtls {
 	uint8_t active;
 	uint16_t enabled;

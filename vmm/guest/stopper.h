@@ -11,7 +11,7 @@
 /* In ascending priority. */
 enum vmm_reason {
 	VMM_GOING, /* no stop requested */
-	VMM_ORDER, /* orders to execute; the VPs resume afterwards, or stay paused */
+	VMM_ORDER, /* orders to execute; then the VPs resume, or stay paused */
 	VMM_RESET,
 	VMM_POWER_OFF,
 	VMM_EXIT,  /* debug exit; @detail: the status */
@@ -32,18 +32,15 @@ struct vmm_stopper {
 int vmm_stopper_init(struct vmm_stopper *stopper);
 void vmm_stopper_destroy(struct vmm_stopper *stopper);
 
-/* Requests a stop. A reason whose priority is not above that of the current one is ignored. */
+/* Ignores a reason whose priority is not above that of the current one. */
 void vmm_stop_processors(struct vmm_stopper *stopper, enum vmm_reason why, int detail);
 
-/* Wakes threads that poll `event`. */
 void vmm_stopper_wake(struct vmm_stopper *stopper);
 
-/* Consumes the wake-ups; returns the reason and its detail. */
+/* Consumes the wake-ups. */
 enum vmm_reason vmm_stopper_look(struct vmm_stopper *stopper, int *detail);
 
-/*
- * Clears the reason @why after it was handled; a reason of higher priority set meanwhile remains.
- */
+/* Clears the reason @why; a reason of higher priority set meanwhile remains. */
 void vmm_stopper_done(struct vmm_stopper *stopper, enum vmm_reason why);
 
 #endif

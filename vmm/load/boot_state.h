@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers with which the boot processor enters a loaded kernel. */
+/* Registers with which the boot processor enters a kernel. */
 #ifndef VMM_LOAD_BOOT_STATE_H
 #define VMM_LOAD_BOOT_STATE_H
 
 #include <stdint.h>
 
-/* General purpose registers in the order of their encoding [SDM volume 2, "REX Prefixes"]. */
+/* In the order of their encoding [SDM volume 2, "REX Prefixes"]. */
 enum vmm_gpr {
 	VMM_RAX,
 	VMM_RCX,
@@ -21,8 +21,8 @@ enum vmm_gpr {
 };
 
 /*
- * A segment register. @attributes as in a descriptor and in HV_X64_SEGMENT_REGISTER: bits 3:0 type,
- * 4 non-system, 6:5 DPL, 7 present, 12 available, 13 long, 14 default, 15 granularity.
+ * @attributes as in HV_X64_SEGMENT_REGISTER: bits 3:0 type, 4 non-system, 6:5 DPL, 7 present, 12
+ * available, 13 long, 14 default, 15 granularity.
  */
 struct vmm_segment {
 	uint64_t base;
@@ -40,24 +40,18 @@ struct vmm_boot_state {
 	uint64_t gpr[VMM_GPRS];
 	uint64_t rip, rflags;
 	uint64_t cr0, cr3, cr4, efer;
-	struct vmm_segment cs, data; /* @data: DS, ES, FS, GS, SS */
+	struct vmm_segment cs, data; /* data: DS, ES, FS, GS, SS */
 	struct vmm_segment tr, ldtr;
 	struct vmm_descriptor_table gdtr, idtr;
 };
 
-/*
- * 32-bit protected mode, flat segments, no paging, interrupts off. There are no descriptor tables
- * in memory.
- */
+/* 32-bit protected mode: flat segments, no paging, no descriptor tables, interrupts off. */
 void vmm_boot_protected_mode(struct vmm_boot_state *state, uint32_t eip);
 
-/* 64-bit mode with the page tables at @cr3 and the GDT of vmm_boot_gdt at @gdt; interrupts off. */
+/* 64-bit mode with the page tables at @cr3 and vmm_boot_gdt at @gdt; interrupts off. */
 void vmm_boot_long_mode(struct vmm_boot_state *state, uint64_t rip, uint64_t cr3, uint64_t gdt);
 
-/*
- * Code at selector 0x10 and data at 0x18, as the Linux boot protocol requires; TR must refer to a
- * TSS, here at 0x20.
- */
+/* Code at selector 0x10, data at 0x18 (Linux boot protocol) and the TSS that TR needs at 0x20. */
 #define VMM_GDT_ENTRIES 6u
 extern const uint64_t vmm_boot_gdt[VMM_GDT_ENTRIES];
 

@@ -29,10 +29,7 @@ static const char *machine_name(uint16_t machine)
 	return "another machine";
 }
 
-/*
- * Returns NULL for types that can be loaded. They include ET_DYN: such a kernel runs at its segments'
- * addresses, without relocation.
- */
+/* NULL: can be loaded. An ET_DYN kernel runs at its segments' addresses, without relocation. */
 static const char *refused_type(uint16_t type)
 {
 	switch (type) {
@@ -89,7 +86,6 @@ static int check_table(const struct vmm_file *file, const struct vsm_log *log,
 	return 0;
 }
 
-/* Kernels have no PT_INTERP; programs of an operating system do. */
 static int check_interpreter(const struct vmm_file *file, const struct vsm_log *log,
 			     const struct vmm_elf_header *header)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The header of an ELF file and its program headers, from either class. */
 #ifndef VMM_LOAD_ELF_HEADER_H
 #define VMM_LOAD_ELF_HEADER_H
 
@@ -21,18 +20,16 @@ struct vmm_elf_segment {
 	uint64_t offset, virtual_address, physical, in_file, in_memory, align;
 };
 
-/* Whether the file has the ELF magic; nothing else is checked. */
 bool vmm_is_elf(const struct vmm_file *file);
 
 /*
- * Reads the header. Accepts 32-bit x86 and x86-64 executables without PT_INTERP, also
- * position-independent ones. Returns: 0 (all program headers are inside the file), or -ENOEXEC with
- * a line in the log.
+ * Accepts 32-bit x86 and x86-64 executables without PT_INTERP, also position-independent ones.
+ * Returns: 0 (all program headers are inside the file), or -ENOEXEC with a line in the log.
  */
 int vmm_elf_header(const struct vmm_file *file, const struct vsm_log *log,
 		   struct vmm_elf_header *header);
 
-/* Reads program header @index, which is below header->count. Its fields are not checked. */
+/* @index must be below header->count. The fields are not checked. */
 void vmm_elf_segment(const struct vmm_file *file, const struct vmm_elf_header *header,
 		     uint32_t index, struct vmm_elf_segment *segment);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loads the segments of ELF executables into guest RAM at their physical addresses. */
 #ifndef VMM_LOAD_ELF_IMAGE_H
 #define VMM_LOAD_ELF_IMAGE_H
 
@@ -13,14 +12,13 @@ struct vmm_elf {
 };
 
 /*
- * Loads all PT_LOAD segments and zeroes their rest. A position-independent file is not relocated:
- * it is loaded at the addresses that it was linked to. Returns: 0, or -ENOEXEC, -E2BIG with a line
- * in the log.
+ * Loads all PT_LOAD segments at the physical addresses that they were linked to, without
+ * relocation. Returns: 0, or -ENOEXEC, -E2BIG with a line in the log.
  */
 int vmm_elf_segments(struct vmm_places *places, const struct vmm_file *file,
 		     const struct vmm_elf_header *header, struct vmm_elf *elf);
 
-/* Reads the header, then loads as vmm_elf_segments(); the ELF entry must be in a segment. */
+/* As vmm_elf_segments(), for a file whose ELF entry must be in a segment. */
 int vmm_elf_load(struct vmm_places *places, const struct vmm_file *file, struct vmm_elf *elf);
 
 #endif

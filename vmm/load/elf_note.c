@@ -9,7 +9,7 @@ static uint64_t padded(uint64_t size, uint64_t align)
 	return (size + align - 1) & ~(align - 1);
 }
 
-/* Searches the notes in @size bytes at @offset, which must be inside the file. */
+/* @size bytes at @offset must be inside the file. */
 static bool find_in(const struct vmm_file *file, uint64_t offset, uint64_t size, uint64_t align,
 		    const char *owner, uint32_t type, struct vmm_elf_note *note)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file of the user, read into memory. Its users check the contents. */
 #ifndef VMM_LOAD_FILE_H
 #define VMM_LOAD_FILE_H
 
@@ -14,35 +13,30 @@ struct vmm_file {
 	size_t size;
 };
 
-/* For messages: the type of a file that cannot be loaded, or NULL (load/kind.h). */
+/* The type of a file that cannot be loaded, for messages, or NULL. */
 typedef const char *vmm_kind_fn(const struct vmm_file *file);
 
-/* Limit of a file's size, with the text for a file above it. */
 struct vmm_file_limit {
 	uint64_t size;
-	const char *why;   /* text after the number of bytes, such as "that fit into RAM" */
-	vmm_kind_fn *kind; /* detects other types first; NULL: no detection */
+	const char *why;   /* after the number of bytes, such as "that fit into RAM" */
+	vmm_kind_fn *kind; /* type of a file above the limit; NULL: no detection */
 	bool again;	   /* the file will be read again, like a kernel at reset: refuses a pipe */
 };
 
 /*
- * Reads the file at @path; @path must outlive @file. Returns: 0, -errno of a system call, -EFBIG
- * above @limit, -ENOEXEC when it is empty, -ESPIPE for a pipe that @limit refuses; with one line in
- * the log.
+ * @path must outlive @file. Returns: 0, -errno of a system call, -EFBIG above @limit, -ENOEXEC for
+ * an empty file, -ESPIPE for a pipe that @limit refuses; with one line in the log.
  */
 int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log);
 
-/*
- * Logs that @path cannot be read for @error (positive). The line names the user if permission is
- * denied, and says so if @path is a folder. Returns -@error.
- */
+/* Logs that @path cannot be read for @error (positive). Returns -@error. */
 int vmm_file_error(const char *path, int error, const struct vsm_log *log);
 
-/* Frees the contents. A zeroed @file is allowed. */
+/* A zeroed @file is allowed. */
 void vmm_file_free(struct vmm_file *file);
 
-/* Little-endian numbers at @offset; the caller has checked that they are inside. */
+/* Little-endian; @offset must be inside the file. */
 uint16_t vmm_file_u16(const struct vmm_file *file, size_t offset);
 uint32_t vmm_file_u32(const struct vmm_file *file, size_t offset);
 uint64_t vmm_file_u64(const struct vmm_file *file, size_t offset);

@@ -66,8 +66,7 @@ static bool has(const struct vmm_file *file, const struct kind *kind)
 	       !memcmp(file->data + kind->offset, kind->bytes, kind->count);
 }
 
-/* ------------------------------------------------------------------ PE: Windows and EFI executables
- */
+/* ------------------------------------------------------------------ Windows and EFI (PE) */
 
 #define PE_AT	     0x3cu /* offset of the header's offset, 4 bytes */
 #define PE_MAGIC     0x00004550u
@@ -85,7 +84,6 @@ static const char pe_unified[] =
 	"a unified kernel image (UKI): take the kernel and the initrd out of it, as in "
 	"`objcopy -O binary --only-section=.linux FILE kernel`, likewise .initrd and .cmdline";
 
-/* A unified kernel image has a section of this name. */
 static bool has_linux_section(const struct vmm_file *file, uint64_t at)
 {
 	static const char name[8] = ".linux";
@@ -119,17 +117,12 @@ static const char *pe_kind(const struct vmm_file *file)
 	return "a program for Windows (PE), not a kernel";
 }
 
-/*
- * ------------------------------------------------------------------ firmware, by its reset vector
- */
+/* ------------------------------------------------------------------ firmware */
 
 #define FIRMWARE_UNIT 0x10000u
 #define RESET_VECTOR  16u /* from the end */
 
-/*
- * The size of a BIOS is a multiple of 64 KiB. At the reset vector it has a far jump to segment
- * 0xf000.
- */
+/* A BIOS is a multiple of 64 KiB, with a far jump to segment 0xf000 at the reset vector. */
 static bool is_bios(const struct vmm_file *file)
 {
 	const uint8_t *reset;

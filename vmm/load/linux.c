@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux bzImage by the 64-bit boot protocol.
- *
- * Source: the kernel's Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol") and
- * zero-page.rst.
+ * Linux bzImage by the 64-bit boot protocol: Documentation/arch/x86/boot.rst ("The Linux/x86 Boot
+ * Protocol") and zero-page.rst of the kernel.
  */
 #include "load/load.h"
 #include "load/place.h"
@@ -25,9 +23,9 @@ typedef unsigned long long ull;
 
 struct kernel {
 	const struct vmm_file *file;
-	uint64_t payload;      /* offset of the protected-mode kernel in the file */
-	uint64_t payload_size; /* its bytes in the file */
-	uint64_t missing;      /* zeros to append: the last paragraph may be partial */
+	uint64_t payload; /* offset of the protected-mode kernel in the file */
+	uint64_t payload_size;
+	uint64_t missing; /* zeros to append: the last paragraph may be partial */
 	uint64_t preferred, init_size;
 	uint32_t alignment;
 	struct linux_limits limits;
@@ -77,7 +75,6 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 		((file->data[LINUX_SETUP_SECTS] ? file->data[LINUX_SETUP_SECTS] : 4u) + 1ull) *
 		SECTOR;
 	wanted = kernel->payload + (uint64_t)PARAGRAPH * vmm_file_u32(file, LINUX_SYSSIZE);
-	/* syssize counts paragraphs of 16 bytes; the last may be partial. */
 	if (file->size + PARAGRAPH - 1 < wanted || file->size < kernel->payload + ENTRY_64 + 1)
 		return vsm_error(log, ENOEXEC,
 				 "%s: truncated: it has %zu bytes, and %llu by its header (syssize "
@@ -104,8 +101,8 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 }
 
 /*
- * Uses the preferred address. If it is below 1 MiB, or the kernel does not fit into low RAM there,
- * a relocatable kernel gets the lowest free address from 1 MiB on.
+ * At the preferred address; if that is below 1 MiB or does not fit into low RAM, a relocatable
+ * kernel gets the lowest free address from 1 MiB on.
  */
 static int place_kernel(struct vmm_places *places, const struct kernel *kernel, uint64_t *gpa)
 {
@@ -130,7 +127,7 @@ static int place_kernel(struct vmm_places *places, const struct kernel *kernel, 
 	return error;
 }
 
-/* The zero page starts as a copy of the setup header, whose length the file gives. */
+/* The file gives the length of the setup header. */
 static void copy_header(const struct vmm_file *file, uint64_t kernel_gpa, uint8_t *zero_page)
 {
 	const uint32_t code32 = (uint32_t)kernel_gpa;

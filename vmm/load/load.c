@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Detects the format of a kernel and calls its loader. */
 #include "load/load.h"
 #include "load/elf_header.h"
 #include "load/kind.h"
@@ -20,7 +19,7 @@ static int unknown_kind(const struct vmm_file *file, const struct vsm_log *log)
 	return vsm_error(log, ENOEXEC, "%s: %s", file->name, what);
 }
 
-/* An ELF without a multiboot header. Explicit entries (PVH note, Linux) precede the ELF entry. */
+/* Explicit entries (PVH note, Linux) precede the ELF entry. */
 static int load_elf(const struct vmm_memory *memory, const struct vmm_boot_request *request,
 		    const struct vsm_log *log, struct vmm_boot_state *state)
 {
@@ -48,10 +47,7 @@ int vmm_load(const struct vmm_memory *memory, const struct vmm_boot_request *req
 	if (memory->low < VMM_MEMORY_MIN)
 		return vsm_error(log, E2BIG, "%s: a machine needs at least 2 MiB of RAM",
 				 file->name);
-	/*
-	 * Multiboot is tried first, since its kernels are ELF files, too. Linux's header is at a
-	 * fixed offset.
-	 */
+	/* Multiboot is tried first, since its kernels are ELF files, too. */
 	if (multiboot_find(file, &header) >= 0)
 		return vmm_load_multiboot(memory, request, log, state);
 	if (vmm_is_elf(file))

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Multiboot 1 kernels: ELF of 32 and 64 bits, and images with address fields. All are entered in
- * 32-bit protected mode, as specified.
- */
+/* Multiboot 1 kernels, entered in 32-bit protected mode. */
 #include "load/multiboot.h"
 #include "load/elf_image.h"
 #include "load/kind.h"
@@ -35,7 +32,7 @@ int64_t multiboot_find(const struct vmm_file *file, struct multiboot_header *hea
 	return -1;
 }
 
-/* An image with address fields: contiguous in the file and in memory, from load_addr on. */
+/* The image is contiguous in the file and in memory, from load_addr on. */
 static int load_addressed(struct vmm_places *places, const struct vmm_file *file,
 			  uint64_t header_at, const struct multiboot_header *header,
 			  uint32_t *entry)
@@ -77,7 +74,7 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	return error;
 }
 
-/* Reports a multiboot header in a file of another type, such as Xen's EFI kernel (PE). */
+/* Other files have a multiboot header, too, such as Xen's EFI kernel (PE). */
 static int not_loadable(const struct vmm_places *places, const struct vmm_file *file)
 {
 	const char *what = vmm_kind(file);
@@ -118,7 +115,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 	return error;
 }
 
-/* Writes "NAME" or "NAME ARGUMENTS", as GRUB and QEMU do. Sets *@gpa. */
+/* "NAME" or "NAME ARGUMENTS", as GRUB and QEMU write it. */
 static int put_string(struct vmm_places *places, const char *name, const char *arguments,
 		      uint32_t *gpa)
 {

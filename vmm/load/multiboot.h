@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The Multiboot Specification, version 0.6.96: numbers and layouts. */
+/* Multiboot Specification, version 0.6.96. */
 #ifndef VMM_LOAD_MULTIBOOT_H
 #define VMM_LOAD_MULTIBOOT_H
 
@@ -8,11 +8,11 @@
 
 #include "load/file.h"
 
-#define MULTIBOOT_SEARCH       8192u /* the header is in the first 8192 bytes */
+#define MULTIBOOT_SEARCH       8192u
 #define MULTIBOOT_MAGIC	       0x1badb002u
 #define MULTIBOOT_LOADER_MAGIC 0x2badb002u
 
-/* Flags of the header. A loader must refuse unknown flags in bits 15:0. */
+/* A loader must refuse unknown flags in bits 15:0. */
 #define MULTIBOOT_PAGE_ALIGN  0x00000001u
 #define MULTIBOOT_MEMORY_INFO 0x00000002u
 #define MULTIBOOT_VIDEO_MODE  0x00000004u
@@ -25,7 +25,6 @@ struct multiboot_header {
 	uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
 };
 
-/* Flags of the information structure. */
 #define MULTIBOOT_INFO_MEMORY	   0x00000001u
 #define MULTIBOOT_INFO_CMDLINE	   0x00000004u
 #define MULTIBOOT_INFO_MODULES	   0x00000008u
@@ -52,7 +51,7 @@ struct multiboot_module {
 };
 
 struct multiboot_range {
-	uint32_t size; /* size of the other fields: 20 */
+	uint32_t size; /* of the other fields: 20 */
 	uint64_t base, length;
 	uint32_t type;
 } __attribute__((packed));
@@ -60,7 +59,7 @@ struct multiboot_range {
 _Static_assert(sizeof(struct multiboot_info) == 88, "multiboot information");
 _Static_assert(sizeof(struct multiboot_range) == 24, "multiboot memory map entry");
 
-/* Finds the header. Returns its offset in the file and fills @header, or -1. */
+/* Returns the header's offset in the file, or -1. */
 int64_t multiboot_find(const struct vmm_file *file, struct multiboot_header *header);
 
 #endif

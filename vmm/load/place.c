@@ -9,9 +9,7 @@
 
 typedef unsigned long long ull;
 
-/*
- * Limit of --memory. A higher address is an error of the linker script rather than too little memory.
- */
+/* Limit of --memory: a higher address is an error of the linker script. */
 #define ADDRESSES (4ull << 40)
 
 void vmm_places_init(struct vmm_places *places, const struct vmm_memory *memory, const char *file,
@@ -54,7 +52,7 @@ static const struct {
 	{VMM_LOW_MAX, VMM_HIGH, "for devices", "below 0xc0000000"},
 };
 
-/* The amount of RAM in MiB that reaches up to @end, an address below 3 GiB or above 4 GiB. */
+/* MiB of RAM that reach up to @end, an address below 3 GiB or above 4 GiB. */
 static ull memory_for(uint64_t end)
 {
 	const uint64_t size = end > VMM_HIGH ? end - (VMM_HIGH - VMM_LOW_MAX) : end;
@@ -63,7 +61,7 @@ static ull memory_for(uint64_t end)
 	return (size + (2u << 20) - 1) >> 21 << 1;
 }
 
-/* Reports a range that is not RAM. @end is 0 if it overflowed. */
+/* @end is 0 if it overflowed. */
 static int not_ram(const struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size,
 		   uint64_t end)
 {
@@ -137,7 +135,7 @@ static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory 
 	return best;
 }
 
-/* Reports that there is no free range, with the smallest RAM size that would have one. */
+/* Names the smallest RAM size that has a free range. */
 static int no_room(const struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		   uint64_t from, uint64_t below)
 {

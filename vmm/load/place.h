@@ -16,7 +16,7 @@ struct vmm_claim {
 struct vmm_places {
 	const struct vmm_memory *memory;
 	const struct vsm_log *log;
-	const char *file; /* the file that is loaded, for messages */
+	const char *file; /* for messages */
 	unsigned int count;
 	struct vmm_claim claim[VMM_CLAIMS_MAX];
 };
@@ -25,22 +25,21 @@ void vmm_places_init(struct vmm_places *places, const struct vmm_memory *memory,
 		     const struct vsm_log *log);
 
 /*
- * Claims @size bytes at @gpa for @what (a string that outlives @places). -E2BIG: not all of it is
- * RAM, or too many claims. -ENOEXEC: overlaps an earlier claim.
+ * @what is a string that outlives @places. -E2BIG: not all of it is RAM, or too many claims.
+ * -ENOEXEC: overlaps an earlier claim.
  */
 int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size);
 
 /*
- * Claims @size bytes of low RAM between @from and @below, aligned to @align (a power of two):
- * vmm_place_low() at the lowest such address, vmm_place_high() at the highest. -E2BIG: there is
- * none.
+ * Claims low RAM between @from and @below, aligned to @align (a power of two), at the lowest or the
+ * highest address. -E2BIG: there is none.
  */
 int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		  uint64_t from, uint64_t below, uint64_t *gpa);
 int vmm_place_high(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		   uint64_t from, uint64_t below, uint64_t *gpa);
 
-/* Writes to a claimed range; zeros if @data is NULL. */
+/* Zeros if @data is NULL. */
 int vmm_put(const struct vmm_places *places, uint64_t gpa, const void *data, uint64_t size);
 
 #endif

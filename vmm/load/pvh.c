@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernels with a PVH entry: an ELF note gives the entry, in 32-bit protected mode with EBX at the
- * start info. FreeBSD, NetBSD and some unikernels have one.
- *
- * Source: Xen's docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and
- * public/arch-x86/hvm/start_info.h.
+ * Kernels with a PVH entry, in 32-bit protected mode with EBX at the start info: Xen's
+ * docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and public/arch-x86/hvm/start_info.h.
  */
 #include "load/pvh.h"
 #include "load/elf_image.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux's vmlinux, the uncompressed kernel. Its ELF entry is startup_64, with the registers of the
- * 64-bit boot protocol: identity-mapped memory, RSI the zero page.
+ * Linux's vmlinux. Its ELF entry is startup_64, with the registers of the 64-bit boot protocol:
+ * identity-mapped memory, RSI the zero page.
  */
 #include "load/elf_image.h"
 #include "load/elf_note.h"
@@ -14,20 +14,17 @@
 
 typedef unsigned long long ull;
 
-/* Link address of every x86-64 Linux (__START_KERNEL_map), and the start of linux_banner. */
+/* __START_KERNEL_map of x86-64, and the start of linux_banner */
 #define LINKED_AT   0xffffffff80000000ull
 #define BANNER	    "Linux version "
 #define PROTOCOL    0x020fu
 #define LOADED_HIGH 0x01u
-/*
- * A vmlinux lacks the setup header; these values hold for each 64-bit Linux
- * (arch/x86/boot/header.S).
- */
+/* From arch/x86/boot/header.S: a vmlinux lacks the setup header. */
 #define INITRD_MAX   0x7fffffffu
 #define COMMAND_LINE 2047u
 #define KERNEL_ALIGN 0x200000u
 
-/* A vmlinux before Linux 4.20 has no Linux note: detects it by link address and banner. */
+/* A vmlinux before Linux 4.20 has no Linux note. */
 static bool looks_like_linux(const struct vmm_file *file, const struct vmm_elf_header *header)
 {
 	struct vmm_elf_segment segment;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux's zero page (struct boot_params) and the data that it refers to.
- *
- * Source: the kernel's Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol") and
- * zero-page.rst.
+ * Linux's zero page (struct boot_params): Documentation/arch/x86/boot.rst ("The Linux/x86 Boot
+ * Protocol") and zero-page.rst of the kernel.
  */
 #ifndef VMM_LOAD_ZERO_PAGE_H
 #define VMM_LOAD_ZERO_PAGE_H
@@ -11,10 +9,7 @@
 #include "load/load.h"
 #include "load/place.h"
 
-/*
- * Offsets in the zero page; those from LINUX_SETUP_SECTS to LINUX_HEADER_END are the same in a
- * bzImage.
- */
+/* From LINUX_SETUP_SECTS to LINUX_HEADER_END, a bzImage has the fields at the same offsets. */
 enum {
 	LINUX_ACPI_RSDP_ADDR = 0x070,
 	LINUX_E820_ENTRIES = 0x1e8,
@@ -44,17 +39,15 @@ enum {
 #define LINUX_HEADER_MAGIC    0x53726448u /* "HdrS" */
 #define LINUX_BOOT_FLAG_MAGIC 0xaa55u
 
-/*
- * Limits of the kernel: the last byte of an initrd, and the bytes of a command line without its 0.
- */
+/* The last byte of an initrd, and the bytes of a command line without its 0. */
 struct linux_limits {
 	uint32_t initrd_max, command_line_max;
 };
 
 /*
- * Completes @zero_page, which has the setup header: memory map, command line, initrd, RSDP. Writes
- * it, page tables and a GDT into memory, and fills *@state for the 64-bit entry at @entry. Returns:
- * 0, or the errors of vmm_load().
+ * Completes @zero_page, which has the setup header, writes it and all that it refers to into
+ * memory, and fills *@state for the 64-bit entry at @entry. Returns: 0, or the errors of
+ * vmm_load().
  */
 int linux_enter(struct vmm_places *places, const struct vmm_boot_request *request,
 		const struct linux_limits *limits, uint8_t zero_page[VMM_PAGE], uint64_t entry,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* A line is the OR of its two sources. */
 static void update_lines(struct vmm_machine *machine, uint32_t pin)
 {
 	const uint32_t asserted = machine->serial_lines | machine->test_lines;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine without VPs: devices, I/O APIC, firmware tables, and the kernel in memory. The caller
- * runs the VPs and passes their exits.
+ * The machine without VPs. The caller runs the VPs and passes their exits.
  *
- * Threads: all functions from vmm_machine_port() on may be called from any thread. One lock (that
- * of the ports) guards all devices and the I/O APIC. The functions in `ops` must not call back into
- * the machine, and must not wait for a VP; all but write_memory() run with the lock held.
+ * Threads: all functions from vmm_machine_port() on may be called from any thread. The lock of the
+ * ports guards all devices and the I/O APIC. The functions in `ops` must not call back into the
+ * machine, and must not wait for a VP; all but write_memory() run with the lock held.
  */
 #ifndef VMM_MACHINE_MACHINE_H
 #define VMM_MACHINE_MACHINE_H
@@ -21,7 +20,7 @@
 #include "device/testdev.h"
 #include "load/load.h"
 
-/* Operations on the VPs and the user's side. All are required. */
+/* All are required. */
 struct vmm_machine_ops {
 	int (*write_memory)(void *opaque, uint64_t gpa, const void *data, size_t size);
 	vsm_ioapic_message_fn *msi;
@@ -44,50 +43,45 @@ struct vmm_machine {
 	struct vmm_nmi_status nmi_status;
 	struct vmm_testdev testdev;
 	uint32_t processors;
-	/* Sources of each line: a bit per pin for the serial port and for the test device. */
+	/* A bit for each pin of the I/O APIC; a line is the OR of its two sources. */
 	uint32_t serial_lines, test_lines;
 };
 
-/* A device with a saved state. */
 struct vmm_machine_device {
 	const char *name; /* before its fields in a description, with a dot */
-	size_t offset;	  /* in struct vmm_machine */
+	size_t offset;
 	const struct vmm_fields *fields;
 };
 /* In the order of the saved machine's file. */
 #define VMM_MACHINE_DEVICES 5u
 extern const struct vmm_machine_device vmm_machine_device[VMM_MACHINE_DEVICES];
 
-/*
- * Builds the machine that @config describes, with test devices if configured. 0, or -errno with a
- * line in the log; after an error nothing needs to be destroyed.
- */
+/* 0, or -errno with a line in the log; after an error nothing needs to be destroyed. */
 int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *config,
 		     const struct vmm_machine_ops *ops, const struct vsm_log *log);
 void vmm_machine_destroy(struct vmm_machine *machine);
 
 /*
- * Writes firmware tables, kernel and initrds into memory and returns the boot processor's start
- * state. Errors as vmm_file_read() and vmm_load(). Before the VPs run, also after a reset.
+ * Writes firmware tables, kernel and initrds into memory, before the VPs run or after a reset.
+ * Errors as vmm_file_read() and vmm_load().
  */
 int vmm_machine_load(struct vmm_machine *machine, const struct vmm_config *config,
 		     const struct vsm_log *log, struct vmm_boot_state *state);
 
-/* Resets all devices; unread console input is dropped. */
+/* Drops unread console input. */
 void vmm_machine_reset(struct vmm_machine *machine);
 
-/* Port I/O: @count units of @size bytes at @data, all at @port. */
+/* @count units of @size bytes at @data, all at @port. */
 void vmm_machine_port(struct vmm_machine *machine, uint16_t port, unsigned int size, uint32_t count,
 		      bool write, uint8_t *data);
 
-/* MMIO of 1 to 8 bytes: the I/O APIC; unused addresses read all-ones. */
+/* 1 to 8 bytes. Addresses outside of the I/O APIC read all-ones. */
 void vmm_machine_mmio(struct vmm_machine *machine, uint64_t gpa, unsigned int size, bool write,
 		      uint8_t *data);
 
-/* A local APIC's EOI of a level-triggered interrupt. */
 void vmm_machine_eoi(struct vmm_machine *machine, uint8_t vector);
 
-/* Console input for the serial port. Returns the number of bytes accepted. */
+/* Returns the number of bytes accepted. */
 size_t vmm_machine_input(struct vmm_machine *machine, const uint8_t *data, size_t size);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest RAM for the loaders: its layout, and a function that writes to it.
- *
- * The layout of a PC: RAM from 0 with the legacy hole at 640 KiB, a hole for devices below 4 GiB,
- * and the rest from 4 GiB on.
+ * Guest RAM for the loaders, as in a PC: from 0 with the legacy hole at 640 KiB, a hole for devices
+ * below 4 GiB, and the rest from 4 GiB on.
  */
 #ifndef VMM_MACHINE_MEMORY_H
 #define VMM_MACHINE_MEMORY_H
@@ -23,12 +21,12 @@
 struct vmm_memory {
 	uint64_t low;  /* bytes of RAM from 0, including the legacy hole */
 	uint64_t high; /* bytes of RAM from VMM_HIGH */
-	/* Writes to RAM. Returns 0, or -errno for a range that is not RAM, which loaders never use. */
+	/* Returns 0, or -errno for a range that is not RAM, which loaders never use. */
 	int (*write)(void *opaque, uint64_t gpa, const void *data, size_t size);
 	void *opaque;
 };
 
-/* Types as in the ACPI address ranges ("E820"). */
+/* As in the ACPI address ranges ("E820"). */
 enum vmm_range_type {
 	VMM_RANGE_RAM = 1,
 	VMM_RANGE_RESERVED = 2
@@ -42,10 +40,10 @@ struct vmm_range {
 
 #define VMM_RANGES_MAX 5u
 
-/* Splits @size bytes of RAM into low and high; the other fields keep their values. */
+/* The other fields keep their values. */
 void vmm_memory_split(struct vmm_memory *memory, uint64_t size);
 
-/* The memory map for the guest, ascending, in @range. Returns the number of entries. */
+/* In ascending order. Returns the number of entries. */
 unsigned int vmm_memory_map(const struct vmm_memory *memory,
 			    struct vmm_range range[VMM_RANGES_MAX]);
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Checks of the configuration before a partition is created, so that its errors are reported even
- * on a host without KVM.
- */
+/* Checks before a partition is created, so that they need no KVM. */
 #include <errno.h>
 #include <sys/sysinfo.h>
 
@@ -34,10 +31,9 @@ static int discard(void *opaque, uint64_t gpa, const void *data, size_t size)
 	return 0;
 }
 
-/* A dry run: loads everything but discards the writes, for the checks of the loaders. */
+/* A dry run of the loaders, for their checks. */
 static int check_files(const struct vmm_config *config, const struct vsm_log *log)
 {
-	/* The other operations need a running guest, which a dry run lacks. */
 	const struct vmm_machine_ops ops = {.write_memory = discard};
 	struct vmm_boot_state state;
 	struct vmm_machine machine;

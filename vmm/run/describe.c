@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Register dumps: all VPs in every enabled VTL. */
 #include <stdio.h>
 
 #include "array.h"
@@ -10,7 +9,6 @@
 /* Time limit for a VP that waits for the reader of its console. */
 #define TIMEOUT_MS 500
 
-/* Prints PendingEvent0, if it is an exception, and PendingInterruption. */
 static void describe_pending(struct vsm_vp *vp, uint8_t vtl)
 {
 	const uint64_t event = vmm_read_register(vp, vtl, HV_REGISTER_PENDING_EVENT0);
@@ -73,8 +71,8 @@ static void describe_vtl(struct vsm_vp *vp, uint8_t vtl, bool active)
 }
 
 /*
- * The text of a crash report, line by line. Bytes that are not printable ASCII become '?': the
- * guest must not send escape sequences to the user's terminal.
+ * Bytes that are not printable ASCII become '?': the guest must not send escape sequences to the
+ * user's terminal.
  */
 static void describe_message(const char *text, uint32_t size)
 {
@@ -112,7 +110,6 @@ static void describe_end(const struct vmm_processor *processor)
 	}
 }
 
-/* Called while the VP is stopped, by its thread or by vmm_describe()'s. */
 static void describe_vp(struct vsm_vp *vp, void *opaque)
 {
 	const struct vmm_processor *processor = opaque;

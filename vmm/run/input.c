@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Passes console input to the serial port. While its queue is full, input is kept here and no
- * more is read.
- */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +6,7 @@
 #include "run/parts.h"
 
 #define CHUNK 256u
-/* Retry interval for a full serial port, which does not notify of free space. */
+/* A full serial port does not notify of free space. */
 #define RETRY_NS 20000000
 
 static void offer(struct vmm_guest *guest, const uint8_t *data, size_t size)

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The functions that vmm_run() calls, a file each. */
 #ifndef VMM_RUN_PARTS_H
 #define VMM_RUN_PARTS_H
 
 #include "guest/guest.h"
 
-/*
- * check.c: checks the configuration before the partition is created. -errno with a line in the log.
- */
+/* -errno with a line in the log. */
 int vmm_check(const struct vmm_config *config, const struct vsm_log *log);
 
-/* input.c: the thread that passes console input to the serial port. */
+/* Passes console input to the serial port. */
 int vmm_input_start(struct vmm_guest *guest);
 void vmm_input_join(struct vmm_guest *guest);
 
-/* orders.c: executes orders of the control socket while the VPs are stopped. */
+/* The VPs must have stopped. */
 void vmm_orders_do(struct vmm_guest *guest);
 
-/* describe.c: registers of each VP and VTL to stderr. The VPs may run. */
+/* Prints registers of each VP and VTL to stderr. The VPs may run. */
 void vmm_describe(const struct vmm_guest *guest);
 
-/* summary.c: one line to stderr; in the journal a crash has the priority of an error. */
+/* Prints one line to stderr; in the journal a crash has the priority of an error. */
 void vmm_summary(const struct vmm_guest *guest, int status, const char *end, double seconds);
 
 #endif

@@ -24,7 +24,7 @@
 /* SIGQUIT dumps the registers; the others end the machine. */
 static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, VMM_SANDBOX_SIGNAL};
 
-/* Blocks the signals and reads them from a descriptor. New threads inherit the mask. */
+/* New threads inherit the mask. */
 static int take_signals(const struct vsm_log *log)
 {
 	sigset_t set;
@@ -77,7 +77,6 @@ static void handle_signal(struct vmm_guest *guest, int fd)
 
 /* ------------------------------------------------------------------ runs and stops of the VPs */
 
-/* Waits until the VPs were requested to stop and have stopped. */
 static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *detail)
 {
 	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
@@ -90,10 +89,7 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 		if (now != why)
 			vmm_processors_kick(guest);
 		why = now;
-		/*
-		 * If the machine ends, a VP must not wait any longer for a slow reader of its
-		 * output.
-		 */
+		/* A VP must not wait for a slow reader of its output when the machine ends. */
 		if (why > VMM_RESET)
 			vmm_backend_stop(&guest->console);
 		if (why != VMM_GOING && atomic_load(&guest->running) == 0)
@@ -103,7 +99,6 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 	}
 }
 
-/* Runs the VPs until a reason ends the machine. */
 static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *detail)
 {
 	bool ready = false;
@@ -120,10 +115,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 		vmm_processors_join(guest);
 		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
 			return why;
-		/*
-		 * Clear the reason before orders are executed, so that a later order stops the VPs
-		 * again.
-		 */
+		/* Before orders are executed, so that a later order stops the VPs again. */
 		vmm_stopper_done(&guest->stopper, why);
 		if (why == VMM_RESET) {
 			if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
@@ -136,7 +128,6 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 	}
 }
 
-/* Exit status and summary text for each reason. */
 static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int detail, char *words,
 		    size_t size)
 {
@@ -168,7 +159,6 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	case VMM_ERROR:
 		break;
 	}
-	/* Dump the registers if a VP cannot continue. */
 	if (detail >= 0)
 		vmm_describe(guest);
 	snprintf(words, size, "a host error ended the machine");
@@ -183,7 +173,6 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
 }
 
-/* Runs the guest when all resources exist. */
 static int run_guest(struct vmm_guest *guest, int signals, const struct timespec *start)
 {
 	char words[64];
@@ -224,7 +213,6 @@ static int run_with_console(struct vmm_guest *guest, struct vmm_sandbox *sandbox
 	return status;
 }
 
-/* Opens trace file and sockets, creates the guest, and runs it. */
 static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 			  const struct timespec *start)
 {
@@ -252,10 +240,7 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 	return status;
 }
 
-/*
- * Runs the guest. The configuration and its files have been checked, and the process is restricted
- * to them.
- */
+/* The configuration is checked, and the process restricted to its files. */
 static int run_checked(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 		       const struct timespec *start)
 {

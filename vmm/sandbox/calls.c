@@ -21,8 +21,8 @@
 	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 /*
- * A call may have several rows, one for each condition under which it is permitted. CONTROL may
- * make the calls of VP, since its thread acts for VPs whose threads do not run.
+ * A call has a row for each condition under which it is permitted. CONTROL may make the calls of
+ * VP, since its thread acts for VPs whose threads do not run.
  */
 const struct vmm_call vmm_calls[] = {
 	/* Open descriptors. */

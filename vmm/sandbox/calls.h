@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls of each role: one table, from which docs/sandbox.md is made. */
 #ifndef VMM_SANDBOX_CALLS_H
 #define VMM_SANDBOX_CALLS_H
 
 #include "sandbox/sandbox.h"
 
-/* Sets of roles. */
 enum {
 	MAIN = 1 << VMM_ROLE_MAIN,
 	VP = 1 << VMM_ROLE_VP,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Filters of system calls, from the table of calls.c by libseccomp. A refused call raises SIGSYS in
- * its thread; the handler makes it fail with EPERM and reports it to the main thread, which ends
- * the machine.
+ * A refused call raises SIGSYS in its thread; the handler makes it fail with EPERM and reports it
+ * to the main thread, which ends the machine.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -51,7 +50,7 @@ static int add_calls(scmp_filter_ctx filter, enum vmm_role role)
 	/* A filter cannot read the flags of clone3(), which are in memory; glibc then uses clone(). */
 	if (role == VMM_ROLE_MAIN)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	/* Check ioctl first, as KVM_RUN is the most frequent call. */
+	/* KVM_RUN is the most frequent call. */
 	if (!error)
 		error = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), UINT8_MAX);
 	for (size_t i = 0; i < vmm_call_count && !error; i++) {
@@ -65,7 +64,6 @@ static int add_calls(scmp_filter_ctx filter, enum vmm_role role)
 	return error;
 }
 
-/* The instructions of @filter; libseccomp writes them to a descriptor. */
 static int export_code(scmp_filter_ctx filter, struct vmm_program *program)
 {
 	const int fd = memfd_create("seccomp", MFD_CLOEXEC);
@@ -108,7 +106,7 @@ int vmm_filter_build(struct vmm_program *program, enum vmm_role role, bool only_
 
 /* ------------------------------------------------------------------ a refused call */
 
-/* Runs in the thread that made the call, at the call: only async-signal-safe functions are allowed. */
+/* Only async-signal-safe functions are allowed. */
 static void refused(int number, siginfo_t *info, void *context)
 {
 	union vmm_report report = {.call = (uint16_t)info->si_syscall};

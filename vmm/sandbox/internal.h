@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared by the files of the sandbox. */
 #ifndef VMM_SANDBOX_INTERNAL_H
 #define VMM_SANDBOX_INTERNAL_H
 
 #include "sandbox/sandbox.h"
 
-/* Uses of a file or folder, for the rules of landlock. */
 enum vmm_path_use {
 	VMM_PATH_READ,	 /* a file: read */
 	VMM_PATH_DEVICE, /* a device: read, write, ioctl */
@@ -13,30 +11,24 @@ enum vmm_path_use {
 };
 
 /*
- * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(). Stops at the first
- * error and returns it. @optional: a missing path is no error.
+ * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(). Stops at the
+ * first error and returns it. @optional: a missing path is no error.
  */
 typedef int vmm_path_fn(void *opaque, const char *path, enum vmm_path_use use, bool optional);
 int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaque);
 
-/* user.c */
 int vmm_user_change(const char *name, const struct vsm_log *log);
-/* Empties the capability bounding set as far as this process may. Call before the user changes. */
+/* As far as this process may. Call before the user changes. */
 void vmm_bounding_set_drop(void);
 /* Drops all capabilities except those of the bits @keep; adds none. Sets no_new_privs. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);
 
-/* limits.c: lowers the RLIMIT_* values, in the first step of the sandbox. */
 int vmm_limits_lower(const struct vsm_log *log);
 
-/* landlock.c: restricts files to those of @config, where it is available. */
 bool vmm_landlock_available(void);
 int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log);
 
-/*
- * filter.c, or without libseccomp no_filter.c, whose vmm_filter_build() returns -EOPNOTSUPP without
- * a line in the log.
- */
+/* Without libseccomp, vmm_filter_build() returns -EOPNOTSUPP without a line in the log. */
 bool vmm_filter_available(void);
 /*
  * The filter of @role, or of the union of all roles for VMM_ROLE_MAIN. @only_log: calls are logged
@@ -45,7 +37,7 @@ bool vmm_filter_available(void);
 int vmm_filter_build(struct vmm_program *program, enum vmm_role role, bool only_log,
 		     const struct vsm_log *log);
 int vmm_filter_report(const struct vsm_log *log);
-/* Name of a system call, or NULL; the caller frees it. */
+/* NULL: unknown. The caller frees it. */
 char *vmm_filter_name(int call);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Restricts file accesses by landlock(7) to the files of the configuration. Newer kernels also restrict TCP,
- * and signals and abstract sockets to other processes. The constants repeat linux/landlock.h, since
- * the installed header may be older than the kernel.
+ * Restricts files, and in newer kernels TCP, signals and abstract sockets, by landlock(7). The
+ * constants repeat linux/landlock.h, since the installed header may be older than the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +90,7 @@ static int add_rule(void *opaque, const char *path, enum vmm_path_use use, bool 
 	return error;
 }
 
-/* Returns 0 or less if the kernel has no landlock. */
+/* 0 or less: no landlock. */
 static int landlock_version(void)
 {
 	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -102,7 +101,6 @@ bool vmm_landlock_available(void)
 	return landlock_version() > 0;
 }
 
-/* Permits the port of the GDB stub. */
 static int add_port(const struct rules *rules, const char *gdb)
 {
 	const struct net_port rule = {NET_BIND_TCP, strtoul(gdb + 1, NULL, 10)};

@@ -8,9 +8,9 @@
 #include "array.h"
 #include "sandbox/internal.h"
 
-/* Most descriptors of a VTL on a VP: vCPU and statistics, twice if restricted in engine nested. */
+/* Of a VTL on a VP: vCPU and statistics, twice if restricted in engine nested. */
 #define FDS_PER_VCPU 4u
-/* Other descriptors: files, the console, the control socket and its clients, VMs, memory. */
+/* For files, the console, the control socket and its clients, VMs and memory. */
 #define FDS_REST 128u
 
 void vmm_limits_raise(const struct vmm_config *config, const struct vsm_log *log)
@@ -55,7 +55,6 @@ int vmm_limits_lower(const struct vsm_log *log)
 			return vsm_error(log, errno, "sandbox: limit of %s: %s", none[i].name,
 					 strerror(errno));
 	}
-	/* Lower the hard limit of descriptors to the soft one. */
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return vsm_error(log, errno, "sandbox: limit of descriptors: %s", strerror(errno));
 	limit.rlim_max = limit.rlim_cur;

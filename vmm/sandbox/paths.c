@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The files and folders that a run needs, from its configuration. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -9,7 +8,7 @@
 #include "array.h"
 #include "sandbox/internal.h"
 
-/* Needed by every run: the library opens these when it creates a partition. */
+/* The library opens these when it creates a partition. */
 static const struct {
 	const char *path;
 	enum vmm_path_use use;
@@ -37,7 +36,6 @@ static void put(struct walk *walk, const char *path, enum vmm_path_use use, bool
 		walk->error = walk->add(walk->opaque, path, use, optional);
 }
 
-/* Adds the folder of @path. */
 static void put_folder(struct walk *walk, const char *path)
 {
 	char *copy = path ? strdup(path) : NULL;
@@ -49,9 +47,7 @@ static void put_folder(struct walk *walk, const char *path)
 	free(copy);
 }
 
-/*
- * Adds the file of "FILE" or "FILE ARGUMENTS", as read_module() of boot/boot.c distinguishes them.
- */
+/* "FILE" or "FILE ARGUMENTS", as in read_module() of boot/boot.c. */
 static void put_module(struct walk *walk, const char *text)
 {
 	char *copy = strdup(text);
@@ -66,10 +62,7 @@ static void put_module(struct walk *walk, const char *text)
 	free(copy);
 }
 
-/*
- * Adds the file itself and, if it does not exist, its folder, in which it is created; or the
- * devices of a pseudo-terminal.
- */
+/* A file that does not exist is created in its folder. */
 static void put_serial(struct walk *walk, const struct vmm_config *config)
 {
 	if (config->serial == VMM_SERIAL_FILE) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Report of a refused system call, as the value of a queued signal. */
+/* A refused system call, as the value of a queued signal. */
 #ifndef VMM_SANDBOX_REPORT_H
 #define VMM_SANDBOX_REPORT_H
 

@@ -18,7 +18,7 @@
 #include "sandbox/internal.h"
 #include "sandbox/report.h"
 
-/* Reports an unavailable part: an error if the configuration requires all parts, else a warning. */
+/* An error if the configuration requires all parts, else a warning. */
 static int missing(const struct vmm_sandbox *sandbox, const char *what, const struct vsm_log *log)
 {
 	if (sandbox->mode == VMM_SANDBOX_ON)
@@ -38,15 +38,14 @@ static int check_filter(const struct vmm_sandbox *sandbox, const struct vsm_log 
 		       log);
 }
 
-/* Root without capabilities has the file permissions of an ordinary user: reports a file that it cannot
- * access. */
+/* Root without capabilities has the file permissions of an ordinary user. */
 static int check_reach(void *opaque, const char *path, enum vmm_path_use use, bool optional)
 {
 	const int mode = use == VMM_PATH_READ ? R_OK : use == VMM_PATH_CREATE ? W_OK | X_OK : W_OK;
 	const struct vsm_log *log = opaque;
 
 	(void)optional;
-	/* For devices, the function that opens them reports the error. */
+	/* The function that opens a device reports the error. */
 	if (!strncmp(path, "/dev/", 5) || !access(path, mode) || errno != EACCES)
 		return 0;
 	return vsm_error(log, EACCES,
@@ -67,8 +66,10 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
 	int error = 0;
 
 	*sandbox = (struct vmm_sandbox){.mode = config->sandbox};
-	/* Needs CAP_SETPCAP, which is lost when the user changes. Without it, no_new_privs has the same
-	 * effect. */
+	/*
+	 * Needs CAP_SETPCAP, which is lost when the user changes. Without it, no_new_privs has the
+	 * same effect.
+	 */
 	if (sandbox->mode != VMM_SANDBOX_OFF)
 		vmm_bounding_set_drop();
 	if (config->user)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sandbox of `vsm run` (docs/sandbox.md): restricts the process in two steps.
- *
- * vmm_sandbox_begin() restricts user, capabilities, limits and files before any other thread exists.
- * vmm_sandbox_filter(), called when all resources exist, restricts the system calls of the whole process.
- * Each thread then restricts itself to the calls of its role.
+ * The sandbox of `vsm run` (docs/sandbox.md). vmm_sandbox_begin() restricts user, capabilities,
+ * limits and files, vmm_sandbox_filter() the system calls of the whole process; then each thread
+ * restricts itself to the calls of its role.
  */
 #ifndef VMM_SANDBOX_SANDBOX_H
 #define VMM_SANDBOX_SANDBOX_H
@@ -19,7 +17,7 @@
 struct signalfd_siginfo;
 struct sock_filter;
 
-/* Roles of threads. The main thread has the calls of all roles, as its filter is inherited. */
+/* The main thread has the calls of all roles, as its filter is inherited. */
 enum vmm_role {
 	VMM_ROLE_MAIN,	  /* the main thread and the threads of the library */
 	VMM_ROLE_VP,	  /* vsm_vp_run() and the devices */
@@ -29,7 +27,7 @@ enum vmm_role {
 	VMM_ROLE_COUNT,
 };
 
-/* A compiled filter of system calls. Without instructions nothing is filtered. */
+/* Without instructions nothing is filtered. */
 struct vmm_program {
 	struct sock_filter *code;
 	unsigned short count;
@@ -41,29 +39,29 @@ struct vmm_sandbox {
 };
 
 /*
- * First step, before any thread and any file of the guest exists. -errno with a line in the log: a
- * part of the sandbox that the configuration requires is not available, or a file of the
- * configuration is inaccessible without capabilities.
+ * Call before any thread and any file of the guest exists. -errno with a line in the log: a part of
+ * the sandbox that the configuration requires is not available, or a file of the configuration is
+ * inaccessible without capabilities.
  */
 int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *config,
 		      const struct vsm_log *log);
 
 /*
- * Second step: filters the system calls of all threads. From then on a refused call fails with
- * EPERM and queues VMM_SANDBOX_SIGNAL, which all threads must block.
+ * Call when all resources exist. From then on a refused call fails with EPERM and queues
+ * VMM_SANDBOX_SIGNAL, which all threads must block.
  */
 int vmm_sandbox_filter(struct vmm_sandbox *sandbox, const struct vsm_log *log);
 
-/* Sets the name of the calling thread and restricts it to @role. Returns 0, or -errno of seccomp(2). */
+/* Also sets the name of the calling thread. Returns 0, or -errno of seccomp(2). */
 int vmm_sandbox_thread(const struct vmm_sandbox *sandbox, enum vmm_role role, const char *name);
 
-/* Signal that reports a refused call to the reader of a signalfd. */
+/* Reports a refused call to the reader of a signalfd. */
 #define VMM_SANDBOX_SIGNAL SIGUSR1
 
-/* The report in @info, as "openat in thread vp0"; false if the signal is not such a report. */
+/* Sets @text as in "openat in thread vp0"; false if the signal is no report. */
 bool vmm_sandbox_violation(const struct signalfd_siginfo *info, char *text, size_t size);
 
-/* Frees the programs. A zeroed @sandbox is allowed. */
+/* A zeroed @sandbox is allowed. */
 void vmm_sandbox_end(struct vmm_sandbox *sandbox);
 
 #endif

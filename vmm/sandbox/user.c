@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The user of the process, and its capabilities. */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -29,7 +28,7 @@ int vmm_user_change(const char *name, const struct vsm_log *log)
 		return 0;
 	if (geteuid() != 0)
 		return vsm_error(log, EPERM, "user: only root can become '%s'", name);
-	/* Change the groups (which may include kvm) before the user, since only root may change them. */
+	/* The groups (which may include kvm) come first, since only root may change them. */
 	if (initgroups(name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
 		return vsm_error(log, errno, "user: '%s': %s", name, strerror(errno));
 	/* setuid() has cleared the flag; without it /proc/self/fd is owned by root. */

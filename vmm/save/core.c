@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An ELF core file of a machine whose VPs have stopped: guest RAM by GPA, and the registers of each
- * enabled VTL of each VP as a thread, the active one first.
+ * An ELF core file: guest RAM by GPA, and each enabled VTL of each VP as a thread, the active one
+ * first.
  */
 #include <elf.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define NOTE_NAME "CORE"
 #define ALIGN	  4096u
 
-/* Format of a note in the file (ELF, "Note Section"). */
+/* ELF, "Note Section". */
 struct note {
 	Elf64_Nhdr header;
 	char name[8];
@@ -29,7 +29,10 @@ struct note {
 
 _Static_assert(sizeof(struct note) % 4 == 0, "notes are aligned to 4");
 
-/* Fields of struct user_regs_struct, in its order: the register, and the offset in union hv_register_value. */
+/*
+ * The fields of struct user_regs_struct, in its order: register, offset and size in union
+ * hv_register_value.
+ */
 static const struct {
 	uint32_t name;
 	uint8_t offset;

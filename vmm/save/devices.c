@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Serialization of devices: the fields of each, then the parts with a layout of their own (I/O APIC, routes
- * and connections of the Hyper-V test device).
- */
+/* The section has the fields of each device, then the parts with a layout of their own. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -10,21 +7,20 @@
 #include "guest/guest.h"
 #include "save/save.h"
 
-/* The part of the section after the fields. */
 struct tail {
 	struct vsm_ioapic_state ioapic;
 	struct vmm_connections connections;
 	/* and sint_routes, two bytes for each processor */
 };
 
-/* Position in the fields: a device and an offset in the file. Initially zero; next_field() advances it. */
+/* Initially zero; next_field() advances it. */
 struct place {
 	const struct vmm_machine_device *device;
 	const struct vmm_field *field;
 	size_t in_machine;
 	size_t in_file;
 	size_t size;
-	size_t devices, fields; /* indices of the next device and of its next field */
+	size_t devices, fields; /* of the next device, and of its next field */
 };
 
 static bool next_field(struct place *at)

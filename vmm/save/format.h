@@ -8,7 +8,7 @@
 #define VMM_SAVED_MAGIC	  "VSMSAVED"
 #define VMM_SAVED_VERSION 1u
 
-/* The sections, in the order in which they follow the header, without gaps. */
+/* In the order in which they follow the header, without gaps. */
 enum vmm_saved_section {
 	VMM_SAVED_HOST,	   /* visible CPU features: struct vmm_saved_word */
 	VMM_SAVED_DEVICES, /* save/devices.c */
@@ -37,7 +37,6 @@ struct vmm_saved_header {
 	uint32_t crc; /* of the bytes of the header before it */
 };
 
-/* A register of a CPUID leaf. */
 struct vmm_saved_word {
 	uint32_t leaf, index;
 	uint32_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */

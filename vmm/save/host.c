@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest may use every CPU feature that CPUID reports to it, so a restore needs all of them. It is assumed
- * that CPUID of the guest reports every feature that KVM supports on this host.
+ * A guest may use every CPU feature that CPUID reports to it, so a restore needs all of them. It is
+ * assumed that the guest's CPUID reports every feature that KVM supports on this host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,7 @@ enum {
 	EDX
 };
 
-/*
- * CPUID registers in which every bit is a feature; @ignore: bits that depend on more than the CPU.
- */
+/* In these registers every bit is a feature; @ignore: bits that depend on more than the CPU. */
 static const struct {
 	uint32_t leaf, index, reg, ignore;
 } words[] = {
@@ -43,7 +41,6 @@ static const struct {
 	{0x80000008, 0, EBX, 0},
 };
 
-/* Features with well-known names. */
 static const struct {
 	uint32_t leaf, index, reg, bit;
 	const char *name;
@@ -124,7 +121,6 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 
 	if (!cpuid)
 		return 0;
-	/* The vendor is first. */
 	for (uint32_t reg = EBX; reg <= EDX; reg++)
 		word[count++] = (struct vmm_saved_word){0, 0, reg, value_of(cpuid, 0, 0, reg)};
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -136,7 +132,7 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 	return count;
 }
 
-/* Describes the lowest bit of @missing. */
+/* Names the lowest bit of @missing. */
 static void name_of(const struct vmm_saved_word *word, uint32_t missing, char text[64])
 {
 	static const char registers[] = "ABCD";
@@ -152,7 +148,6 @@ static void name_of(const struct vmm_saved_word *word, uint32_t missing, char te
 		 word->leaf, word->index);
 }
 
-/* Returns the value of the same register on this host. */
 static uint32_t here(const struct vmm_saved_word *now, size_t count,
 		     const struct vmm_saved_word *word)
 {

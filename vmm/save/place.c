@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where files of the control socket's commands go. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 #include "file/replace.h"
 #include "save/save.h"
 
-/* Freed by the caller; NULL: no memory. */
+/* NULL: no memory. */
 static char *save_folder(const struct vmm_config *config)
 {
 	char *control, *folder;
@@ -40,8 +39,8 @@ void vmm_save_error(const struct vmm_config *config, const char *path, int error
 	char *folder = NULL;
 
 	/*
-	 * EACCES: Landlock refuses all folders except the save folder, or the process has no write
-	 * permission. The two causes are not distinguished.
+	 * EACCES: Landlock permits the save folder alone, or the process has no write permission.
+	 * The two causes are not distinguished.
 	 */
 	if (error == -EACCES && config->sandbox != VMM_SANDBOX_OFF)
 		folder = save_folder(config);

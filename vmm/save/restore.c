@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Restores a machine from a file. The file is untrusted: each size is compared with the size of the file
- * before memory is allocated, each section has a checksum, each value is checked.
+ * The file is untrusted: each size is compared with the size of the file before memory is
+ * allocated, each section has a checksum, each value is checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,10 @@
 #include "save/save.h"
 
 #define CHUNK (1u << 20)
-/* Upper bounds of the sizes of parts of the state */
+/* Upper bounds of parts of the state. */
 #define STATE_PER_VTL (256ull << 10) /* a VTL of one VP, with full message queues */
 #define STATE_PER_RUN 32ull	     /* a run of pages with equal rights */
-#define STATE_MORE    (1ull << 20)   /* the rest */
+#define STATE_MORE    (1ull << 20)
 
 static const char *const names[VMM_SAVED_SECTIONS] = {
 	[VMM_SAVED_HOST] = "host",  [VMM_SAVED_DEVICES] = "devices",   [VMM_SAVED_STATE] = "state",
@@ -55,7 +55,6 @@ int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint6
 
 /* ------------------------------------------------------------------ the header */
 
-/* Upper bound of the state of a machine with this configuration. */
 static uint64_t state_max(const struct vmm_saved_header *header)
 {
 	return (uint64_t)header->cpus * header->vtls * STATE_PER_VTL +
@@ -244,7 +243,7 @@ static int load_state(const struct vmm_saved *saved, struct vmm_guest *guest)
 
 /* ------------------------------------------------------------------ RAM */
 
-/* Returns the region that contains @run, or NULL if not all of it is RAM. */
+/* NULL: not all of @run is RAM. */
 static const struct vmm_region *region_of(const struct vmm_guest *guest,
 					  const struct vmm_saved_run *run)
 {
@@ -259,7 +258,7 @@ static const struct vmm_region *region_of(const struct vmm_guest *guest,
 	return NULL;
 }
 
-/* Runs must ascend without overlap, be RAM, and have as many bytes as the file's section of RAM. */
+/* Runs must ascend without overlap, be RAM, and have as many bytes as the section of RAM. */
 static int check_map(const struct vmm_saved *saved, const struct vmm_guest *guest,
 		     const struct vmm_saved_run *run, size_t count)
 {
@@ -276,7 +275,6 @@ static int check_map(const struct vmm_saved *saved, const struct vmm_guest *gues
 	return 0;
 }
 
-/* State of reading RAM. */
 struct progress {
 	uint64_t offset; /* in the file */
 	uint32_t crc;
@@ -284,7 +282,7 @@ struct progress {
 	uint8_t *chunk; /* CHUNK bytes */
 };
 
-/* Use pwrite(): writing through the VMM's mapping would fault on each page. */
+/* pwrite(): writes through the VMM's mapping would fault on each page. */
 static int load_run(const struct vmm_saved *saved, const struct vmm_region *region,
 		    const struct vmm_saved_run *run, struct progress *progress)
 {
@@ -356,7 +354,7 @@ int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest)
 		error = load_ram(saved, guest);
 	if (!error)
 		error = load_state(saved, guest);
-	/* Restore devices last: the I/O APIC may send interrupts, for which the APICs must be restored. */
+	/* Devices come last: the I/O APIC may send interrupts to the APICs. */
 	if (!error)
 		error = load_devices(saved, guest);
 	return error;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Saves a machine to a file. */
 #include "save/save.h"
 
 #include <errno.h>
@@ -18,21 +17,20 @@
 
 #define CHUNK (1u << 20)
 
-/* A file that is written section by section. */
 struct output {
 	const struct vmm_guest *guest;
 	const char *path;
 	char *temporary;
 	int fd;
-	int error;		     /* the first error, -errno */
-	char *message;		     /* for the user, on error; 256 bytes */
-	uint64_t offset;	     /* in the file, of the next byte to write */
-	struct vmm_saved_part *part; /* current section */
+	int error;	 /* the first error, -errno */
+	char *message;	 /* for the user; 256 bytes */
+	uint64_t offset; /* of the next byte to write */
+	struct vmm_saved_part *part;
 	struct vmm_saved_header header;
-	uint8_t *chunk;		   /* CHUNK bytes */
-	struct vmm_saved_run *run; /* map of the runs so far */
+	uint8_t *chunk; /* CHUNK bytes */
+	struct vmm_saved_run *run;
 	size_t runs, room;
-	time_t reported; /* time of the last progress message */
+	time_t reported;
 };
 
 static void fail(struct output *output, int error, const char *format, ...)
@@ -157,7 +155,6 @@ static bool is_zero(const uint8_t *page)
 	return !memcmp(page, zero, VMM_PAGE);
 }
 
-/* Writes the pages of @data that are not zero. */
 static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, uint64_t size)
 {
 	for (uint64_t at = 0; at < size;) {
@@ -175,7 +172,7 @@ static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, 
 	}
 }
 
-/* Uses pread(), since reads through the mapping would fault on each page. */
+/* pread(): reads through the mapping would fault on each page. */
 static void put_pages(struct output *output, const struct vmm_region *region, uint64_t at,
 		      uint64_t end)
 {
@@ -192,7 +189,7 @@ static void put_pages(struct output *output, const struct vmm_region *region, ui
 	}
 }
 
-/* Skips holes of the region's file, which are pages of zeroes. */
+/* Holes are pages of zeroes. */
 static void put_region(struct output *output, const struct vmm_region *region)
 {
 	uint64_t at = 0;
@@ -283,7 +280,7 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		.guest = guest, .path = path, .message = message, .reported = now()};
 	int error;
 
-	/* Fails early if the file cannot be renamed to @path in the end. */
+	/* Fails before the long write if @path cannot be replaced. */
 	error = vmm_replace_check(path);
 	if (error) {
 		fail(&output, -error, "%.160s: %s", path, vmm_replace_text(error));

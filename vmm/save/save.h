@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Saves a machine to a file and restores it. */
 #ifndef VMM_SAVE_SAVE_H
 #define VMM_SAVE_SAVE_H
 
@@ -11,31 +10,25 @@
 struct vmm_guest;
 
 /*
- * Saves a machine whose VPs have stopped to @path, by way of a temporary name: @path is complete or
- * unchanged. Only an absent or a regular file is replaced. The file has mode 0600: it contains the
- * secrets of every VTL. Returns: 0, or -errno with *@message for the user.
+ * Saves a machine whose VPs have stopped to @path, which is complete or unchanged. Only an absent
+ * or a regular file is replaced. The file has mode 0600: it contains the secrets of every VTL.
+ * Returns: 0, or -errno with *@message for the user.
  */
 int vmm_save(struct vmm_guest *guest, const char *path, char message[256]);
 
-/*
- * Writes an ELF core file of a machine whose VPs have stopped, as vmm_save() writes its file: RAM
- * by GPA, and a thread for each enabled VTL of each VP. Returns: 0, or -errno with *@message.
- */
+/* Writes an ELF core file, as vmm_save() writes its file. Returns: 0, or -errno with *@message. */
 int vmm_core(struct vmm_guest *guest, const char *path, char message[256]);
 
 /*
- * The path of a file that a client names: a relative one is in the save folder, --save-dir or that
- * of the control socket. Freed by the caller; NULL: no memory.
+ * A relative name is in the save folder: --save-dir, or that of the control socket. The caller
+ * frees the path; NULL: no memory.
  */
 char *vmm_save_path(const struct vmm_config *config, const char *name);
 
-/*
- * The message for @error (-errno) of writing @path. It names the folder that the sandbox permits.
- */
+/* The message for @error (-errno) of writing @path. */
 void vmm_save_error(const struct vmm_config *config, const char *path, int error,
 		    char message[256]);
 
-/* A saved machine to restore. */
 struct vmm_saved {
 	const char *path;
 	const struct vsm_log *log;
@@ -44,8 +37,8 @@ struct vmm_saved {
 };
 
 /*
- * Opens @path and checks its header. -EILSEQ: damaged or no saved machine, -ENOTSUP: another
- * version; each with a line in the log.
+ * Checks the header. -EILSEQ: damaged or no saved machine, -ENOTSUP: another version; each with a
+ * line in the log.
  */
 int vmm_saved_open(struct vmm_saved *saved, const char *path, const struct vsm_log *log);
 /*
@@ -59,40 +52,35 @@ void vmm_saved_close(struct vmm_saved *saved);
 void vmm_saved_config(const struct vmm_saved *saved, struct vmm_config *config);
 
 /*
- * Restores devices, state and RAM into a guest of that configuration that has not run. On failure
- * the guest must not run; -ENOTSUP: the host lacks a feature that the log names.
+ * The guest must have the configuration of vmm_saved_config() and must not have run. On failure it
+ * must not run; -ENOTSUP: the host lacks a feature that the log names.
  */
 int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest);
 
-/* Receives the lines of a description. */
 struct vmm_saved_lines {
 	vsm_line_fn *line;
 	void *opaque;
 };
 
 /*
- * Describes the file except for the contents of RAM. Needs no KVM and no memory of the guest's
- * size. -EILSEQ, -ENOTSUP as vmm_saved_open(), after the lines of earlier parts.
+ * Describes the file except for the contents of RAM, but verifies their checksum. Needs no KVM.
+ * -EILSEQ, -ENOTSUP as vmm_saved_open(), after the lines of earlier parts.
  */
 int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lines *lines);
 
 /* ------------------------------------------------------------------ parts of a saved machine */
 
-/* Reads @size bytes at @offset. Returns 0, or -errno with a line in the log. */
+/* Returns 0, or -errno with a line in the log. */
 int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset);
 /*
  * Reads a section into memory from malloc() and verifies its checksum. Returns NULL on error, with
  * -errno in *@error and a line in the log.
  */
 void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section section, int *error);
-/* One line of a description. */
 void vmm_saved_say(const struct vmm_saved_lines *lines, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/*
- * host.c: reads the CPU features visible to the guest. Returns the number of words; 0: KVM reports
- * none.
- */
+/* The CPU features visible to the guest. Returns the number of words; 0: KVM reports none. */
 #define VMM_HOST_WORDS_MAX 64u
 size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX]);
 /*
@@ -102,8 +90,8 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX]);
 int vmm_host_check(const struct vmm_saved_word *word, size_t count, const struct vsm_log *log);
 
 /*
- * devices.c: all devices. With the lock of the ports held, or before the VPs run. -EILSEQ with a
- * line in the log: illegal value, after which the guest must not run.
+ * With the lock of the ports held, or before the VPs run. -EILSEQ with a line in the log: illegal
+ * value, after which the guest must not run.
  */
 size_t vmm_devices_size(const struct vmm_guest *guest);
 void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data);
