@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interface between the core and a backend, which executes guest code: one table of functions.
+ * The interface between the core and a backend, which executes guest code and implements no VSM
+ * policy.
  *
- * src/backend/kvm (one KVM virtual machine per VTL) and src/backend/sim (no CPU: the test performs
- * the accesses of the guest) implement it; nothing else in the project uses the hardware. A backend
- * implements no VSM policy.
- *
- * Threads. Functions of `struct backend_ops` that take a VP are called by the thread that owns this
- * VP, except vp_kick, which any thread may call at any time. Functions that take the backend may be
+ * Functions of `struct backend_ops` that take a VP are called by the thread that owns this VP,
+ * except vp_kick, which any thread may call at any time. Functions that take the backend may be
  * called by any thread; the core serialises hold, memory_*, overlay_*, protect and, except
  * guard_denied, guard_* with its memory lock.
  *
@@ -29,8 +26,6 @@
 
 struct vsm_partition;
 
-/* ------------------------------------------------------------------ register files */
-
 /* Groups of registers that are loaded and stored together. */
 enum vcpu_group {
 	VCPU_GPR = 1u << 0,    /* general registers, RIP, RFLAGS */
@@ -44,7 +39,7 @@ enum vcpu_group {
 	VCPU_ALL = (1u << 8) - 1,
 };
 
-/* Index of a general register: the order of HvX64RegisterRax and following. */
+/* In the order of HvX64RegisterRax and following. */
 enum vcpu_gpr {
 	GPR_RAX,
 	GPR_RCX,
@@ -59,7 +54,7 @@ enum vcpu_gpr {
 	GPR_COUNT,
 };
 
-/* Index of a segment register: the order of HvX64RegisterEs and following. */
+/* In the order of HvX64RegisterEs and following. */
 enum vcpu_segment {
 	SEGMENT_ES,
 	SEGMENT_CS,
@@ -94,9 +89,8 @@ struct vcpu_events {
 };
 
 /*
- * The registers of one VTL of one VP. It belongs to the backend; the core loads a group with
- * vcpu_get() before it reads it and marks groups that it changes with vcpu_edit(). Groups that are
- * not `valid` are undefined.
+ * The registers of one VTL of one VP, in memory of the backend. The core reads a group with
+ * vcpu_get() and changes it with vcpu_edit(). Groups that are not `valid` are undefined.
  */
 struct vcpu_state {
 	uint32_t valid; /* groups loaded from the CPU since it last ran */
@@ -128,8 +122,6 @@ struct vcpu_state {
 	struct vcpu_events events;
 };
 
-/* ------------------------------------------------------------------ memory */
-
 /* Rights of a VTL to a page, in the order of HV_MAP_GPA_FLAGS. */
 enum gpa_access {
 	GPA_READ = 1u << 0,
@@ -140,20 +132,18 @@ enum gpa_access {
 	GPA_ALL = 0xf,
 };
 
-/* A run of guest pages. */
 struct gpa_range {
 	uint64_t gpn;
 	uint64_t pages;
 };
 
-/* A file that holds guest memory. Valid as long as the map has a page of it. */
+/* Valid as long as the map has a page of the file. */
 struct backend_file {
 	int fd;		/* of shared memory, with small pages */
 	uint64_t pages; /* size of the file */
 	uint8_t *host;	/* the core's own mapping of the file, which no protection restricts */
 };
 
-/* A run of guest memory. */
 struct backend_memory {
 	uint64_t gpn;
 	uint64_t pages;
@@ -166,7 +156,7 @@ struct backend_memory {
 
 /* The VMM's own mapping of a run of guest memory. */
 struct backend_guard {
-	uint8_t *host; /* address in the VMM's mapping */
+	uint8_t *host;
 	uint64_t gpn;
 	uint64_t pages;
 	const struct backend_file *file;
@@ -182,8 +172,6 @@ struct backend_doorbell {
 	uint64_t data;
 	int fd;
 };
-
-/* ------------------------------------------------------------------ running */
 
 enum backend_exit {
 	BACKEND_EXIT_INTERRUPTED, /* kicked, a signal, or an exit that the backend has handled */
@@ -204,7 +192,6 @@ enum backend_exit {
 };
 
 struct backend_run {
-	/* In. */
 	uint8_t vtl;
 	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also an output */
 	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
@@ -279,8 +266,6 @@ enum backend_answer {
 	BACKEND_RETRY,	/* undo it: no effect, RIP at the instruction again */
 };
 
-/* ------------------------------------------------------------------ the table */
-
 /* Capabilities of the backend on this host; filled by create(). */
 struct backend_features {
 	/*
@@ -339,7 +324,7 @@ struct backend_config {
 	/* Reports a denied access to a guarded mapping. The thread holds no lock. May be NULL. */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
-	const void *options; /* of this backend, from partition_create(), or NULL */
+	const void *options; /* of this backend, or NULL */
 };
 
 struct backend_ops {
@@ -351,8 +336,8 @@ struct backend_ops {
 
 	/*
 	 * From hold() to release() no VP executes guest code or accesses guest memory through the
-	 * backend, so no VP observes a change that is partly made. Calls are not nested. NULL: no
-	 * VP of the backend runs concurrently with a change.
+	 * backend. Calls are not nested. NULL: no VP of the backend runs concurrently with a
+	 * change.
 	 */
 	void (*hold)(void *backend);
 	void (*release)(void *backend);
@@ -382,14 +367,11 @@ struct backend_ops {
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
 	/*
-	 * Sets the bit in @bitmap of each page from @host on that is denied a right, or whose
-	 * mapping was replaced because devices accessed too many denied pages.
+	 * Sets the bits in @bitmap of pages from @host on that are denied a right, or whose mapping
+	 * was replaced because devices accessed too many denied pages.
 	 */
 	void (*guard_denied)(void *backend, const void *host, uint64_t pages, uint64_t *bitmap);
-	/*
-	 * Ends all open instructions, before RAM is zeroed. No VP runs. NULL: the backend has no
-	 * open instructions.
-	 */
+	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */
 	int (*finish_all)(void *backend);
 
 	/*
@@ -401,10 +383,7 @@ struct backend_ops {
 	int (*protect)(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		       uint8_t access);
 
-	/*
-	 * Allocates @pages zeroed pages for overlays and maps them at *@host. Called once, before
-	 * any overlay_map.
-	 */
+	/* Allocates @pages zeroed pages for overlays. Called once, before any overlay_map. */
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
 	/*
 	 * Maps page @page of the overlay memory at @gpn for @vtl, which may have no RAM there, with
@@ -415,8 +394,8 @@ struct backend_ops {
 	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 	/*
-	 * Removes the overlay: the RAM below is visible again, with the rights of the last
-	 * protect(). In force when it returns.
+	 * Makes the RAM below visible again, with the rights of the last protect(). In force on
+	 * return.
 	 */
 	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
 
@@ -447,7 +426,7 @@ struct backend_ops {
 	 */
 	int (*vp_debug)(void *vp, uint8_t vtl, const struct backend_debug *debug);
 
-	/* The partition's TSC now. Each VTL of each VP adds its own offset. */
+	/* Without the VTLs' offsets. */
 	uint64_t (*tsc)(void *backend);
 	/* Sets the partition's TSC to @value. No VP runs. NULL: no restore, and no stop of time. */
 	int (*tsc_set)(void *backend, uint64_t value);
@@ -482,30 +461,23 @@ struct backend_ops {
 	int (*vp_set_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
 			    const struct cpuid_leaf *leaves, size_t leaf_count);
 
-	/*
-	 * Fills @groups of the VTL's register file. Only groups that are not valid are requested.
-	 */
+	/* Loads @groups, none of which is valid, into the VTL's register file. */
 	int (*vp_load)(void *vp, uint8_t vtl, uint32_t groups);
 	/* Runs until the core has to act. @run holds the request and the result. */
 	int (*vp_run)(void *vp, struct backend_run *run);
 	/*
-	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it
-	 * must be called before any other function for this VTL of the VP.
+	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it is
+	 * called before any other function for this VTL of the VP.
 	 */
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
-	/*
-	 * Whether an external interrupt would be delivered at the next entry: depends on IF, the
-	 * interrupt shadow, and events that are being delivered.
-	 */
+	/* Whether an external interrupt would be delivered at the next entry. */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
 	/* Drops the VTL's translations of linear addresses before it next runs. */
 	int (*vp_flush_tlb)(void *vp, uint8_t vtl);
-	/* CPUID as the guest's CPU would return it. */
 	backend_cpuid_fn *vp_cpuid;
 
 	/*
-	 * Makes a running vp_run return soon, or the next one return immediately. Wakes vp_wait in
-	 * the same manner. Any thread.
+	 * Makes a running vp_run or vp_wait return soon, or the next one immediately. Any thread.
 	 */
 	void (*vp_kick)(void *vp);
 	/*

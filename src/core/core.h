@@ -42,19 +42,14 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
-/*
- * Groups of shared registers that rarely change: a VTL switch copies them only after a change
- * (vp/shared.c).
- */
+/* Groups of registers that rarely change: a VTL switch copies them only after a change. */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
 
-/* ------------------------------------ memory (memory/gpa.c, memory/protect.c, memory/overlay.c) */
+struct ram_file; /* memory/file.h */
 
-struct ram_file; /* memory/file.h: a file that holds RAM */
-
-/* A run of guest memory. Sorted by gpn; runs do not overlap. */
+/* Sorted by gpn; runs do not overlap. */
 struct ram_region {
 	uint64_t gpn;
 	uint64_t pages;
@@ -67,8 +62,8 @@ struct ram_region {
 };
 
 /*
- * A run of GPAs that have RAM or had it. The rights of their pages are kept by page number, so that
- * they outlast the RAM. Sorted by gpn; runs do not overlap.
+ * GPAs that have RAM or had it: the rights of their pages outlast the RAM. Sorted by gpn; runs do
+ * not overlap.
  */
 struct ram_span {
 	uint64_t gpn;
@@ -76,7 +71,7 @@ struct ram_span {
 	uint64_t first; /* number of its first page; RAM is numbered in the order of its addition */
 };
 
-/* Kinds of overlay pages. One page of overlay memory belongs to each (kind, VTL, VP). */
+/* One page of overlay memory belongs to each (kind, VTL, VP). */
 enum overlay_kind {
 	OVERLAY_HYPERCALL,     /* per VTL */
 	OVERLAY_REFERENCE_TSC, /* per VTL */
@@ -86,7 +81,6 @@ enum overlay_kind {
 	OVERLAY_KIND_COUNT,
 };
 
-/* An overlay in force. */
 struct overlay {
 	uint64_t gpn;
 	enum overlay_kind kind;
@@ -96,7 +90,7 @@ struct overlay {
 	uint8_t shown;	/* rights of its mapping in the backend; 0: not mapped */
 };
 
-/* The overlays of one VTL, sorted by gpn, then by precedence (overlay_shown). */
+/* Sorted by gpn, then by precedence (overlay_shown). */
 struct overlay_list {
 	struct overlay *entry;
 	uint32_t count;
@@ -110,8 +104,8 @@ struct memory {
 	struct ram_region *region; /* M */
 	uint32_t region_count;	   /* M */
 	/*
-	 * M r: GPAs at which a VTL restricted pages that have been moved or removed since. These
-	 * restrictions still apply to the pages, at whichever GPA they are now.
+	 * M r: GPAs of pages that a VTL restricted before they were moved or removed. The
+	 * restrictions still apply to these pages, at any GPA.
 	 */
 	struct ram_region *former;
 	uint32_t former_count;			   /* M r */
@@ -140,11 +134,9 @@ struct memory {
 	uint64_t dma_pages;	     /* D: pages of all mappings in the list */
 };
 
-/* ---------------------------------------- SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
-
 #define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: bounds host memory */
 
-/* Messages that wait are rare: the queue is allocated when a SINT first needs one. */
+/* The array is allocated when a SINT first needs it: messages rarely wait. */
 struct synic_message_queue {
 	struct hv_message *message; /* [SYNIC_QUEUE_MAX], or NULL: empty */
 	uint8_t head;
@@ -170,8 +162,6 @@ struct stimer {
 	uint64_t expired; /* o r s: due time that the undelivered message reports */
 };
 
-/* ------------------------------------------------------------------ VP */
-
 enum vp_activity {
 	VP_RUNNING,
 	VP_HALTED,		/* HLT */
@@ -181,7 +171,6 @@ enum vp_activity {
 	VP_INTERCEPT_SUSPENDED, /* tries its instruction again later: vp_retry() */
 };
 
-/* State of one VTL of one VP. */
 struct vp_vtl {
 	struct vsm_lapic lapic; /* r s; posts are a, all other accesses o */
 	struct synic synic;
@@ -202,8 +191,8 @@ struct vp_vtl {
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
 	/*
-	 * TSC of this VTL minus the partition's. r s: the owner writes it with partition->lock held
-	 * (interrupt/tsc.c).
+	 * TSC of this VTL minus the partition's. r s: the owner writes it with partition->lock
+	 * held.
 	 */
 	uint64_t tsc_offset;
 	uint64_t tsc_adjust;  /* o r s: IA32_TSC_ADJUST */
@@ -219,7 +208,6 @@ struct vp_vtl {
 
 typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
 
-/* Work for another VP's thread (vp_call). */
 struct vp_request {
 	vp_request_fn *function;
 	void *argument;
@@ -229,7 +217,7 @@ struct vp_request {
 	bool done;		 /* R */
 };
 
-/* Number of requests of lower VTLs that may interrupt a higher VTL each second. */
+/* Requests of lower VTLs that may interrupt a higher VTL each second. */
 #define CORE_REQUESTS_HZ 1000u
 
 /* MTRRs (msr/mtrr.c): one set for all VTLs of a VP. */
@@ -243,7 +231,7 @@ struct mtrr {
 	uint64_t fixed[CORE_MTRR_FIXED];
 };
 
-/* MSRs that are kept and have no effect (vp/plain_msr.c), one set for all VTLs of a VP. */
+/* MSRs that are stored and have no effect (vp/plain_msr.c), one set for all VTLs of a VP. */
 enum plain_msr_slot {
 	PLAIN_MCG_STATUS,
 	PLAIN_POWER_CTL,
@@ -295,9 +283,8 @@ struct vsm_vp {
 	 */
 	_Atomic uint32_t in_guest;
 	/*
-	 * o: VTLs below the active one whose interrupts neither kick the VP nor raise a VINA: their
-	 * APICs are checked before they next run. With kicks, VTL0 of another VP could keep VTL1
-	 * from running.
+	 * o: VTLs below the active one whose interrupts neither kick the VP nor raise a VINA: with
+	 * kicks, VTL0 of another VP could keep VTL1 from running.
 	 */
 	uint16_t deferred;
 	/*
@@ -341,9 +328,6 @@ struct vsm_vp {
 	struct trace_ring *trace;	 /* set by the first vsm_trace_start(); NULL before */
 };
 
-/* ------------------------------------------------------------------ partition */
-
-/* State of the partition for each VTL. */
 struct partition_vtl {
 	uint64_t config;		 /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
 	_Atomic uint64_t guest_os_id;	 /* a r s */
@@ -407,8 +391,6 @@ struct vsm_partition {
 	uint64_t tap_events;
 };
 
-/* ----------------------------------------------------------- small helpers that every file uses */
-
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {
 	return vp->active;
@@ -426,30 +408,27 @@ static inline uint16_t vtl_bit(unsigned int vtl)
 	return (uint16_t)(1u << vtl);
 }
 
-/* VTLs above @vtl, as a set. */
 static inline uint16_t vtls_above(unsigned int vtl)
 {
 	return (uint16_t)(0xfffeu << vtl);
 }
 
-/* The highest VTL of a set that is not empty. */
+/* The set must not be empty. */
 static inline uint8_t vtls_highest(uint16_t vtls)
 {
 	return (uint8_t)(31 - __builtin_clz(vtls));
 }
 
-/* Number of each MSR of enum vcpu_msr, and its value after reset. */
 extern const uint32_t vcpu_msr_number[VCPU_MSR_COUNT];
 extern const uint64_t vcpu_msr_reset[VCPU_MSR_COUNT];
 /* Returns VCPU_MSR_COUNT if @msr is none of them. */
 unsigned int vcpu_msr_find(uint32_t msr);
 
-/* Loads @missing groups from the backend. */
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
 
 /*
- * Returns the register file of a VTL with @groups valid. Owner. If a load fails, the VP is marked
- * broken and old values are read.
+ * Returns the register file with @groups valid. If a load fails, the VP is marked broken and old
+ * values are returned. Owner.
  */
 static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
@@ -466,7 +445,7 @@ static inline bool vp_in_smm(struct vsm_vp *vp)
 	return vp->partition->config.smm && vcpu_get(vp, 0, VCPU_EVENTS)->events.smm;
 }
 
-/* vcpu_get() for registers that the caller changes: marks @groups dirty. */
+/* Marks @groups dirty. */
 static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
 	struct vcpu_state *cpu = vp->cpu[vtl];
@@ -479,8 +458,8 @@ static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint3
 }
 
 /*
- * Whether resetting or restoring @vtl sets the XSAVE area. A shared area holds the state of the
- * active VTL; another VTL's reset must not change it.
+ * Whether a reset or restore of @vtl sets the XSAVE area: an area that all VTLs share holds the
+ * state of the active VTL.
  */
 static inline bool vcpu_has_fpu(const struct vsm_vp *vp, uint8_t vtl)
 {

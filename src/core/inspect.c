@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Inspection of a running partition: calls on a VP's thread, APICs, translations, protections. */
+/* Inspection of a running partition. */
 #include <errno.h>
 #include <time.h>
 

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Creation, reset and destruction of a partition.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +89,6 @@ static int settle_tsc_rate(struct vsm_partition *partition)
 	return 0;
 }
 
-/* Resets the state that belongs to the partition and to no VP. */
 static void reset_partition_state(struct vsm_partition *partition)
 {
 	uint8_t boot = partition->config.boot_vtl;
@@ -226,8 +222,6 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 	return index < partition->vp_count ? partition->vp[index] : NULL;
 }
 
-/* ------------------------------------------------------------------ stop of all VPs, reset */
-
 int partition_stop(struct vsm_partition *partition)
 {
 	for (uint32_t i = 0; i < partition->vp_count; i++) {
@@ -247,10 +241,7 @@ void partition_go(struct vsm_partition *partition)
 		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 }
 
-/*
- * Whether secrets must be wiped: a VTL above 0 is enabled with ZeroMemoryOnReset (TLFS "Virtual
- * Secure Mode").
- */
+/* TLFS "Virtual Secure Mode", ZeroMemoryOnReset. */
 static bool zero_wanted(const struct vsm_partition *partition)
 {
 	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);
@@ -262,10 +253,7 @@ static bool zero_wanted(const struct vsm_partition *partition)
 	return false;
 }
 
-/*
- * Revokes the mappings of devices, then wipes guest memory if @zero. finish_all() comes first: to
- * complete an instruction, KVM fetches it again from guest memory.
- */
+/* finish_all() comes first: to complete an instruction, KVM fetches it again from guest memory. */
 static int clear_memory(struct vsm_partition *partition, bool zero)
 {
 	int error = 0;

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Creation of a partition on any backend, and ownership of all of its VPs.
- */
 #ifndef CORE_PARTITION_H
 #define CORE_PARTITION_H
 
 #include "core/core.h"
 
-/* vsm_partition_create() on backend @ops; @options is passed to its create(). */
+/* @options is passed to the create() of @ops. */
 int partition_create(const struct vsm_config *config, const struct backend_ops *ops,
 		     const void *options, struct vsm_partition **partition);
 
 /*
- * The calling thread becomes the owner of every VP: no other thread can run a VP or access its
- * registers until partition_go(). -EBUSY: some VP is inside vsm_vp_run().
+ * Makes the calling thread the owner of every VP until partition_go(). -EBUSY: some VP is inside
+ * vsm_vp_run().
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);

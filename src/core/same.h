@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether two areas hold the same bytes, inline: a VTL switch compares short areas that are nearly
- * always equal, so a call would cost more than the comparison.
+ * Inline: a VTL switch compares short areas that are nearly always equal, so a call would cost more
+ * than the comparison.
  */
 #ifndef CORE_SAME_H
 #define CORE_SAME_H

@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* The kernel's ID of the calling thread. Only the first call of a thread in each source file makes a system call. */
+/* gettid(), with one system call for each thread and source file. */
 static inline pid_t thread_id(void)
 {
 	static _Thread_local pid_t id;

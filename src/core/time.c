@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Stops and continues the guest's time. All of it derives from the partition's TSC (vp_tsc()), so
- * only the TSC has to stop and continue.
- */
+/* Stops and continues the partition's TSC, from which the guest's time derives. */
 #include <errno.h>
 
 #include "core/partition.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Start and stop of a trace. The trace begins with the state of the partition, which a reader
- * cannot derive from events, and ends with the counters of the VPs.
+ * A trace begins with the state of the partition, which a reader cannot derive from events, and
+ * ends with the counters of the VPs.
  */
 #include <errno.h>
 
@@ -47,7 +47,7 @@ static void write_default(const struct vsm_partition *partition, struct writer *
 	}
 }
 
-/* Records the initial state, RAM and protections: at most @limit records, in VP 0's ring. */
+/* Writes at most @limit records, to VP 0's ring. */
 static void write_state(struct vsm_partition *partition, uint32_t limit)
 {
 	struct memory *memory = &partition->memory;

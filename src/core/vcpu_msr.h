@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * MSRs that the CPU implements: the only list of MSRs that a backend may pass through
- * (docs/backend-kvm.md).
- *
- * The core emulates every other MSR, or it does not exist.
- */
+/* MSRs that the CPU implements: a backend passes no others through (docs/backend-kvm.md). */
 #ifndef CORE_VCPU_MSR_H
 #define CORE_VCPU_MSR_H
 
@@ -48,8 +43,7 @@ enum vcpu_msr {
 
 /*
  * MSRs that are passed to the CPU but not saved by VCPU_MSRS: X(first, last, may be read, may be
- * written). EFER and the segment bases are in VCPU_SYSTEM, the TSC is computed from the VTL's
- * offset; the others are constants of the host, or commands.
+ * written).
  */
 #define VCPU_MSRS_PASSED(X)                                           \
 	X(X64_MSR_EFER, X64_MSR_EFER, 1, 1)                           \

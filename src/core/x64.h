@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Architectural bits that the core uses (SDM volumes 3A and 4).
- */
 #ifndef CORE_X64_H
 #define CORE_X64_H
 
@@ -83,7 +80,7 @@
 #define X64_XFEATURE_AVX       (UINT64_C(1) << 2)
 #define X64_XFEATURE_TILE_DATA (UINT64_C(1) << 18)
 
-/* MSRs (SDM volume 4, APM volume 2 appendix A) */
+/* SDM volume 4, APM volume 2 appendix A. */
 #define X64_MSR_SMBASE		      0x9eu
 #define X64_MSR_P5_MC_ADDR	      0x0u
 #define X64_MSR_P5_MC_TYPE	      0x1u

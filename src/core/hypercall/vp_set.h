@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Sets of VPs, as a mask of 64 VPs or as HV_VP_SET (TLFS "Virtual processor set").
- */
+/* Sets of VPs, as a mask of 64 VPs or as HV_VP_SET (TLFS "Virtual processor set"). */
 #ifndef CORE_VP_SET_H
 #define CORE_VP_SET_H
 

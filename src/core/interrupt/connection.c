@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Connections: the target of a guest's messages and events is the VMM, or a SINT of the partition
- * itself.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +9,7 @@
 
 #define CONNECTION_MAX 4096u
 
-/* The index of a connection, or -1. Connection lock held. */
+/* Returns an index, or -1. Connection lock held. */
 static int find_connection(const struct vsm_partition *partition, uint8_t kind, uint32_t id)
 {
 	for (uint32_t i = 0; i < partition->connection_count; i++)
@@ -61,7 +57,7 @@ int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_
 	int error = 0;
 	int index;
 
-	/* Callbacks run with the lock shared: none runs while it is held exclusively. */
+	/* Waits for callbacks, which hold the lock shared. */
 	pthread_rwlock_wrlock(&partition->connection_lock);
 	index = find_connection(partition, kind, id);
 	if (index < 0)
@@ -135,10 +131,7 @@ uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_
 
 void connection_init(struct vsm_partition *partition)
 {
-	/*
-	 * Writers first: VPs that post without end must not keep the VMM from removing a
-	 * connection.
-	 */
+	/* VPs that post without end must not keep the VMM from removing a connection. */
 	(void)rwlock_init_writers_first(&partition->connection_lock);
 }
 

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Connections: targets of HvCallPostMessage and HvCallSignalEvent (TLFS "SynIC Connections").
- */
+/* Targets of HvCallPostMessage and HvCallSignalEvent (TLFS "SynIC Connections"). */
 #ifndef CORE_CONNECTION_H
 #define CORE_CONNECTION_H
 
 #include "core/core.h"
 
-/*
- * HV_STATUS: INVALID_CONNECTION_ID, INVALID_SYNIC_STATE, INSUFFICIENT_BUFFERS, INVALID_PARAMETER.
- */
+/* INVALID_CONNECTION_ID, INVALID_SYNIC_STATE, INSUFFICIENT_BUFFERS or INVALID_PARAMETER. */
 uint16_t connection_post(struct vsm_partition *partition, uint32_t id, uint32_t type,
 			 const void *payload, size_t size);
 uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_t flag);

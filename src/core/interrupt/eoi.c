@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EOI assist (TLFS "EOI Assist"): a guest may skip the EOI of an edge-triggered interrupt while no
- * other interrupt is pending.
+ * TLFS "EOI Assist": a guest may skip the EOI of an edge-triggered interrupt while no other
+ * interrupt is pending.
  */
 #include "core/interrupt/eoi.h"
 
@@ -15,9 +15,8 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
 }
 
 /*
- * Ends a "no EOI required" period. If the guest has cleared the bit, its handler has ended without
- * an EOI, which is done now, before any other call on the APIC. Without an assist page the guest
- * can only send an EOI.
+ * If the guest has cleared the bit, its handler has ended without an EOI, which is done before any
+ * other call on the APIC. Without an assist page the guest can only send an EOI.
  */
 static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts by eventfd: one thread waits for all eventfds of a partition and sends their messages.
- * It holds no lock of the core while it waits.
+ * One thread waits for all eventfds of a partition and sends their messages. It holds no lock of
+ * the core while it waits.
  */
 #include <errno.h>
 #include <signal.h>
@@ -99,7 +99,7 @@ static void discard(struct irqfds *irqfds)
 	free(irqfds);
 }
 
-/* Partition lock held. */
+/* partition->lock held. */
 static int create(struct vsm_partition *partition)
 {
 	struct irqfds *irqfds = calloc(1, sizeof(*irqfds));
@@ -162,7 +162,7 @@ bool is_eventfd(int fd)
 	struct stat status;
 
 	/*
-	 * An anonymous inode has no file type. Among these, only an eventfd refuses UINT64_MAX with
+	 * Of anonymous inodes, which have no file type, only an eventfd refuses UINT64_MAX with
 	 * EINVAL and accepts 0 (eventfd(2)).
 	 */
 	return !fstat(fd, &status) && !(status.st_mode & S_IFMT) &&

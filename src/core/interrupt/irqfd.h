@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts by eventfd. */
 #ifndef CORE_IRQFD_H
 #define CORE_IRQFD_H
 
@@ -8,7 +7,7 @@
 /* Whether @fd is an eventfd, not a pipe, socket or file. Does not need /proc. */
 bool is_eventfd(int fd);
 
-/* Ends the eventfd thread of the partition, if it has one. No other thread uses the partition. */
+/* No other thread uses the partition. */
 void irqfd_destroy(struct vsm_partition *partition);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reference time (TLFS "Partition Reference Counter"): units of 100 ns since creation of the
- * partition, by one formula, so that the counter MSR, the reference TSC page and the timers agree
- * to the last unit.
+ * Reference time (TLFS "Partition Reference Counter"), by one formula, so that the counter MSR, the
+ * reference TSC page and the timers agree to the last unit.
  */
 #include "core/interrupt/stimer.h"
 #include "core/vp/vp.h"
@@ -31,7 +30,6 @@ uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t referenc
 	unsigned __int128 total =
 		(unsigned __int128)reference + scaled(partition->reference_start, scale);
 
-	/* The TSC never reaches such a time. */
 	if (total >> 63)
 		return UINT64_MAX;
 	total = ((total << 64) + scale - 1) / scale;
@@ -51,7 +49,7 @@ static bool is_too_large(uint64_t tsc)
 }
 
 /*
- * tsc_offset of the reference TSC page for a VTL whose TSC is @offset ahead, rounded up: the page's
+ * tsc_offset of the reference TSC page for a VTL whose TSC is @offset ahead. Rounded up: the page's
  * time is never behind reftime_now().
  */
 static int64_t page_offset(const struct vsm_partition *partition, uint64_t offset)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Routing of interrupts to the APICs of a VTL. The VTL is always explicit: an interrupt for one VTL
- * never reaches another VTL's APIC (P02, P03).
+ * The VTL is always explicit: an interrupt for one VTL never reaches another VTL's APIC (P02, P03).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 
 /* Rate of the undivided APIC timer, as on Hyper-V. */
 #define APIC_TIMER_KHZ 200000u
-/* Minimum period of a periodic timer: a faster one would cause nothing but exits. */
+/* A faster periodic timer would cause nothing but exits. */
 #define APIC_MIN_PERIOD_US 20u
 /* Kicks in one sequence: each is a system call of one to two microseconds, so about 50 us (P27). */
 #define KICKS_AT_ONCE 32u
@@ -65,8 +64,8 @@ int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Kicks the VP after a post to the APIC of @vtl, unless the VP runs guest code of a higher VTL and
- * has deferred @vtl (vsm_vp.deferred): it then checks that APIC before @vtl next runs.
+ * A VP that runs guest code of a higher VTL and has deferred @vtl needs no kick: it checks that APIC
+ * before @vtl next runs.
  */
 static void kick(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -81,7 +80,7 @@ void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lap
 		kick(vp, vtl);
 }
 
-/* Kicks @vp, or leaves the kick to the run loop of @self. @count: kicks so far for one message. */
+/* @count: kicks so far for one message. */
 static void kick_or_leave(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl, unsigned int *count)
 {
 	if (!self || (*count)++ < KICKS_AT_ONCE) {
@@ -137,7 +136,7 @@ void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_
 		kick(vp, vtl);
 }
 
-/* INIT and SIPI are checked for each target: some VPs may not be started by this VTL (P04). */
+/* Some VPs may not be started by this VTL (P04): each target is checked. */
 static void send_startup(struct vsm_partition *partition, uint8_t vtl, int source,
 			 struct vsm_vp *self, const struct vsm_lapic_ipi *ipi)
 {

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Rules for starting a VTL of a VP.
- */
 #include "core/interrupt/start_rules.h"
 
-/* Whether a VTL above @vtl has set DenyLowerVtlStartup. */
 static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
 {
 	bool denied = false;

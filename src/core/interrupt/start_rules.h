@@ -5,13 +5,8 @@
 
 #include "core/core.h"
 
-/*
- * Whether @caller (a VTL) may start VPs at all: no VTL above it has set DenyLowerVtlStartup (P04).
- */
+/* Whether @caller (a VTL) may start VPs: no higher VTL has set DenyLowerVtlStartup (P04). */
 bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller);
-/*
- * Whether INIT and SIPI reach @vtl of @vp: it is VTL0 or the boot VTL, no higher VTL is enabled on
- * @vp, and none has set DenyLowerVtlStartup. Any thread.
- */
+/* Whether INIT and SIPI reach @vtl of @vp. Any thread. */
 bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl);
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They expire independent
- * of the active VTL.
+ * Four timers for each VTL of each VP (TLFS "Synthetic Timers"). They expire independent of the
+ * active VTL.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,9 +16,8 @@
 #define NEVER UINT64_MAX
 
 /*
- * Minimum gap between expiries, 20 us: due times stay multiples of the period, and those in between
- * are skipped as missed ones. Otherwise a lower VTL could keep the VP in the hypervisor while a
- * higher one runs.
+ * Minimum gap between expiries, 20 us: multiples of the period within a gap are skipped. Otherwise a
+ * lower VTL could keep the VP in the hypervisor while a higher one runs.
  */
 #define MIN_GAP UINT64_C(200)
 
@@ -35,14 +34,12 @@ void stimer_reset(struct vsm_vp *vp, uint8_t vtl)
 	vp->deadline_stale = true;
 }
 
-/* ------------------------------------------------------------------ expiry */
-
 static uint8_t sint_of(const struct stimer *timer)
 {
 	return (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT;
 }
 
-/* Tries to deliver the message. False: its slot is busy, or the SynIC is off. */
+/* False: the message slot is busy, or the SynIC is off. */
 static bool deliver_message(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t due)
 {
 	const struct stimer *timer = &vp->vtl[vtl].stimer[index];
@@ -131,9 +128,6 @@ bool stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 	return waits;
 }
 
-/* ------------------------------------------------------------------ MSRs */
-
-/* Starts the timer from its registers, or stops it. */
 static void start(struct vsm_vp *vp, struct stimer *timer)
 {
 	timer->message_due = false;
@@ -142,7 +136,7 @@ static void start(struct vsm_vp *vp, struct stimer *timer)
 		timer->due = timer->config & HV_STIMER_PERIODIC
 				     ? add_saturating(reftime_now(vp->partition), timer->count)
 				     : timer->count;
-	/* NEVER means stopped, so a timer set to this time expires one unit earlier. */
+	/* NEVER means stopped: such a timer expires one unit earlier. */
 	if (timer->due == NEVER && (timer->config & HV_STIMER_ENABLE) && timer->count != 0)
 		timer->due = NEVER - 1;
 	vp->deadline_stale = true;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The synthetic interrupt controller (TLFS "Virtual Interrupt Controller"): 16 interrupt sources
- * (SINTs), each with a message slot and 2,048 event flags.
- *
- * Messages may come from any thread; the slots are in a page that the guest writes at the same
- * time. The type of a message is written last and read first: a slot of type 0 belongs to the
- * hypervisor, any other to the guest.
+ * Messages come from any thread, to slots in a page that the guest writes at the same time. The
+ * type of a message is written last and read first: a slot of type 0 belongs to the hypervisor, any
+ * other to the guest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,7 +49,7 @@ void synic_reset(struct vsm_vp *vp, uint8_t vtl)
 	pthread_mutex_unlock(&synic->lock);
 }
 
-/* ------------------------------------------------------------------ delivery; lock held */
+/* Here and up to drain(): lock held, or no VP runs. */
 
 static struct hv_message *message_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 {
@@ -62,10 +59,7 @@ static struct hv_message *message_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t s
 	return &page->slot[sint];
 }
 
-/*
- * TLFS "SINTx Registers": Polling has the effect of unmasking, except that no interrupt is
- * generated.
- */
+/* TLFS "SINTx Registers": Polling unmasks, but generates no interrupt. */
 static bool is_masked(uint64_t sint)
 {
 	return (sint & HV_SYNIC_SINT_MASKED) && !(sint & HV_SYNIC_SINT_POLLING);
@@ -90,10 +84,7 @@ static void raise_sint(struct vsm_vp *vp, uint8_t vtl, uint64_t sint)
 		       sint & HV_SYNIC_SINT_AUTO_EOI ? VSM_LAPIC_AUTO_EOI : VSM_LAPIC_EDGE);
 }
 
-/*
- * Writes a message to its slot if that is free; else sets MessagePending so that the guest sends an
- * EOM.
- */
+/* If the slot is not free, sets MessagePending so that the guest sends an EOM. */
 static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		      const struct hv_message *message, bool more)
 {
@@ -103,13 +94,12 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	if (__atomic_load_n(&slot->message_type, __ATOMIC_ACQUIRE) != HV_MESSAGE_TYPE_NONE) {
 		__atomic_fetch_or(&slot->flags, HV_MESSAGE_FLAG_PENDING, __ATOMIC_SEQ_CST);
 		/*
-		 * A guest that freed the slot between the check and the flag may never send an EOM
-		 * for it: check again.
+		 * The guest may have freed the slot before the flag was set, and then sends no EOM.
 		 */
 		if (__atomic_load_n(&slot->message_type, __ATOMIC_SEQ_CST) != HV_MESSAGE_TYPE_NONE)
 			return false;
 	}
-	/* Atomic stores, as other VPs may read the page meanwhile. */
+	/* Other VPs may read the page meanwhile. */
 	__atomic_store_n(&slot->payload_size, message->payload_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->reserved, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->sender, message->sender, __ATOMIC_RELAXED);
@@ -121,7 +111,6 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	return true;
 }
 
-/* False: the queue is full, or the host has no memory for it. */
 static bool enqueue(struct synic_message_queue *queue, const struct hv_message *message)
 {
 	if (queue->count == SYNIC_QUEUE_MAX)
@@ -136,9 +125,8 @@ static bool enqueue(struct synic_message_queue *queue, const struct hv_message *
 }
 
 /*
- * Moves one queued message, the oldest, to the slot if that is free. @by_eom: also to a masked
- * SINT, without an interrupt (TLFS "EOM Register"), so that the guest can empty the queue of a
- * masked SINT.
+ * Moves the oldest message to the slot if that is free; @by_eom: also to a masked SINT, without an
+ * interrupt (TLFS "EOM Register"), so that the guest can empty its queue.
  */
 static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 {
@@ -153,8 +141,6 @@ static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 		queue->count--;
 	}
 }
-
-/* ------------------------------------------------------------------ interface */
 
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue)
@@ -241,10 +227,7 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
 }
 
-/*
- * synic_retry() clears synic_waiting first, so it is set last here: otherwise a SINT could be
- * missed.
- */
+/* In this order, as synic_retry() clears synic_waiting first: otherwise a SINT could be missed. */
 void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
 {
 	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);
@@ -277,8 +260,6 @@ void synic_retry(struct vsm_vp *vp)
 	for (; vtls; vtls &= (uint16_t)(vtls - 1))
 		retry(vp, (uint8_t)__builtin_ctz(vtls));
 }
-
-/* ------------------------------------------------------------------ functions of the API */
 
 static struct vsm_vp *endpoint(struct vsm_partition *partition, uint32_t vp, uint8_t vtl,
 			       uint8_t sint)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The SynIC of each VTL of each VP (TLFS "Virtual Interrupt Controller"): message and event pages,
- * SINTs, queues.
- */
+/* TLFS "Virtual Interrupt Controller". */
 #ifndef CORE_SYNIC_H
 #define CORE_SYNIC_H
 
@@ -12,34 +9,29 @@ void synic_init(struct vsm_vp *vp, uint8_t vtl);
 void synic_destroy(struct vsm_vp *vp, uint8_t vtl);
 void synic_reset(struct vsm_vp *vp, uint8_t vtl);
 
-/* MSRs SCONTROL to SINT15. False: #GP. Owner (the target VTL is explicit: P02). */
+/* SCONTROL to SINT15. False: #GP. Owner. */
 bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
 /*
- * Posts a message to a SINT: to the slot, or the queue if the slot is busy. 0, -EAGAIN: SynIC, SIMP
- * or SINT off; -ENOBUFS: queue full, or no memory for it. @queue false: only to a free slot
- * (-EBUSY). Any thread.
+ * Posts to the SINT's slot, or its queue if the slot is busy. -EAGAIN: SynIC, SIMP or SINT off;
+ * -ENOBUFS: queue full, or no memory for it; -EBUSY: slot busy, and @queue is false. Any thread.
  */
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue);
-/*
- * Queues a message of a saved state behind others. False: the queue is full, or no memory. No VP
- * runs.
- */
+/* Queues a message of a saved state. False: the queue is full, or no memory. No VP runs. */
 bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
-/* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */
+/* Sets an event flag: 1 newly set, 0 was set, -EAGAIN: SynIC, SIEFP or SINT off. Any thread. */
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
-/* Raises the SINT's vector, without a message or event flag. */
+/* Raises the SINT's vector only. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
- * Moves a queued message to the slot of each SINT with @vector (-1: of all SINTs) whose slot is
- * free, and retries messages of timers: after an EOI or EOM. @by_eom: the guest wrote EOM, which
- * also delivers messages of masked SINTs. Owner.
+ * After an EOI or EOM: moves a queued message to the slot of each SINT with @vector (-1: of all
+ * SINTs) whose slot is free, and retries messages of timers. @by_eom: also of masked SINTs. Owner.
  */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
-/* Marks SINTs with messages that wait: they are retried before each entry until none waits. */
+/* Marks SINTs with messages that wait, for synic_retry() before each entry. */
 void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
 /* Retries the marked SINTs of all VTLs. Owner. */
 void synic_retry(struct vsm_vp *vp);

@@ -14,7 +14,7 @@ uint64_t tsc_of_vtl(const struct vsm_vp *vp, uint8_t vtl)
 	return vp_tsc(vp->partition) + vp->vtl[vtl].tsc_offset;
 }
 
-/* Updates the VTL's reference TSC page after a change of its TSC offset. partition->lock held. */
+/* partition->lock held, or no VP runs. */
 static void refresh_page(struct vsm_partition *partition, uint8_t vtl)
 {
 	if (partition->vtl[vtl].reference_tsc & HV_PAGE_MSR_ENABLE)
@@ -37,10 +37,7 @@ static int set(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust)
 	return 0;
 }
 
-/*
- * SDM 3B 18.17.3: a write of IA32_TIME_STAMP_COUNTER or IA32_TSC_ADJUST changes the other by the
- * same amount.
- */
+/* SDM 3B 18.17.3: a write of one of the two MSRs changes the other by the same amount. */
 static bool add_to_tsc(struct vsm_vp *vp, uint8_t vtl, uint64_t by)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -111,7 +108,7 @@ bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 	case X64_MSR_TSC_ADJUST:
 		return add_to_tsc(vp, vtl, value - vp->vtl[vtl].tsc_adjust);
 	default:
-		/* It cannot be cleared: other VPs may rely on it. */
+		/* Other VPs may rely on it. */
 		if (value & ~HV_TSC_INVARIANT_EXPOSE || (shown && !value))
 			return false;
 		return shown || !value || !tsc_show_invariant(vp, true);

@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The TSC of a VTL, which is private to it (TLFS "Virtual Processor State Isolation"): the
- * partition's TSC plus an offset, which IA32_TSC and IA32_TSC_ADJUST change. Timers and reference
- * time follow the partition's TSC.
+ * The TSC of a VTL (TLFS "Virtual Processor State Isolation"): the partition's TSC plus an offset,
+ * which IA32_TSC and IA32_TSC_ADJUST change. Timers and reference time follow the partition's TSC.
  */
 #ifndef CORE_TSC_H
 #define CORE_TSC_H
 
 #include "core/core.h"
 
-/* The TSC of @vtl now. Owner. */
+/* Owner. */
 uint64_t tsc_of_vtl(const struct vsm_vp *vp, uint8_t vtl);
-/*
- * IA32_TSC, IA32_TSC_ADJUST (SDM 3B 18.17.3), HV_X64_MSR_TSC_INVARIANT_CONTROL. False: #GP(0).
- * Owner.
- */
+/* IA32_TSC, IA32_TSC_ADJUST, HV_X64_MSR_TSC_INVARIANT_CONTROL. False: #GP(0). Owner. */
 bool tsc_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 /* Sets the VTL's TSC to the partition's TSC. partition->lock held, or no VP runs. */
 void tsc_reset(struct vsm_vp *vp, uint8_t vtl);
-/* Restores the TSC of a saved state; no VP runs. 0 or -errno. */
+/* Restores a saved state; no VP runs. */
 int tsc_restore(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust);
-/*
- * Whether CPUID shows the invariant TSC: the guest has enabled it, or has no privilege to enable
- * it.
- */
+/* Whether the guest has enabled the invariant TSC in CPUID, or has no privilege to enable it. */
 bool tsc_invariant_is_shown(const struct vsm_partition *partition);
-/* Sets HV_X64_MSR_TSC_INVARIANT_CONTROL. Owner of @vp, or no VP runs. 0 or -errno. */
+/* Sets HV_X64_MSR_TSC_INVARIANT_CONTROL. Owner of @vp, or no VP runs. */
 int tsc_show_invariant(struct vsm_vp *vp, bool shown);
 
 #endif

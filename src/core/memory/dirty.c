@@ -40,10 +40,7 @@ void dirty_note(const struct vsm_partition *partition, uint64_t gpa)
 		ram_file_note_dirty(region->file, region->page + (gpn - region->gpn), 1);
 }
 
-/*
- * Reads the backend's record of writes to @region, and adds it to that of the file. Memory lock
- * held.
- */
+/* Adds the backend's record of writes to @region to the file's. Memory lock held. */
 static int collect(struct vsm_partition *partition, const struct ram_region *region)
 {
 	const struct backend_memory run = region_list_run(region);
@@ -77,10 +74,7 @@ static bool has_same(const struct region_list *list, const struct ram_region *wa
 	return false;
 }
 
-/*
- * If the file has grown, @new has a second struct ram_file for it: copies the record of @old's
- * pages to that.
- */
+/* If the file has grown, @new has a second struct ram_file: copies the record of @old's pages. */
 static void copy_record(const struct ram_region *old, const struct region_list *new)
 {
 	const uint64_t end = old->page + old->pages;
@@ -143,8 +137,8 @@ static void take(const struct ram_region *region, uint64_t first, uint64_t end, 
 }
 
 /*
- * For each logged region that overlaps [gpn, end): moves its record to @bitmap, or, if @bitmap is
- * NULL, updates the record from the backend.
+ * Of logged regions that overlap [gpn, end): moves the records to @bitmap, or, if it is NULL,
+ * updates the records from the backend.
  */
 static int each_region(struct vsm_partition *partition, uint64_t gpn, uint64_t end,
 		       uint64_t *bitmap)

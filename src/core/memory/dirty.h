@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The record of written pages (VSM_MEMORY_LOG), a bit for each page of a file. Guests' writes are
- * read from the backend on request, the library's are recorded as they are made.
+ * read from the backend on request.
  */
 #ifndef CORE_MEMORY_DIRTY_H
 #define CORE_MEMORY_DIRTY_H
@@ -18,7 +18,7 @@ void dirty_destroy(struct vsm_partition *partition);
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*
  * Before the map changes from @old to @new: saves the records that the backend drops with the
- * change. VPs are held. 0; -ENOMEM and other errors of the host, logged.
+ * change. VPs are held. Errors of the host are logged.
  */
 int dirty_keep(struct vsm_partition *partition, const struct region_list *old,
 	       const struct region_list *new);

@@ -28,7 +28,7 @@ static int error_of(struct vsm_partition *partition, enum gpa_result result, uin
 	return -EACCES;
 }
 
-/* Page by page, so that a long transfer holds the memory lock for one page at a time. */
+/* A long transfer holds the memory lock for one page at a time. */
 static size_t first_part(uint64_t gpa, size_t size)
 {
 	size_t left = CORE_PAGE_SIZE - (size_t)(gpa % CORE_PAGE_SIZE);

@@ -42,8 +42,6 @@ void dma_map_destroy(struct vsm_partition *partition)
 	pthread_mutex_destroy(&partition->memory.dma_lock);
 }
 
-/* ------------------------------------------------------------------ revoking */
-
 int dma_map_protection(const struct vsm_dma_map *map)
 {
 	return map->access & GPA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;

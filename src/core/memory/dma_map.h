@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mappings of guest memory for devices of the VMM, each valid while a VTL has the rights to it
- * (vsm_dma_map()).
+ * Mappings of guest memory for devices of the VMM, each valid while a VTL has the rights to it.
  *
- * A change that removes a right first replaces the mapping by private memory. It does not wait for
- * the device, so a lower VTL's mappings cost a higher VTL one system call each; their number and
- * size are limited.
+ * A change that removes a right first replaces the mapping by private memory, without a wait for
+ * the device: each mapping of a lower VTL costs a higher VTL one system call.
  */
 #ifndef CORE_MEMORY_DMA_MAP_H
 #define CORE_MEMORY_DMA_MAP_H
@@ -27,17 +25,16 @@ struct vsm_dma_map {
 };
 
 int dma_map_init(struct vsm_partition *partition);
-/* Frees the mappings that the VMM has not unmapped. */
 void dma_map_destroy(struct vsm_partition *partition);
 
 /*
- * Revokes @vtl's mappings that overlap @range and have more rights than @access (enum gpa_access).
- * Called before @vtl is restricted to @access, or gets other memory there (@access is 0); memory
- * lock held for writing. -errno of the host, logged: the change must not be made.
+ * Revokes @vtl's mappings that overlap @range and have more rights than @access. Called before @vtl
+ * is restricted to @access, or gets other memory in @range (@access is 0); memory lock held for
+ * writing. After an error the change must not be made.
  */
 int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_range range,
 		   uint8_t access);
-/* Revokes all mappings of every VTL: at a reset and a restore. Memory lock held for writing. */
+/* Memory lock held for writing. */
 int dma_map_revoke_all(struct vsm_partition *partition);
 
 /* Records every page as written, if the device can write. Memory lock held. */

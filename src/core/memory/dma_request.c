@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * vsm_dma_map() and vsm_dma_unmap(): the check of rights, and the mapping.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,10 +15,7 @@
 #define MAPS_MAX  1024u
 #define TOTAL_MAX (UINT64_C(256) << 20)
 
-/*
- * Checks the rights and maps each piece that is in one region. Memory lock held for reading until
- * insert(), so that no later change misses the mapping.
- */
+/* Memory lock held for reading until insert(), so that no later change misses the mapping. */
 static int map_pieces(struct vsm_dma_map *map)
 {
 	struct vsm_partition *partition = map->partition;
@@ -49,7 +43,7 @@ static int map_pieces(struct vsm_dma_map *map)
 	return map_file_open(map->host, dma_map_length(map), dma_map_protection(map));
 }
 
-/* Adds the mapping to the list. -ENOSPC: the list would exceed MAPS_MAX or TOTAL_MAX. */
+/* -ENOSPC: the list would exceed MAPS_MAX or TOTAL_MAX. */
 static int insert(struct vsm_dma_map *map)
 {
 	struct memory *memory = &map->partition->memory;
@@ -68,10 +62,7 @@ static int insert(struct vsm_dma_map *map)
 	return error;
 }
 
-/*
- * Reserves addresses. The inaccessible page behind the mapping keeps the kernel from merging
- * mappings, and catches an overrun.
- */
+/* The inaccessible last page keeps the kernel from merging mappings, and catches an overrun. */
 static int reserve(struct vsm_dma_map *map)
 {
 	uint8_t *area = (uint8_t *)mmap(NULL, dma_map_length(map) + CORE_PAGE_SIZE, PROT_NONE,
@@ -83,7 +74,6 @@ static int reserve(struct vsm_dma_map *map)
 	return 0;
 }
 
-/* Why vsm_dma_map() refuses @request. */
 static const char *fault_of(const struct vsm_partition *partition,
 			    const struct vsm_dma_request *request)
 {

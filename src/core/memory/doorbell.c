@@ -78,7 +78,6 @@ void doorbell_stop(struct vsm_partition *partition, struct ioeventfd *entry)
 	entry->doorbell = false;
 }
 
-/* Entries of one kind with addresses from @first to @last. */
 static void leave(struct vsm_partition *partition, uint32_t space, uint64_t first, uint64_t last)
 {
 	if (!atomic_load(&partition->ioeventfd_entries))

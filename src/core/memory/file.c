@@ -14,8 +14,6 @@
 #define WORD_BITS  64u
 #define LARGE_PAGE (UINT64_C(2) << 20)
 
-/* ------------------------------------------------------------------ creation and release */
-
 static void file_free(struct ram_file *file)
 {
 	if (file->backend.host)
@@ -27,10 +25,7 @@ static void file_free(struct ram_file *file)
 	free(file);
 }
 
-/*
- * Creates a file for RAM for which the VMM gave none. Offset and GPA are congruent modulo a large
- * page.
- */
+/* Offset and GPA are congruent modulo a large page. */
 static int make_file(struct vsm_partition *partition, uint64_t gpa, uint64_t size, uint64_t *offset)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -144,8 +139,6 @@ void ram_files_destroy(struct vsm_partition *partition)
 	}
 }
 
-/* ------------------------------------------------------------------ records of written pages */
-
 static void set_written(struct ram_file *file, uint64_t page, uint64_t pages, bool on)
 {
 	const uint64_t end = page + pages;
@@ -207,7 +200,7 @@ static bool has_written(const struct ram_file *file)
 	return false;
 }
 
-/* Zeroes the pages of [page, end) that are set in `written`, without a change of the mapping. */
+/* Zeroes the pages of [page, end) that are set in `written`. */
 static void zero_pages(const struct ram_file *file, uint64_t page, uint64_t end)
 {
 	while (page < end) {

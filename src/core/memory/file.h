@@ -20,14 +20,12 @@ struct ram_file {
 	 * pages, even if they have become readonly or have no GPA any more.
 	 */
 	uint64_t *written;
-	/*
-	 * a: a bit for each page written since vsm_memory_dirty() cleared it. NULL: never logged.
-	 */
+	/* a: pages written since vsm_memory_dirty() cleared the bit. NULL: never logged. */
 	_Atomic uint64_t *dirty;
 	bool used; /* only within ram_files_sweep() */
 };
 
-/* Whether both describe the same file: a file that has grown has two struct ram_file. */
+/* A file that has grown has two struct ram_file. */
 static inline bool ram_file_is_same(const struct ram_file *one, const struct ram_file *other)
 {
 	return one == other || (one->device == other->device && one->inode == other->inode);
@@ -40,22 +38,20 @@ static inline bool ram_file_is_same(const struct ram_file *one, const struct ram
  */
 int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t size,
 		 uint64_t *offset, struct ram_file **out);
-/* Sets `written` of @pages pages from @page on, which guests can write. */
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
-/* Clears `written` of @pages pages from @page on. */
 void ram_file_clear_written(struct ram_file *file, uint64_t page, uint64_t pages);
 /* Sets `written` for the pages of present regions only. Memory lock held for writing. */
 void ram_files_note_present(struct vsm_partition *partition);
 /* Allocates the file's bits of dirty pages. Memory lock held for writing. False: no memory. */
 bool ram_file_log(struct ram_file *file);
-/* Sets the dirty bits of @pages pages from @page on. Any thread, memory lock held for reading. */
+/* Any thread, memory lock held for reading. */
 void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages);
-/* The dirty bit of a page; the file has such bits. */
+/* For a file that has dirty bits. */
 bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
-/* Zeroes the pages that are set in `written`. The partition is stopped. 0 or -errno, logged. */
+/* Zeroes the pages that are set in `written`. The partition is stopped. */
 int ram_files_zero(struct vsm_partition *partition);
 /*
- * Releases the files that no region, present or former, uses. @keep: except those with pages set in
+ * Releases the files that no region, present or former, uses; if @keep, not those with pages set in
  * `written`, which a reset must zero. Memory lock held for writing.
  */
 void ram_files_sweep(struct vsm_partition *partition, bool keep);

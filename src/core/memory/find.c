@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Lookup of a page: its region, its number, the GPAs at which it is or was.
- */
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 
@@ -47,7 +44,7 @@ const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn)
 	return low < memory->span_count ? &memory->span[low] : NULL;
 }
 
-/* *gpn: the next GPA at which a region of @list has the page; false: none. */
+/* *gpn: the next GPA at which a region of @list has the page. False: none. */
 static bool next_of(const struct ram_region *list, uint32_t count, const struct ram_file *file,
 		    uint64_t page, uint32_t *next, uint64_t *gpn)
 {

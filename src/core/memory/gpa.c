@@ -59,10 +59,7 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t space, uint64_
 	if (!view.overlay && !view.region)
 		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
 	if (access & ~view.access) {
-		/*
-		 * A protection has precedence over the overlay's rights: its owner gets the
-		 * intercept.
-		 */
+		/* A protection has precedence over the overlay's rights. */
 		denier = protect_denier(partition, space & ~GPA_IN_SMM, gpn, access);
 		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
 	}
@@ -89,7 +86,6 @@ enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t
 	return result;
 }
 
-/* Bytes of [gpa, gpa + size) that lie in the first page. */
 static size_t in_page(uint64_t gpa, size_t size)
 {
 	size_t left = CORE_PAGE_SIZE - (size_t)(gpa & PAGE_OFFSET);

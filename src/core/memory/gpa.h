@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Access to guest memory with a VTL's rights. All accesses that the hypervisor makes for a guest
- * use it: hypercall parameters, page walks, instruction bytes, DMA.
- */
+/* Access to guest memory with a VTL's rights. */
 #ifndef CORE_GPA_H
 #define CORE_GPA_H
 
@@ -10,10 +7,7 @@
 
 #include "core/core.h"
 
-/*
- * What a VTL sees at a page. overlay_show() and protect_set() keep the backend's mappings equal to
- * it.
- */
+/* What a VTL sees at a page, also through the backend's mappings. */
 struct gpa_view {
 	const struct ram_region *region; /* RAM at the page, visible or covered; NULL: none */
 	const struct overlay *overlay;	 /* visible there; NULL: none, RAM is visible */
@@ -22,7 +16,7 @@ struct gpa_view {
 
 /*
  * gpa_view(), gpa_read(), gpa_write(), gpa_check() and gpa_host() accept GPA_IN_SMM in place of VTL
- * 0, for VTL0 in System Management Mode. VTL0 has memory with VSM_MEMORY_SMM only in this mode.
+ * 0, for VTL0 in System Management Mode.
  */
 #define GPA_IN_SMM 0x80u
 
@@ -39,8 +33,8 @@ static inline uint8_t gpa_space(struct vsm_vp *vp, uint8_t vtl)
 uint8_t memory_rights(const struct ram_region *region, uint8_t vtl);
 
 /*
- * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more
- * rights than the higher VTLs give (memory/overlay.h). Memory lock held for reading.
+ * The first overlay of @vtl that may be shown at @gpn, or RAM, with at most the rights that the
+ * higher VTLs give. Memory lock held for reading.
  */
 struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 
@@ -58,16 +52,15 @@ struct gpa_fault {
 };
 
 /*
- * Copies @size bytes between @data and the GPA space of @vtl; may cross pages. All pages are
- * checked before the first byte moves. @fault may be NULL. Any thread; takes the memory lock for
- * reading.
+ * Copies @size bytes, also across pages. All pages are checked before the first byte is copied.
+ * @fault may be NULL. Any thread; takes the memory lock for reading.
  */
 enum gpa_result gpa_read(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, void *data,
 			 size_t size, struct gpa_fault *fault);
 enum gpa_result gpa_write(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			  const void *data, size_t size, struct gpa_fault *fault);
 
-/* Checks only: whether @vtl has @access (enum gpa_access bits) to the byte's page. */
+/* Whether @vtl has @access (enum gpa_access bits) to the byte's page. */
 enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			  uint8_t access, struct gpa_fault *fault);
 
@@ -78,7 +71,6 @@ enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t
 enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
 			 uint8_t **host, struct gpa_fault *fault);
 
-/* A walk of the page tables that the VTL's CR3 points to, with that VTL's rights on them. */
 struct gva_walk {
 	struct vsm_walk_result walk;
 	enum gpa_result refused; /* result of the last access to memory */
@@ -86,23 +78,20 @@ struct gva_walk {
 };
 
 /*
- * Translates a GVA of @vtl of @vp. @access, @flags, @ad as in vsm/walk.h. @check_page: also checks
- * whether the VTL may make this access to the page found. Only the owner of @vp.
+ * @access, @flags, @ad as in vsm/walk.h. @check_page: also checks whether the VTL may make this
+ * access to the page found. Owner.
  */
 enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,
 				   struct gva_walk *out);
 
-/*
- * Translates with the rights of the host: no right is checked, and no A/D bit is set. Only the
- * owner of @vp.
- */
+/* Checks no right, and sets no A/D bit. Owner. */
 void gva_translate_as_host(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 			   struct vsm_walk_result *result);
 
 /*
- * Reads up to @size bytes at a GVA as instruction fetch of @vtl, with its page tables and rights
- * (P19). Returns how many could be read (0 to @size). Sets no A/D bit. Only the owner of @vp.
+ * Reads at most @size bytes as an instruction fetch of @vtl, with its rights (P19), and returns how
+ * many could be read. Sets no A/D bit. Owner.
  */
 size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, size_t size);
 
@@ -111,9 +100,7 @@ const struct ram_region *memory_find(const struct vsm_partition *partition, uint
 /* Index of the first region that ends after @gpn; region_count: none. Memory lock held. */
 uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
 
-/*
- * The span that has @gpn, or the first one above it; NULL: neither. Memory lock held for reading.
- */
+/* The span that has @gpn, or the first one above; NULL: none. Memory lock held for reading. */
 const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn);
 /*
  * Iterates over the GPAs of a page of a file, or over former GPAs whose restrictions the page still
@@ -124,7 +111,7 @@ bool memory_next_gpa(const struct memory *memory, const struct ram_file *file, u
 bool memory_next_former(const struct memory *memory, const struct ram_file *file, uint64_t page,
 			uint32_t *next, uint64_t *gpn);
 
-/* Called at creation and destruction of the partition. -ENOMEM, -EAGAIN: cannot make a lock. */
+/* -ENOMEM, -EAGAIN: cannot make a lock. */
 int memory_init(struct vsm_partition *partition);
 void memory_destroy(struct vsm_partition *partition);
 

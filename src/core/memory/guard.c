@@ -7,7 +7,7 @@
 #include "core/memory/file.h"
 #include "core/memory/protect.h"
 
-/* Mappings, by ascending address; they do not overlap. */
+/* By ascending address, without overlap. */
 struct mappings {
 	struct backend_guard *at;
 	size_t count;
@@ -36,8 +36,6 @@ static struct backend_guard cut(struct backend_guard *mapping, uint64_t pages)
 	mapping->pages -= first.pages;
 	return first;
 }
-
-/* ------------------------------------------------------------------ lists of mappings */
 
 static void collect(struct mappings *all, const struct region_list *list)
 {
@@ -89,8 +87,6 @@ static bool mappings_of(const struct guard_set *set, struct mappings *all)
 	all->count = kept;
 	return true;
 }
-
-/* ------------------------------------------------------------------ differences of two lists */
 
 typedef int mapping_fn(struct vsm_partition *partition, const struct backend_guard *mapping);
 
@@ -168,9 +164,6 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 	return error;
 }
 
-/* ------------------------------------------------------------------ suspension */
-
-/* Sets the present rights of all guarded mappings. */
 static int set_rights(struct vsm_partition *partition)
 {
 	const struct memory *memory = &partition->memory;

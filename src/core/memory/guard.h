@@ -8,7 +8,6 @@
 
 #include "core/memory/region_list.h"
 
-/* Regions in the map, and restricted ones that left it. */
 struct guard_set {
 	const struct region_list *present;
 	const struct region_list *former;
@@ -16,15 +15,15 @@ struct guard_set {
 
 /*
  * Guards mappings that only @to has, with all rights, and stops guarding those that only @from has.
- * A page with several GPAs is guarded once. Memory lock held for writing. 0 or -errno, logged.
+ * A page with several GPAs is guarded once. Memory lock held for writing.
  */
 int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		 const struct guard_set *to);
 
 /*
  * Suspends the guard of all mappings, or resumes it with the present rights. VPs are stopped,
- * memory lock held for writing. -EALREADY: nothing to change. After another -errno the guard is in
- * its previous state. Logged.
+ * memory lock held for writing. -EALREADY: nothing to change. After another error the guard is in
+ * its previous state.
  */
 int guard_turn(struct vsm_partition *partition, bool on);
 

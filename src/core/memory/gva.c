@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Linear addresses of a VTL: the page walker with the VTL's registers and its rights on memory.
- */
+/* Linear addresses of a VTL: the page walker with the VTL's registers and rights. */
 #include <string.h>
 
 #include "core/memory/dirty.h"
@@ -108,7 +106,6 @@ static uint8_t fetch_right(const struct walker *walker, bool user)
 									  : GPA_KERNEL_EXECUTE;
 }
 
-/* Checks a fetch against the mask of each higher VTL. */
 static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool user)
 {
 	struct vsm_partition *partition = walker->vp->partition;
@@ -149,7 +146,6 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 	return refusal(walker->out, result);
 }
 
-/* PKRU of the guest; ignored without CR4.PKE. */
 static uint32_t read_pkru(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
@@ -169,7 +165,6 @@ static uint32_t read_pkru(struct vsm_vp *vp, uint8_t vtl)
 	return pkru;
 }
 
-/* Features of the guest's CPU that matter in its present mode. */
 static uint32_t cpu_features(struct vsm_vp *vp, const struct vcpu_state *cpu)
 {
 	const struct backend_ops *ops = vp->partition->ops;

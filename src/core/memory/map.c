@@ -21,7 +21,6 @@
 /* A guest adds a former region each time it moves a restricted BAR. */
 #define FORMER_MAX 1024u
 
-/* A change of the map, from the old list of regions to the new one. */
 struct transition {
 	struct vsm_partition *partition;
 	struct region_list old;
@@ -38,8 +37,6 @@ static int no_memory(const struct vsm_partition *partition)
 {
 	return vsm_error(&partition->log, ENOMEM, "no memory to describe RAM");
 }
-
-/* ------------------------------------------------------------------ steps */
 
 typedef int range_fn(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 
@@ -81,7 +78,6 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 	partition->memory.former_count = former->count;
 }
 
-/* Sets the rights of new memory, then shows overlays over all memory that changed. */
 static int apply_rights_and_overlays(struct vsm_partition *partition, const struct range_list *gone,
 				     const struct range_list *came,
 				     const struct range_list *aliases)
@@ -101,7 +97,6 @@ static int apply_rights_and_overlays(struct vsm_partition *partition, const stru
 	return error ? error : each(partition, aliases, overlay_show_range);
 }
 
-/* Revokes mappings of devices for memory that is about to be removed from the map. */
 static int leave(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	return dma_map_revoke(partition, vtl, (struct gpa_range){.gpn = gpn, .pages = pages}, 0);
@@ -178,12 +173,7 @@ static int perform_held(struct transition *change)
 	return error;
 }
 
-/* ------------------------------------------------------------------ a change of the map */
-
-/*
- * Records restricted GPAs that lose their page: the restrictions still apply to that page, also at
- * another GPA.
- */
+/* Adds restricted GPAs that lose their page to memory.former. */
 static bool find_former(struct transition *change)
 {
 	const struct region_list *old = &change->old_former;
@@ -228,10 +218,7 @@ static bool has_secrets(const struct vsm_partition *partition)
 	return atomic_load(&partition->enabled_vtls) & ~vtl_bit(0);
 }
 
-/*
- * Calls @note for the pages of @ranges in @list that are not readonly: @note sets or clears whether
- * the next reset zeroes them.
- */
+/* @note sets or clears whether the next reset zeroes a page; readonly pages are skipped. */
 static void note_pages(const struct region_list *list, const struct range_list *ranges,
 		       void (*note)(struct ram_file *file, uint64_t page, uint64_t pages))
 {
@@ -266,7 +253,7 @@ static void transition_free(struct transition *change)
 	free(change->aliases_back.range);
 }
 
-/* Assigns page numbers, then performs the change. @change->new is complete. */
+/* @change->new is complete. */
 static int commit(struct transition *change)
 {
 	struct vsm_partition *partition = change->partition;

@@ -12,22 +12,19 @@
 
 #include "core/core.h"
 
-/*
- * vsm_memory_add() and vsm_memory_update(), with arguments that were checked. Memory lock held for
- * writing.
- */
+/* The arguments were checked. Memory lock held for writing. */
 int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_change *change,
 		   void **host);
 int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
 /*
  * For a restore: assigns page numbers to GPAs that had memory in the saved partition, so that
- * protections can be set there. -ENOSPC, -ENOMEM, logged. Takes the memory lock for writing.
+ * protections can be set there. Takes the memory lock for writing.
  */
 int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /*
- * Reset: drops the records of GPAs that have no RAM any more, and guards only the VMM's mappings of
- * RAM in the map. No protection exists. Takes the memory lock for writing. -ENOMEM, logged.
+ * Reset, without protections: drops the records of GPAs that have no RAM, and guards only the VMM's
+ * mappings of RAM in the map. Takes the memory lock for writing.
  */
 int memory_map_reset(struct vsm_partition *partition);
 

@@ -33,10 +33,7 @@ static inline uint8_t *map_file_anywhere(int fd, uint64_t offset, uint64_t size)
 	return NULL;
 }
 
-/*
- * map_file_anywhere() at @at, where it replaces a mapping that other threads may access. 0 or
- * -errno.
- */
+/* map_file_anywhere() at @at, where it replaces a mapping that other threads may access. */
 static inline int map_file_at(uint8_t *at, int fd, uint64_t offset, uint64_t size)
 {
 	uint8_t *made = map_file_anywhere(fd, offset, size);
@@ -53,7 +50,7 @@ static inline int map_file_at(uint8_t *at, int fd, uint64_t offset, uint64_t siz
 
 /*
  * Maps @size bytes of @fd from @offset, shared, at an address that is congruent to @phase modulo a
- * large page: reserves 2 MiB more than needed, and unmaps the rest. NULL: see errno.
+ * large page. NULL: see errno.
  */
 static inline uint8_t *map_file(int fd, uint64_t offset, uint64_t size, uint64_t phase)
 {

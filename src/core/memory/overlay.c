@@ -33,10 +33,7 @@ enum {
 	KINDS_PER_VP = OVERLAY_KIND_COUNT - OVERLAY_ASSIST,
 };
 
-/*
- * Execution is denied only if the backend can deny it; other rights can always be denied
- * (backend.h).
- */
+/* Not every backend can deny execution (overlay_map() in backend.h). */
 static uint8_t access_of(const struct vsm_partition *partition, enum overlay_kind kind)
 {
 	uint8_t access = overlay_info[kind].access;
@@ -110,9 +107,6 @@ uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind,
 	return partition->memory.overlay_page + (size_t)page * CORE_PAGE_SIZE;
 }
 
-/* ------------------------------------------------------------------ the overlays of a VTL */
-
-/* Order by page, then by precedence. */
 static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int kind, uint32_t vp)
 {
 	if (overlay->gpn != gpn)
@@ -140,7 +134,7 @@ static uint32_t position(const struct overlay_list *list, uint64_t gpn, unsigned
 	return low;
 }
 
-/* The first entry of a page. @count: number of consecutive entries of this page. */
+/* @count: number of consecutive entries of this page. */
 static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 				  uint32_t *count)
 {
@@ -155,9 +149,8 @@ static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t
 }
 
 /*
- * A page whose bytes the VTL can choose needs the rights to read and write: otherwise the VTL could
- * place data of its choice where a higher VTL denies writes. The hypercall page, whose bytes are
- * constant, needs only the right to read.
+ * Without the right to write, a VTL could place data of its choice where a higher VTL denies
+ * writes.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed)
@@ -184,8 +177,6 @@ static int entry_of(const struct overlay_list *list, uint32_t page)
 	}
 	return -1;
 }
-
-/* ------------------------------------------------------------------ overlays in the backend */
 
 /* Memory lock held for writing, also in the functions below that change overlays. */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
@@ -261,8 +252,6 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 	return error;
 }
 
-/* ------------------------------------------------------------------ placing and removing */
-
 /* Does not call the backend. */
 static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
 {
@@ -313,10 +302,7 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 	return error;
 }
 
-/*
- * An overlay hides the page below it (TLFS "GPA Overlay Pages"), so placing one needs the right to
- * write that page.
- */
+/* An overlay hides the page below it, as a write would (TLFS "GPA Overlay Pages"). */
 static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -416,10 +402,7 @@ int overlay_reset(struct vsm_partition *partition)
 
 	pthread_rwlock_wrlock(&memory->lock);
 	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
-		/*
-		 * From the end, so that overlays that another one covers go first: this needs no
-		 * call of the backend.
-		 */
+		/* From the end: covered overlays go first, which needs no call of the backend. */
 		while (memory->overlay[vtl].count && !error)
 			error = remove_at(partition, (uint8_t)vtl, memory->overlay[vtl].count - 1);
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages (TLFS, "GPA Overlay Pages"): hypercall page, reference TSC page, SynIC pages, VP
- * assist page.
+ * Overlay pages (TLFS, "GPA Overlay Pages").
  *
  * They are separate pages, so that the RAM below keeps its contents, and only the owning VTL sees
  * them. A VTL has those of an overlay's rights that the higher VTLs also give at its GPA (P06,
@@ -13,25 +12,17 @@
  * 			the TSC page by IA32_TSC) while it may read and write that GPA;
  * 			the hypercall page while it may read it
  * 	otherwise	the RAM is visible, with its restricted rights, until the rights return
- *
- * gpa_view() returns the result, for the core and for the backend.
  */
 #ifndef CORE_OVERLAY_H
 #define CORE_OVERLAY_H
 
 #include "core/core.h"
 
-/*
- * Allocates the pages of every overlay that can exist. Once, at creation, after the VPs are
- * counted.
- */
+/* Allocates the pages of all possible overlays, once, at creation. */
 int overlay_init(struct vsm_partition *partition);
 void overlay_destroy(struct vsm_partition *partition);
 
-/*
- * The address of an overlay's page in the core: constant, valid even while the overlay is not
- * mapped.
- */
+/* The core's address of an overlay's page, constant even while the overlay is not mapped. */
 uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 			uint32_t vp);
 
@@ -45,8 +36,7 @@ int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		  uint32_t vp);
 /*
- * overlay_map() without a check of rights, which may have been restricted after the overlay was
- * mapped.
+ * overlay_map() without a check of rights, which may have been restricted since the first mapping.
  */
 int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		    uint32_t vp, uint64_t gpn);
@@ -57,7 +47,7 @@ int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uin
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed);
-/* Whether @vtl sees an overlay at any page of the range. Memory lock held for reading. */
+/* Memory lock held for reading. */
 bool overlay_is_shown_in(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			 uint64_t pages);
 /*
@@ -69,7 +59,6 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Hides all overlays in the range while the memory below changes, until overlay_show_range(). */
 int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* Unmaps all overlays and zeroes their pages (partition reset). */
 int overlay_reset(struct vsm_partition *partition);
 
 #endif

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL protections: the maps of all pairs of VTLs, and their updates in the backend.
- */
 #include "core/memory/protect.h"
 
 #include <errno.h>
@@ -18,8 +15,6 @@ enum {
 	PAGE_BATCH = 64,
 };
 
-/* ------------------------------------------------------------------ reading */
-
 /* The number of a page. False: it was never RAM. */
 static bool page_of(const struct vsm_partition *partition, uint64_t gpn, uint64_t *page)
 {
@@ -31,9 +26,7 @@ static bool page_of(const struct vsm_partition *partition, uint64_t gpn, uint64_
 	return true;
 }
 
-/*
- * The rights that VTLs @first to @last give @vtl at the GPA itself, independent of the page there.
- */
+/* The rights that VTLs @first to @last give @vtl at the GPA, independent of its page. */
 static uint8_t given(const struct vsm_partition *partition, unsigned int first, unsigned int last,
 		     uint8_t vtl, uint64_t gpn)
 {
@@ -50,10 +43,7 @@ static uint8_t given(const struct vsm_partition *partition, unsigned int first, 
 	return access;
 }
 
-/*
- * given() for a page of a file, over its present GPAs and the former GPAs whose restrictions it
- * keeps.
- */
+/* given() for a page of a file, over its present GPAs and those of memory.former. */
 static uint8_t given_to_page(const struct vsm_partition *partition, unsigned int first,
 			     unsigned int last, uint8_t vtl, const struct ram_file *file,
 			     uint64_t page)
@@ -154,10 +144,7 @@ static uint64_t run_in_list(const struct vsm_partition *partition, uint8_t vtl,
 	return limit;
 }
 
-/*
- * Shortens a run of pages of @region for all their present GPAs, and the former GPAs whose
- * restrictions they keep.
- */
+/* run_in_list() for the present and the former regions. */
 static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
 			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
 {
@@ -227,8 +214,6 @@ size_t protect_memory_used(const struct vsm_partition *partition)
 	return used;
 }
 
-/* ------------------------------------------------------------------ updates of the backend */
-
 /* Ranges with the same access, for one call of the backend. */
 struct protect_batch {
 	struct vsm_partition *partition;
@@ -254,10 +239,7 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 			error = partition->ops->guard_protect(
 				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
 				access);
-		/*
-		 * Marks the pages as written: while they were denied, the VMM may have read other
-		 * contents.
-		 */
+		/* While the pages were denied, the VMM may have read other contents. */
 		if (region->guard && region->flags & VSM_MEMORY_LOG && (access & both) == both)
 			ram_file_note_dirty(region->file, region->page + skipped, pages);
 		range.gpn += pages;
@@ -366,10 +348,7 @@ static int guard_former_page(struct vsm_partition *partition, const struct ram_f
 	return error;
 }
 
-/*
- * After a change of the rights at @gpn: updates mappings of the page at @gpn and of pages that left
- * it.
- */
+/* After a change of the rights at @gpn: for the page at @gpn, and pages that left it. */
 static int guard_former_at(struct vsm_partition *partition, uint64_t gpn)
 {
 	const struct memory *memory = &partition->memory;
@@ -463,7 +442,6 @@ int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, ui
 	return batch_all(partition, vtl, gpn, pages, false);
 }
 
-/* Updates the rights of all RAM in the backend, and the overlays. */
 static int update_all(struct vsm_partition *partition, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = partition, .vtl = vtl};
@@ -495,9 +473,6 @@ static uint16_t status_of(int error)
 	}
 }
 
-/* ------------------------------------------------------------------ changes of single pages */
-
-/* A change of the rights of some pages for a range of VTLs. */
 struct change {
 	struct vsm_partition *partition;
 	uint8_t owner;
@@ -598,10 +573,6 @@ static int show_page(struct protect_batch *batch, uint64_t gpn)
 	return overlay_show(batch->partition, batch->vtl, gpn);
 }
 
-/*
- * Updates the pages in the backend whose effective access may have changed, then the guards of
- * former regions, and overlays.
- */
 static int update_change(const struct change *change, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = change->partition, .vtl = vtl};
@@ -624,9 +595,7 @@ static int update_change(const struct change *change, uint8_t vtl)
 	return error;
 }
 
-/*
- * Restores the maps and the backend after a failure. In reverse order, as a page may occur twice.
- */
+/* In reverse order, as a page may occur twice. */
 static void change_undo(const struct change *change)
 {
 	struct vsm_partition *partition = change->partition;
@@ -713,8 +682,6 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 	pthread_rwlock_unlock(&partition->memory.lock);
 	return status;
 }
-
-/* ------------------------------------------------------------------ default masks */
 
 /* Replaces each map of @owner by @map; *map holds the old ones afterwards. */
 static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct protection_map **map)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections (TLFS "Memory Access Protections"): the rights that a VTL gives each lower VTL to
- * each page.
+ * VTL protections (TLFS "Memory Access Protections").
  *
  * There is one map for each (owner, restricted) pair, so that VTL1's own accesses are never subject
  * to its restrictions on VTL0 (P16). The rights of VTL m are the intersection over all owners above
@@ -47,12 +46,8 @@ static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8
 bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl);
 
 /*
- * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
- * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, but cannot be
- * enforced; this is logged).
- *
- * backend_features.protect lists the rights that can be denied: with GPA_READ | GPA_WRITE, for
- * example, the protections none, RX and RWX can be enforced, and R and RW cannot.
+ * Whether @flags (HV_MAP_GPA_FLAGS) is a protection that the engine can enforce: HV_STATUS_SUCCESS,
+ * INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, but cannot be enforced; this is logged).
  */
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
 
@@ -68,10 +63,9 @@ bool protect_possible(const struct vsm_partition *partition, uint32_t flags, boo
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
-/* Sets the default mask of @owner for every lower VTL. HV_STATUS. */
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
-/* Grows the maps for spans that were added. -ENOMEM, logged. Memory lock held for writing. */
+/* Grows the maps for spans that were added. Memory lock held for writing. */
 int protect_grow(struct vsm_partition *partition);
 /*
  * Set the rights of @vtl to memory of the range in the backend: protect_new() for new memory, for
@@ -80,14 +74,10 @@ int protect_grow(struct vsm_partition *partition);
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/*
- * Sets the rights of the VMM's mappings of the range, which has no hole. Memory lock held for
- * writing.
- */
+/* For a range without a hole. Memory lock held for writing. */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
-/* Sets the rights of the VMM's mappings of restricted memory that left the map. */
+/* For the VMM's mappings of restricted memory that left the map. */
 int protect_former_guards(struct vsm_partition *partition);
-/* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
 /*
@@ -97,7 +87,6 @@ void protect_destroy(struct vsm_partition *partition);
 typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);
 void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,
 		  protect_run_fn *run, void *opaque);
-/* Bytes that the maps take. */
 size_t protect_memory_used(const struct vsm_partition *partition);
 
 #endif

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Checks whether protections are legal (TLFS, HV_MAP_GPA_FLAGS), and whether they can be enforced.
- */
 #include "core/memory/protect.h"
 
 /*
@@ -27,7 +24,7 @@ static bool enforceable(const struct backend_features *features, uint32_t flags)
 		return features->protect & GPA_READ;
 	if (denied & ~(uint32_t)features->protect)
 		return false;
-	/* Only with MBEC can one execute right be denied and the other allowed. */
+	/* Only MBEC can deny one execute right and allow the other. */
 	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
 	       features->mbec;
 }
@@ -45,7 +42,7 @@ uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uin
 		return HV_STATUS_INVALID_PARAMETER;
 	if (enforceable(&partition->features, flags))
 		return HV_STATUS_SUCCESS;
-	/* Only the first refusal is logged as a warning: a guest can cause any number of them. */
+	/* A guest can cause any number of refusals: only the first is logged as a warning. */
 	logged = atomic_exchange(&partition->memory.refusal_logged, true);
 	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u: protection %#x (R 1, W 2, KX 4, UX 8) refused: backend %s can "

@@ -17,8 +17,7 @@ enum {
 };
 
 /*
- * Bitmaps of the pages that differ from the default, by bit number of enum gpa_access. NULL: no
- * page of the block differs in this right.
+ * Bitmaps of the pages that differ from the default in a right, by bit number of enum gpa_access.
  */
 struct block {
 	uint64_t *differs[RIGHT_COUNT];
@@ -38,7 +37,7 @@ static uint64_t blocks_for(uint64_t pages)
 	return (pages + BLOCK_PAGES - 1) >> BLOCK_SHIFT;
 }
 
-/* Bytes of one bitmap of a block; the last block ends with the last page of RAM. */
+/* The last block ends with the last page of RAM. */
 static size_t bitmap_size(uint64_t pages, uint64_t block)
 {
 	uint64_t covered = pages - (block << BLOCK_SHIFT);
@@ -87,7 +86,6 @@ void protection_map_destroy(struct protection_map *map)
 	free(map);
 }
 
-/* Extends the bitmaps of the last block for @pages. */
 static bool grow_last_block(struct protection_map *map, uint64_t pages)
 {
 	uint64_t last = map->block_count - 1;
@@ -225,7 +223,6 @@ static uint64_t equal_bits(const uint64_t *bitmap, uint64_t bit, uint64_t limit)
 	return at - bit < limit ? at - bit : limit;
 }
 
-/* Limits a run from @bit on to pages with equal bits in all bitmaps of the block. */
 static uint64_t run_in_block(const struct block *block, uint64_t bit, uint64_t limit)
 {
 	for (int right = 0; right < RIGHT_COUNT; right++) {

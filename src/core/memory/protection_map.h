@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rights that one VTL gives one lower VTL to each page of RAM: a default and exceptions.
+ * The rights that one VTL gives one lower VTL to each page of RAM: a default and exceptions. Takes
+ * no locks.
  *
  * Pages are numbered as in struct ram_span (`first`): RAM without its holes. For each right there
  * is one bit a page, the exclusive-or with the default, in blocks that exist only where a page
- * differs in that right. A map without exceptions takes less than 100 bytes, independent of the
- * size of RAM.
- *
- * No locks are taken here.
+ * differs in that right.
  */
 #ifndef CORE_PROTECTION_MAP_H
 #define CORE_PROTECTION_MAP_H
@@ -19,9 +17,8 @@
 struct protection_map;
 
 /*
- * @pages: pages of RAM. @access: the default (enum gpa_access). @user_execute: whether kernel and
- * user execute differ (TLFS "MBEC configuration"); if not, KernelExecutable governs both and
- * UserExecutable takes no memory. NULL: out of memory.
+ * @pages: pages of RAM. @access: the default (enum gpa_access). Without @user_execute
+ * KernelExecutable governs all fetches, and UserExecutable takes no memory. NULL: out of memory.
  */
 struct protection_map *protection_map_create(uint64_t pages, uint8_t access, bool user_execute);
 void protection_map_destroy(struct protection_map *map); /* NULL is allowed */
@@ -32,7 +29,7 @@ int protection_map_grow(struct protection_map *map, uint64_t pages);
 /* @page is below the number of pages. */
 uint8_t protection_map_get(const struct protection_map *map, uint64_t page);
 /*
- * Allocates memory for protection_map_set() of this page to this access. False: out of memory; the
+ * Allocates memory for protection_map_set() with the same arguments. False: out of memory; the
  * rights are unchanged.
  */
 bool protection_map_reserve(struct protection_map *map, uint64_t page, uint8_t access);
@@ -43,7 +40,6 @@ void protection_map_set(struct protection_map *map, uint64_t page, uint8_t acces
 uint64_t protection_map_run(const struct protection_map *map, uint64_t page, uint64_t limit);
 
 uint8_t protection_map_default(const struct protection_map *map);
-/* Bytes allocated. */
 size_t protection_map_memory(const struct protection_map *map);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest memory of the partition: creation, destruction, and the calls that change its map. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,8 +13,8 @@
 int memory_init(struct vsm_partition *partition)
 {
 	/*
-	 * Writers first: readers of lower VTLs must not delay a higher VTL that protects its
-	 * memory. Writes of lower VTLs are limited by memory/turn.h.
+	 * Readers of lower VTLs must not delay a higher VTL that protects its memory; memory/turn.h
+	 * limits writers.
 	 */
 	int error = rwlock_init_writers_first(&partition->memory.lock);
 
@@ -56,7 +55,6 @@ static bool covers_apic(uint64_t gpa, uint64_t size)
 	return gpa < VSM_LAPIC_DEFAULT_BASE + CORE_PAGE_SIZE && VSM_LAPIC_DEFAULT_BASE - gpa < size;
 }
 
-/* Checks the arguments that do not depend on the present map. */
 static int check_change(struct vsm_partition *partition, const struct vsm_memory_change *change,
 			bool adds)
 {
@@ -66,7 +64,7 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	const uint32_t flags =
 		VSM_MEMORY_READONLY | VSM_MEMORY_LOG | (partition->config.smm ? VSM_MEMORY_SMM : 0);
 
-	/* -1 means no file. Other negative values are refused: probably an unchecked -errno. */
+	/* Other negative values are refused: probably an unchecked -errno. */
 	if (change->fd < -1)
 		return vsm_error(&partition->log, EBADF, "RAM at %#llx: file descriptor %d", gpa,
 				 change->fd);

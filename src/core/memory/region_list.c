@@ -21,7 +21,6 @@ static uint64_t most(uint64_t one, uint64_t other)
 	return one > other ? one : other;
 }
 
-/* The part [@gpn, @end) of a region. */
 static struct ram_region part(const struct ram_region *region, uint64_t gpn, uint64_t end)
 {
 	struct ram_region piece = *region;
@@ -182,8 +181,6 @@ void region_list_find_aliases(struct region_list *list, const struct region_list
 		}
 	}
 }
-
-/* ------------------------------------------------------------------ ranges */
 
 static bool add(struct range_list *list, uint64_t gpn, uint64_t pages)
 {

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Lists of regions: cutting, inserting, comparing.
- */
 #ifndef CORE_MEMORY_REGION_LIST_H
 #define CORE_MEMORY_REGION_LIST_H
 
@@ -22,27 +19,23 @@ struct range_list {
 /* Copies @count regions to @list, with room for @more. False: out of memory. */
 bool region_list_copy(struct region_list *list, const struct ram_region *region, uint32_t count,
 		      size_t more);
-/*
- * Removes the pages [gpn, gpn + pages) from all regions. The list must have room for one more
- * region.
- */
+/* The list must have room for one more region. */
 void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
 /* Inserts @region, which overlaps no other. The list must have room for it. */
 void region_list_insert(struct region_list *list, const struct ram_region *region);
 /* Sets *@out to the first part of a region within [gpn, end). False: there is none. */
 bool region_list_next(const struct region_list *list, uint64_t gpn, uint64_t end,
 		      struct ram_region *out);
-/* Converts a region for the backend. */
 struct backend_memory region_list_run(const struct ram_region *region);
-/* Adds a region to an unsorted list. False: out of memory. */
+/* @list is unsorted. False: out of memory. */
 bool region_list_append(struct region_list *list, const struct ram_region *region);
 /* Whether the list has each page of @region at the same GPA. */
 bool region_list_has(const struct region_list *list, const struct ram_region *region);
 /* Sets `aliased` of each region. @former: unsorted. */
 void region_list_find_aliases(struct region_list *list, const struct region_list *former);
 /*
- * Adds to @former the parts of @list within @ranges that are restricted, and that @other does not
- * have at the same GPA. False: out of memory.
+ * Adds to @former the parts of @list within @ranges that are restricted, and that @other lacks at
+ * the same GPA. False: out of memory.
  */
 typedef bool region_is_restricted(const struct vsm_partition *partition, uint64_t gpn,
 				  uint64_t pages);
@@ -51,15 +44,12 @@ bool region_list_leave(const struct vsm_partition *partition, const struct regio
 		       region_is_restricted *restricted, struct region_list *former);
 
 /*
- * Adds to @out the pieces of @list that @other does not have with the same page of a file, mapping
- * of the VMM, VSM_MEMORY_READONLY and VSM_MEMORY_SMM. False: out of memory.
+ * Adds to @out the pieces of @list that differ from @other in the page of a file, the mapping of
+ * the VMM, VSM_MEMORY_READONLY or VSM_MEMORY_SMM. False: out of memory.
  */
 bool region_list_difference(const struct region_list *list, const struct region_list *other,
 			    struct range_list *out);
-/*
- * Adds to @out the other GPAs in @list of the pages that @from has in @ranges. False: out of
- * memory.
- */
+/* Adds to @out the other GPAs in @list of the pages that @from has in @ranges. False: no memory. */
 bool region_list_aliases_of(const struct region_list *list, const struct region_list *from,
 			    const struct range_list *ranges, struct range_list *out);
 

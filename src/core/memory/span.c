@@ -39,7 +39,6 @@ static bool make_room(struct span_list *list)
 	return span;
 }
 
-/* Adds the pages of a region that are in no span yet. */
 static int cover(const struct vsm_partition *partition, struct span_list *list,
 		 const struct ram_region *region)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The table of VP registers and the functions in its rows. Included only by src/core/registers.
- */
+/* The table of VP registers and the functions in its rows. Included only by src/core/registers. */
 #ifndef CORE_REGS_TABLE_H
 #define CORE_REGS_TABLE_H
 

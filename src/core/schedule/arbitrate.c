@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which VTL of a VP runs next, and which interrupt is injected (TLFS "Virtual Interrupt
- * Management").
- *
- * Every VTL has its own APIC, and interrupts are posted to all of them; only that of the active VTL
- * is connected to the VP. Before each entry the VTLs above the active one are checked: the highest
- * one that has an NMI, or a vector above its own processor priority, is entered, whatever RFLAGS.IF
- * is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the TPR masks never
- * causes an entry (P12).
+ * TLFS "Virtual Interrupt Management". Before each entry the VTLs above the active one are checked:
+ * the highest one that has an NMI, or a vector above its own processor priority, is entered,
+ * whatever RFLAGS.IF is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the
+ * TPR masks never causes an entry (P12).
  */
 #include <string.h>
 
@@ -23,14 +19,9 @@
 #include "core/x64.h"
 #include "lapic/fast.h"
 
-/* ------------------------------------------------------------------ time */
-
-/*
- * Limits how often lower VTLs interrupt a higher one, which they could otherwise keep from running.
- */
+/* How often lower VTLs may interrupt a higher one, which they could otherwise keep from running. */
 #define LOWER_HZ 10000u
 
-/* TSC of the next timer event of @vtls. */
 static uint64_t deadline_of(const struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t deadline = UINT64_MAX;
@@ -68,7 +59,6 @@ static bool vina_asserted(const struct vp_vtl *own)
 	       HV_VINA_STATUS_ASSERTED;
 }
 
-/* Whether a VTL below the active one has unprocessed posts. */
 static bool lower_vtl_posted(struct vsm_vp *vp)
 {
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
@@ -80,7 +70,7 @@ static bool lower_vtl_posted(struct vsm_vp *vp)
 /*
  * Whether posts to lower VTLs still need a VINA check: the last check was too recent, or
  * VinaAsserted was still set, which the guest can clear without an exit. @awake: the active VTL
- * runs; a VTL that waits clears nothing.
+ * runs.
  */
 static bool notification_waits(struct vsm_vp *vp, bool awake)
 {
@@ -88,8 +78,8 @@ static bool notification_waits(struct vsm_vp *vp, bool awake)
 }
 
 /*
- * TSC at which to leave the guest. While a higher VTL runs, timers of lower ones are at most
- * 1/LOWER_HZ late; every exit checks all timers. @look: a VINA check is due within the same time.
+ * TSC at which to leave the guest. Timers of VTLs below the active one are at most 1/LOWER_HZ late.
+ * @look: a VINA check is due within the same time.
  */
 static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 {
@@ -107,7 +97,6 @@ static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 	return own < soon ? own : soon;
 }
 
-/* Expires the timers of all VTLs, also of those that are not active. */
 static __attribute__((noinline)) void expire_all(struct vsm_vp *vp)
 {
 	const uint64_t now = vp_tsc(vp->partition);
@@ -128,8 +117,6 @@ static inline void expire_timers(struct vsm_vp *vp)
 	if (__builtin_expect(next_deadline(vp) != UINT64_MAX, 0))
 		expire_all(vp);
 }
-
-/* ------------------------------------------------------------------ events that are not vectors */
 
 /*
  * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). If none is
@@ -169,7 +156,7 @@ static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 		do_events(vp, vtl);
 }
 
-/* Whether @vtl has an unblocked NMI, which ends HLT and makes a higher VTL preempt. */
+/* Whether @vtl has an unblocked NMI. */
 static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vp->cpu[vtl];
@@ -178,8 +165,6 @@ static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
 }
 
-/* ------------------------------------------------------------------ which VTL runs */
-
 static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 {
 	return vp->vtl[vtl].activity != VP_WAIT_FOR_SIPI &&
@@ -187,8 +172,7 @@ static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Takes events of the VTLs above the active one. Returns the highest of them that must be entered,
- * or -1.
+ * Takes events of the VTLs above the active one. Returns the highest that must be entered, or -1.
  */
 static inline int check_above(struct vsm_vp *vp)
 {
@@ -234,8 +218,8 @@ static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Takes the posts to VTLs below the active one; later posts kick again. Limited to LOWER_HZ, since
- * a kick does not always lead to a VINA.
+ * Takes the posts to lower VTLs, so that later posts kick again. Limited to LOWER_HZ, since a kick
+ * does not always lead to a VINA.
  */
 static void check_below(struct vsm_vp *vp)
 {
@@ -252,8 +236,7 @@ static void check_below(struct vsm_vp *vp)
 }
 
 /*
- * VINA: notifies the active VTL of an interrupt of a lower one, once until it clears VinaAsserted
- * in the assist page. False: it has no assist page, so it cannot be notified.
+ * VINA: notifies the active VTL, once until it clears VinaAsserted. False: it has no assist page.
  */
 static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 {
@@ -282,15 +265,13 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 	return true;
 }
 
-/* Devices belong to VTL0, and so does the 8259. */
+/* The 8259 belongs to VTL0. */
 static inline bool extint_waits(const struct vsm_vp *vp)
 {
 	return vp->active_vtl == 0 && lapic_fast_extint_waits(&vp->vtl[0].lapic);
 }
 
-/*
- * Whether VTL0 is active and takes a pending SMI at the next entry: no other event is in delivery.
- */
+/* Whether VTL0 takes a pending SMI at the next entry: no other event is in delivery. */
 static bool smi_deliverable(struct vsm_vp *vp)
 {
 	const struct vcpu_events *events;
@@ -301,7 +282,7 @@ static bool smi_deliverable(struct vsm_vp *vp)
 	return !events->interrupt_injected && !events->nmi_injected;
 }
 
-/* Wakes the active VTL if its wait has ended. False: it keeps waiting. */
+/* Ends the wait of the active VTL if its condition is met. False: it keeps waiting. */
 static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
@@ -319,7 +300,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_IDLE:
 		break;
 	case VP_TLB_LOCKED:
-		/* A TLB lock was released: the guest repeats its flush, which may block again. */
+		/* The guest repeats its flush, which may block again. */
 		atomic_store(&vp->tlb_waits, true);
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
 		break;
@@ -343,7 +324,6 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	return true;
 }
 
-/* Injects the highest pending vector of the active VTL, or requests an interrupt window. */
 static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_run *run)
 {
 	struct vp_vtl *own = vp_active(vp);
@@ -352,10 +332,7 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	/* Not during a debugger's step: the RFLAGS saved by the delivery would contain TF. */
 	if (own->debug & VSM_DEBUG_STEP)
 		return;
-	/*
-	 * Taken from the APIC only when the CPU accepts it at the next entry, so that it cannot be
-	 * lost (P14).
-	 */
+	/* Taken only when the CPU accepts it at the next entry, so that it cannot be lost (P14). */
 	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
 	    vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
@@ -387,14 +364,13 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	/* A guest may free a message slot without an EOM: check while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
 		synic_retry(vp);
-	/* Clears the active VTL's record of posts: later posts kick again. */
+	/* Clears the record of posts, so that later posts kick again. */
 	take_events(vp, vp->active_vtl);
 	if (__builtin_expect(vp->smm_blocks, 0) && vp->active_vtl == 0)
 		do_events(vp, 0);
 	due = check_above(vp);
 	if (due >= 0)
 		preempt(vp, (uint8_t)due);
-	/* preempt() may have changed the active VTL. */
 	own = vp_active(vp);
 	notified = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
 	vp->deferred = notified ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);

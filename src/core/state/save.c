@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Saving a partition.
- */
+/* Saving a partition. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace rings. One writer at a time, one reader; old records are overwritten.
+ * The trace rings: for each VP one writer at a time, and one reader. Old records are overwritten.
  *
- * Most records of a ring come from its VP's own thread; others come from any thread. A writer that
- * finds the ring busy retries for some hundred nanoseconds, the time of one write, and then drops
- * its record: no VP waits for a thread that the host has descheduled.
+ * A writer that finds the ring busy retries for some hundred nanoseconds, the time of one write,
+ * and then drops its record: no VP waits for a thread that the host has descheduled.
  *
  * A record is written between two increments of its slot's sequence number, which is odd meanwhile.
  * A reader that finds an odd or changed number discards its copy.
@@ -15,7 +14,6 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Attempts to enter a ring that has a writer. */
 #define ENTER_TRIES 64u
 
 struct trace_slot {
@@ -28,12 +26,11 @@ struct trace_ring {
 	_Atomic bool busy;	  /* has a writer */
 	_Atomic uint64_t dropped; /* dropped records that the reader has not counted */
 	_Atomic uint64_t head;	  /* position of the next record */
-	/* position of the next record to read; only the reader accesses it */
+	/* position of the next record to read, which only the reader accesses */
 	uint64_t tail;
 	struct trace_slot slot[];
 };
 
-/* False: the ring remained busy. */
 static bool ring_enter(struct trace_ring *ring)
 {
 	for (unsigned int i = 0; i < ENTER_TRIES; i++) {

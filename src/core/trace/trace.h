@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The trace: the events of the table in vsm/trace.h, in a lock-free ring for each VP.
- */
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
 
@@ -21,18 +18,17 @@ static inline bool trace_is_on(const struct vsm_partition *partition)
 				0);
 }
 
-/* Records an event of the VP. Owner. */
+/* Records an event of the active VTL. Owner. */
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d);
-/* Records an event about @vtl of a VP, by any thread: the active VTL is not read. */
+/* Records an event about @vtl. Any thread. */
 void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		       uint64_t b, uint64_t c, uint64_t d);
 
-/* As trace_write_about(), but only to the ring, even while tracing is off. */
+/* To the ring only, even while tracing is off. */
 void trace_write_ring(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		      uint64_t b, uint64_t c, uint64_t d);
 
-/* One predictable branch while tracing is off. */
 static inline void trace(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b,
 			 uint64_t c, uint64_t d)
 {

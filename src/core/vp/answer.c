@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Completion of a VP's exits, and its run time.
- */
 #include "core/vp/debug.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
@@ -17,7 +14,7 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 			    0);
 	}
 	/*
-	 * The CPU executes a write of a control register only at the next entry: the step is not
+	 * The CPU executes a write of a control register at the next entry: the step is not
 	 * complete yet.
 	 */
 	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks whether a CPU accepts a combination of register values.
- *
- * Single values are checked when they are set (vp/legal.c). The rules are those of VM entry (SDM 3C
- * 27.3.1, APM volume 2 "Canonicalization and Consistency Checks"), and of KVM when registers are
- * set.
+ * Checks a combination of register values by the rules of VM entry (SDM 3C 27.3.1, APM volume 2
+ * "Canonicalization and Consistency Checks"), and of KVM when registers are set.
  */
 #include <string.h>
 
@@ -12,7 +9,6 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 
-/* Input of the rules. */
 struct state {
 	const struct backend_features *features;
 	const struct vcpu_state *cpu;
@@ -22,8 +18,6 @@ static bool long_mode(const struct vcpu_state *cpu)
 {
 	return cpu->efer & X64_EFER_LMA;
 }
-
-/* ------------------------------------------------------------------ modes */
 
 static bool cr0(const struct state *state)
 {
@@ -184,8 +178,6 @@ static bool tables(const struct state *state)
 	       regs_fits_cpu(state->features, state->cpu->idtr.base);
 }
 
-/* ------------------------------------------------ debug registers, XSAVE, MSRs, events */
-
 static bool debug(const struct state *state)
 {
 	return !(state->cpu->dr6 >> 32) && !(state->cpu->dr7 >> 32);
@@ -219,7 +211,6 @@ static bool xsave(const struct state *state)
 	return !(mxcsr & ~(mask ? mask & X64_MXCSR_MASK_ALL : X64_MXCSR_MASK_NONE));
 }
 
-/* See backend_features.msr_address_by_la57. */
 static bool msr_address(const struct state *state, uint64_t address)
 {
 	return state->features->msr_address_by_la57 ? regs_fits_mode(state->cpu->cr4, address)

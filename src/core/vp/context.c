@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Whole register files: the state after RESET and INIT, and HV_INITIAL_VP_CONTEXT.
- */
 #include <string.h>
 
 #include "core/vp/fpu.h"
@@ -76,8 +73,6 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 	}
 }
 
-/* ------------------------------------------------------------------ initial contexts */
-
 static struct hv_x64_segment_register loaded(struct hv_x64_segment_register segment)
 {
 	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;
@@ -115,7 +110,7 @@ static void put_context(const struct backend_features *features,
 	cpu->msr[VCPU_MSR_PAT] = context->pat;
 }
 
-/* Checks @context together with the RESET values of registers that it does not contain. */
+/* Includes the RESET values of registers that @context does not contain. */
 static const char *contradiction(const struct backend_features *features,
 				 const struct hv_initial_vp_context *context)
 {
@@ -132,7 +127,7 @@ static const char *contradiction(const struct backend_features *features,
 	return regs_contradiction(features, &cpu, VCPU_ALL);
 }
 
-/* Which register of a context is invalid, or NULL. */
+/* Returns the name of an invalid register, or NULL. */
 static const char *wrong_register(const struct backend_features *features, uint8_t vtl,
 				  const struct hv_initial_vp_context *context)
 {
@@ -146,10 +141,7 @@ static const char *wrong_register(const struct backend_features *features, uint8
 		return "cr0: PE is 0, and only VTL0 may use real mode";
 	if (vtl > 0 && features->long_mode_only && !long_mode)
 		return "efer: this host has no 32-bit mode in a VTL above VTL0";
-	/*
-	 * VM entry accepts a RIP beyond the limit, but the first fetch faults (SDM 3A 5.3). 64-bit
-	 * code has no limit.
-	 */
+	/* VM entry accepts a RIP beyond the limit, but the first fetch faults (SDM 3A 5.3). */
 	if (!(long_mode && (context->cs.attributes & HV_X64_SEGMENT_LONG)) &&
 	    context->rip > context->cs.limit)
 		return "rip: beyond the limit of cs, which is not a 64-bit segment";
@@ -164,7 +156,7 @@ uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 
 	if (!wrong)
 		return HV_STATUS_SUCCESS;
-	/* Only the first error is logged at WARN, as a guest can cause any number of them. */
+	/* A guest can cause any number of errors: only the first is logged at WARN. */
 	logged = atomic_exchange(&partition->context_logged, true);
 	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u: initial VP context: INVALID_REGISTER_VALUE: %s", vtl, wrong);

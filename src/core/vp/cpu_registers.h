@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checks of register values, and the contexts that a VTL starts with. */
 #ifndef CORE_CPU_REGISTERS_H
 #define CORE_CPU_REGISTERS_H
 
 #include "core/core.h"
 
-/*
- * Types of segments (SDM 3A tables 3-1 and 3-2): single bits for code and data segments, complete
- * types for system segments.
- */
+/* SDM 3A tables 3-1 and 3-2: bits of code and data segments, types of system segments. */
 #define SEGMENT_TYPE_WRITABLE	2u /* of data; of code: readable */
 #define SEGMENT_TYPE_CONFORMING 4u /* of code; of data: expand-down */
 #define SEGMENT_TYPE_CODE	8u
@@ -19,8 +15,8 @@
 /* ------------------------------------------------------------------ vp/legal.c */
 
 /*
- * Canonical for the widest linear addresses of this CPU, whatever CR4.LA57 is: the rule of WRMSR,
- * of loads of segment and table registers, and of VM entry.
+ * Canonical for the widest linear addresses of this CPU: the rule of WRMSR, of loads of segment and
+ * table registers, and of VM entry.
  */
 bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
 bool regs_pat_is_legal(uint64_t pat);
@@ -32,18 +28,16 @@ bool regs_fits_mode(uint64_t cr4, uint64_t address);
 /* Whether some mode of the CPU allows this value of the segment register. */
 bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
 			   const struct hv_x64_segment_register *segment);
-/* Whether a vector can be raised as an exception, and whether it pushes an error code. */
+/* Whether an exception with this vector can be raised, and whether it pushes an error code. */
 bool regs_exception_is_legal(uint64_t vector);
 bool regs_exception_has_error(uint64_t vector);
-/* EFER.LMA follows from EFER.LME and CR0.PG: SDM 3A 4.1.2. */
 uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 
 /* ------------------------------------------------------------------ vp/check.c */
 
 /*
- * Returns the name of a register that contradicts the VTL's other registers, so that VM entry would
- * fail; NULL: none. Checks the rules that concern one of @groups; regs_contradiction_needs(@groups)
- * must be valid.
+ * Returns the name of a register that contradicts others, so that VM entry would fail, or NULL.
+ * Checks the rules that concern @groups; regs_contradiction_needs(@groups) must be valid.
  */
 const char *regs_contradiction(const struct backend_features *features,
 			       const struct vcpu_state *cpu, uint32_t groups);
@@ -52,10 +46,7 @@ uint32_t regs_contradiction_needs(uint32_t groups);
 
 /* ------------------------------------------------------------------ vp/context.c */
 
-/*
- * Check and load an initial VP context (TLFS HV_INITIAL_VP_CONTEXT). The check fails with
- * INVALID_REGISTER_VALUE.
- */
+/* Returns HV_STATUS_SUCCESS or HV_STATUS_INVALID_REGISTER_VALUE. */
 uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 			    const struct hv_initial_vp_context *context);
 void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context);

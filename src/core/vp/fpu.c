@@ -185,10 +185,7 @@ bool fpu_set_xmm_control(struct vcpu_state *state,
 	return true;
 }
 
-/*
- * SDM 1, 13.4: in the standard format each component has a fixed offset; in the compacted format
- * they are consecutive.
- */
+/* SDM 1, 13.4: only the standard format has a fixed offset for each component. */
 static uint32_t area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t features, bool compacted)
 {
 	uint32_t size = X64_XSAVE_LEGACY;

@@ -2,9 +2,9 @@
 /*
  * Registers inside an XSAVE area of the standard format (SDM 1, chapter 13).
  *
- * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes are. Readers
- * see that state; a writer first writes the initial state of the component and then sets the bit,
- * so that no other register of the component (MXCSR, FCW) gets a stale value (P08).
+ * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes are. A
+ * writer first writes this state and then sets the bit, so that no other register of the component
+ * (MXCSR, FCW) gets a stale value (P08).
  */
 #ifndef CORE_FPU_H
 #define CORE_FPU_H
@@ -32,8 +32,8 @@ bool fpu_set_xmm_control(struct vcpu_state *state,
 			 const struct hv_x64_xmm_control_status_register *value);
 
 /*
- * Sets EBX of CPUID leaf 0DH (SDM 2A "CPUID"): with sub-leaf 0 the size of an area of the standard
- * format with @xcr0, with sub-leaf 1 that of the compacted format with @xcr0 and @xss.
+ * Sets EBX of CPUID leaf 0DH (SDM 2A "CPUID"): the size of an area with @xcr0 in the standard
+ * format (sub-leaf 0), or with @xcr0 and @xss in the compacted format (sub-leaf 1).
  */
 void fpu_set_area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t xcr0, uint64_t xss,
 		       uint32_t subleaf, uint32_t value[4]);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Legal values of single registers on this CPU, independent of other registers.
- */
+/* Legal values of single registers, independent of other registers. */
 #include "core/vp/cpu_registers.h"
 
 #include "core/x64.h"
@@ -10,8 +8,8 @@
 #define RFLAGS_LEGAL UINT64_C(0x3f7fd7)
 
 /*
- * Exceptions that a higher VTL may raise, and the subset that pushes an error code (SDM 3A 6.15).
- * 21 is missing: it needs CET, which is not offered.
+ * Exceptions that a higher VTL may raise, and those that push an error code (SDM 3A 6.15). 21 needs
+ * CET, which is not offered.
  */
 #define EXCEPTIONS_LEGAL      UINT32_C(0x000f7dfb) /* not 2, 9, 15, nor 20 and up */
 #define EXCEPTIONS_WITH_ERROR UINT32_C(0x00027d00) /* 8, 10-14, 17 */
@@ -149,8 +147,6 @@ bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0)
 	return all_or_none(xcr0, XCR0_MPX) && all_or_none(xcr0, XCR0_AVX512) &&
 	       all_or_none(xcr0, XCR0_TILE);
 }
-
-/* ------------------------------------------------------------------ events */
 
 static bool in_set(uint32_t set, uint64_t vector)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Ownership of a VP: only the owner accesses its registers. A thread that runs the VP owns it
- * during vsm_vp_run(); a thread that acts for it owns it for one request.
- */
+/* Ownership of a VP: only the owner accesses the VP's registers. */
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,7 +16,6 @@ void vp_announce(struct vsm_partition *partition)
 	pthread_mutex_unlock(&partition->request_lock);
 }
 
-/* Whether a thread acts for @vp at this moment. */
 static bool is_acted_for(struct vsm_vp *vp)
 {
 	bool acting;
@@ -30,10 +26,7 @@ static bool is_acted_for(struct vsm_vp *vp)
 	return acting;
 }
 
-/*
- * Waits until no thread acts for @vp. An acting thread stops after its current request, since
- * vp->wanted is set.
- */
+/* An acting thread stops after its current request, since vp->wanted is set. */
 static void wait_for_actor(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -70,10 +63,7 @@ int vp_own(struct vsm_vp *vp)
 	}
 }
 
-/*
- * Whether the VMM's thread that received the exit has ended, and will never complete it. VP lock
- * held.
- */
+/* Whether the thread that received the exit has ended without completing it. VP lock held. */
 static bool is_abandoned(const struct vsm_vp *vp)
 {
 	return syscall(SYS_tgkill, getpid(), vp->exit_tid, 0) < 0 && errno == ESRCH;
@@ -106,8 +96,6 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	pthread_mutex_unlock(&vp->lock);
 	vp_announce(vp->partition);
 }
-
-/* ------------------------------------------------------------------ kicks */
 
 void vp_kick(struct vsm_vp *vp)
 {

@@ -3,8 +3,8 @@
  * MSRs without an effect: constants, values that can only be read back, and ignored writes.
  *
  * KVM emulates many of these, but with a value for each VTL, which a reset does not change and a
- * saved state lacks. The VTLs of a VP share them, as all architectural MSRs that the TLFS does not
- * list as private ("Virtual Secure Mode", "Virtual Processor State Isolation").
+ * saved state lacks. The VTLs of a VP share all architectural MSRs that the TLFS does not list as
+ * private ("Virtual Secure Mode", "Virtual Processor State Isolation").
  */
 #include "core/vp/plain_msr.h"
 
@@ -29,10 +29,7 @@ struct plain_msr {
 #define CONSTANT  NO_SLOT, NO_WRITE
 #define NO_EFFECT NO_SLOT, 0
 
-/*
- * HWCR.TscFreqSel (AMD "BIOS and Kernel Developer's Guide"): the TSC does not follow the clock of
- * the core.
- */
+/* AMD "BIOS and Kernel Developer's Guide": the TSC does not follow the clock of the core. */
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24)
 #define HWCR_KEPT	  (HWCR_TSC_FREQ_SEL | UINT64_C(1) << 18)
 #define HWCR_IGNORED	  UINT64_C(0x148) /* TLB caching, IGNNE, monitor and MWAIT at user level */

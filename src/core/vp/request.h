@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Ownership of a VP (vp/own.c), and the requests that VPs make to each other (schedule/request.c).
- */
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
 
 #include "core/core.h"
 
 /*
- * Makes the calling thread the owner of @vp. If another thread acts for the VP, waits until its
- * current request has ended. -EBUSY: another thread runs the VP.
+ * Makes the calling thread the owner of @vp, after any thread that acts for it. -EBUSY: another
+ * thread runs the VP.
  */
 int vp_own(struct vsm_vp *vp);
 /*
- * Makes the calling thread, which does not run @vp, its owner for one request. False: another
- * thread owns @vp or waits to own it, or the VMM has not completed an exit of @vp that another
- * thread received.
+ * Makes the calling thread the owner of @vp for one request. False: another thread owns @vp or
+ * waits to own it, or the VMM has not completed an exit of @vp that another thread received.
  */
 bool vp_try_act(struct vsm_vp *vp);
 /*
@@ -23,13 +19,12 @@ bool vp_try_act(struct vsm_vp *vp);
  * registers until the next vsm_vp_run().
  */
 void vp_disown(struct vsm_vp *vp, bool exit_pending);
-/* Wakes all threads that wait in vp_call(), vp_query() and vp_own(). Any thread. */
+/* Wakes all threads in vp_call(), vp_query() and vp_own(). Any thread. */
 void vp_announce(struct vsm_partition *partition);
 
 /*
- * Serves requests made to @vp before it enters the guest. Requests of VTLs below the one to be
- * entered are served at most CORE_REQUESTS_HZ times a second, so that they cannot keep it from
- * running (P32). Owner.
+ * Serves requests made to @vp before it enters the guest: those of VTLs below the one to be entered
+ * at most CORE_REQUESTS_HZ times a second, so that they cannot keep it from running (P32). Owner.
  */
 void vp_serve(struct vsm_vp *vp);
 /* Serves one request of any VTL, before @vp sleeps. False: there is none. Owner. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * State that the VTLs of a VP share (TLFS "Shared State"): CR2, DR0 to DR3 (DR6 with
- * VsmCapabilities.Dr6Shared), XCR0, the XSAVE user state, and the general registers except RSP. The
- * other registers of a register file are private to its VTL.
+ * VsmCapabilities.Dr6Shared), XCR0, the XSAVE user state, and the general registers except RSP.
  *
- * In the register file of an inactive VTL, shared registers are stale. Only vtl_move_shared()
- * copies them, at each change of the active VTL.
+ * In the register file of an inactive VTL, shared registers are stale: vtl_move_shared() copies
+ * them at each change of the active VTL.
  */
 #include <string.h>
 
@@ -30,22 +29,21 @@ static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8
 		target->dr6 = source->dr6;
 }
 
-/* Whether [@from, @to) of two XSAVE areas differ. */
 static bool differ(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
 {
 	return from < to && memcmp(a + from, b + from, to - from) != 0;
 }
 
 /*
- * Whether a CPU could observe a difference between the areas. A component whose XSTATE_BV bit is
- * clear is in its initial state whatever its bytes are; MXCSR is always valid (SDM volume 1, 13.8).
+ * Whether a CPU could observe a difference. A component whose XSTATE_BV bit is clear is in its
+ * initial state whatever its bytes are; MXCSR is always valid (SDM volume 1, 13.8).
  */
 static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 {
 	uint64_t used;
 
 	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
-	/* Fast path: the areas are nearly always equal. */
+	/* The areas are nearly always equal. */
 	if (same_words(a, b, X64_XSAVE_LEGACY) &&
 	    (!(used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) ||
 	     same_words(a + X64_XSAVE_LEGACY, b + X64_XSAVE_LEGACY, size - X64_XSAVE_LEGACY)))
@@ -58,16 +56,12 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 		differ(a, b, X64_XSAVE_LEGACY, size));
 }
 
-/* Groups to move: the backend may have one XSAVE area for all VTLs of a VP. */
 static uint32_t moving(const struct vsm_vp *vp)
 {
 	return vp->partition->features.fpu_shared ? SHARED & ~(uint32_t)VCPU_FPU : SHARED;
 }
 
-/*
- * Copies the area including XSTATE_BV, so that a component in its initial state is in the initial
- * state in the other VTL, too (P08).
- */
+/* Copies XSTATE_BV too, so that a component in its initial state stays in it (P08). */
 static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
 	const struct vcpu_state *current = vp->cpu[to];
@@ -79,10 +73,7 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
 		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
 }
 
-/*
- * Copies state that rarely changes. Two VTLs with the same version have equal values, which need no
- * comparison; an edit or a load clears the version.
- */
+/* Two VTLs with the same version have equal values; an edit or a load clears the version. */
 static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
 	const struct vcpu_state *source = vp->cpu[from];

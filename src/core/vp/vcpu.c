@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loading of register files from the backend, and pending exceptions. */
 #include <errno.h>
 
 #include "core/trace/trace.h"

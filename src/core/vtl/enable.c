@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Enabling VTLs, and the VSM registers that report enabled VTLs (TLFS "VTL Enablement", "VTL
- * Configuration").
- */
+/* TLFS "VTL Enablement", "VTL Configuration". */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
 #include "core/memory/protect.h"
@@ -58,7 +55,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
 	return status;
 }
 
-/* Whether any VP has @vtl enabled. Partition lock held. */
+/* Partition lock held. */
 static bool enabled_somewhere(const struct vsm_partition *partition, uint8_t vtl)
 {
 	for (uint32_t i = 0; i < partition->vp_count; i++)
@@ -140,10 +137,6 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	(CONFIG_ENABLE | CONFIG_MASK | HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | \
 	 HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP)
 
-/*
- * Checks a default mask. Returns INVALID_REGISTER_VALUE, or OPERATION_DENIED if the engine cannot
- * enforce it.
- */
 static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl, uint8_t access)
 {
 	uint16_t status;
@@ -156,8 +149,8 @@ static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl,
 
 /*
  * EnableVtlProtection and the default mask are written once (TLFS "Enable VTL Protections",
- * "Default Protection Mask"): a later value that changes them is refused, not ignored (P36).
- * Without EnableVtlProtection the mask is stored, but not in force. Partition lock held.
+ * "Default Protection Mask"): a change is refused, not ignored (P36). Without EnableVtlProtection
+ * the mask is stored, but not in force. Partition lock held.
  */
 static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
 {
@@ -199,8 +192,8 @@ uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t
 }
 
 /*
- * ActiveMbecEnabled is set while any VTL of the VP has MBEC enabled for a lower VTL, whichever VTL
- * reads it (as in OpenVMM).
+ * As in OpenVMM, for each VTL that reads it: whether any VTL of the VP has MBEC enabled for a lower
+ * VTL.
  */
 static bool mbec_active(const struct vsm_vp *vp, uint16_t enabled)
 {
@@ -226,8 +219,8 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * MbecEnabledVtlSet: the VTLs that own MBEC and all VTLs that they restrict, as in OpenVMM. OpenHCL
- * checks that the set contains VTL0.
+ * As in OpenVMM: the VTLs that own MBEC and all VTLs that they restrict. OpenHCL checks that the
+ * set contains VTL0.
  */
 static uint16_t mbec_set(const struct vsm_partition *partition)
 {

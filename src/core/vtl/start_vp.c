@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Starting and stopping VPs (TLFS "HvCallStartVirtualProcessor", SDM 3A 8.4).
- */
+/* TLFS "HvCallStartVirtualProcessor", SDM 3A 8.4. */
 #include "core/interrupt/eoi.h"
 #include "core/vp/cpu_registers.h"
 #include "core/interrupt/start_rules.h"
@@ -10,7 +8,7 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* The effect of INIT on a VTL; other VTLs and shared state are unchanged. */
+/* Other VTLs and shared state are unchanged. */
 static void init_reset(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Entry into and exit from virtual trust levels (TLFS "VTL Entry", "VTL Return").
- */
+/* TLFS "VTL Entry", "VTL Return". */
 #include <string.h>
 
 #include "core/interrupt/eoi.h"
@@ -12,7 +10,7 @@
 #include "core/x64.h"
 #include "lapic/fast.h"
 
-/* Makes @to the active VTL; RIP of both VTLs is already set. */
+/* RIP of both VTLs is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
 	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
@@ -29,8 +27,8 @@ static struct hv_vp_assist_page *assist_page(const struct vp_vtl *vtl)
 }
 
 /*
- * Clears VinaAsserted of the VTL that is entered or left. By the TLFS, AutoReset clears it when the
- * VTL is entered; the guest cannot observe that it is cleared at the return as well.
+ * At an entry and at a return. By the TLFS, AutoReset clears VinaAsserted when the VTL is entered;
+ * the guest cannot observe that a return clears it too.
  */
 static void vina_auto_reset(const struct vp_vtl *vtl)
 {
@@ -40,10 +38,7 @@ static void vina_auto_reset(const struct vp_vtl *vtl)
 		__atomic_store_n(&page->vtl_control.vina_status, 0, __ATOMIC_RELAXED);
 }
 
-/*
- * VtlReturn* of the assist page have two layouts (TLFS HV_VP_VTL_CONTROL), selected by the mode of
- * @vtl, which executes the return, not by the mode of the VTL that it returns to.
- */
+/* TLFS HV_VP_VTL_CONTROL: the mode of @vtl, which executes the return, selects the layout. */
 static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 				   struct hv_vp_vtl_control *control)
 {
@@ -59,9 +54,8 @@ static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 }
 
 /*
- * Reports the reason of the entry in the assist page of the active VTL. The page is the entered
- * VTL's own overlay, independent of the lower VTL's view of that GPA (P17). VtlReturn* get the
- * lower VTL's RAX and RCX, for secure kernels that never write them.
+ * The assist page is the entered VTL's own overlay, independent of the lower VTL's view of that GPA
+ * (P17). VtlReturn* get the lower VTL's RAX and RCX, for secure kernels that never write them.
  */
 static void report_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
@@ -99,8 +93,8 @@ bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t lengt
 }
 
 /*
- * A return that is not fast restores the registers that the return sequence clobbered (TLFS "VTL
- * Return"). @long_mode: of the VTL that returns.
+ * TLFS "VTL Return": restores the registers that the return sequence clobbered. @long_mode: of the
+ * VTL that returns.
  */
 static void restore_registers(struct vsm_vp *vp, uint8_t to, bool long_mode,
 			      const struct hv_vp_vtl_control *control)
@@ -140,10 +134,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	own->entered = false;
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
-	/*
-	 * VTL @from preempted a VTL below @target, so @target is entered only now, for the reason
-	 * interrupt. It will return to the preempted VTL.
-	 */
+	/* VTL @from preempted a VTL below @target, so @target is entered only now. */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp_active(vp)->activity = VP_RUNNING;
 		report_entry(vp, HV_VTL_ENTRY_INTERRUPT);
@@ -160,9 +151,7 @@ void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
-/*
- * Drops the lock of @owner only (P09). Returns true if no VTL holds a TLB lock on @locked any more.
- */
+/* Drops the lock of @owner only (P09). True: no VTL holds a TLB lock on @locked any more. */
 static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
@@ -199,7 +188,7 @@ static __attribute__((noinline)) void tlb_unlock_all(struct vsm_vp *vp, uint8_t 
 		tlb_wake(vp, owner);
 }
 
-/* Called at each VTL return: the fast path is that no lock is held. */
+/* Called at each VTL return. */
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
 {
 	uint16_t held = 0;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Virtual trust levels: enabling, entry, exit.
- */
 #ifndef CORE_VTL_H
 #define CORE_VTL_H
 
 #include "core/core.h"
 
-/* HvCallEnablePartitionVtl by @caller. HV_STATUS. */
 uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
 			      uint8_t flags);
 /*
- * The rules of TLFS "HvCallEnableVpVtl" for @caller (a VTL) on @caller_vp to enable @target on @vp.
- * INVALID_PARAMETER, INVALID_VTL_STATE, ACCESS_DENIED, VTL_ALREADY_ENABLED. Any thread.
+ * The rules of TLFS "HvCallEnableVpVtl" for @caller (a VTL) on @caller_vp. INVALID_PARAMETER,
+ * INVALID_VTL_STATE, ACCESS_DENIED, VTL_ALREADY_ENABLED. Any thread.
  */
 uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			   uint8_t target);
@@ -21,16 +17,16 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
 /*
- * Execute a VTL call or return; the caller has checked the mode and CPL, as for any hypercall. RIP
- * is at the instruction of @length bytes. False: the guest gets #UD.
+ * Execute a VTL call or return; the caller has checked mode and CPL. RIP is at the instruction,
+ * @length bytes long. False: the guest gets #UD.
  */
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 
-/* Enters a higher VTL; RIP of the lower one is already set. Owner of @vp. */
+/* RIP of the lower VTL is already set. Owner of @vp. */
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
-/* Moves shared state from the register file of the active VTL to that of @to. vp/shared.c */
+/* Copies shared state of the active VTL to the register file of @to (vp/shared.c). */
 void vtl_move_shared(struct vsm_vp *vp, uint8_t to);
 
 /* The next higher or lower VTL enabled on @vp, or -1. */
@@ -55,18 +51,16 @@ static inline uint64_t vtl_config_at_reset(void)
 	       (uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
 }
 
-/* HvRegisterVsmPartitionConfig. HV_STATUS. */
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
 			uint64_t value);
-/* HvRegisterVsmVpStatus with @vtl as the active one; VsmPartitionStatus; VsmCapabilities. */
+/* @vtl is the active one. */
 uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
 uint64_t vtl_partition_status(const struct vsm_partition *partition);
 uint64_t vtl_capabilities(const struct vsm_partition *partition);
 
-/* Takes or drops TLB locks of VTL @owner on @vp (TLFS "HvRegisterVsmVpSecureConfigVtlX"). */
+/* TLB locks that VTL @owner holds on @vp (TLFS "HvRegisterVsmVpSecureConfigVtlX"). */
 void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner);
-/* Drops only the lock of @owner on the TLB of VTL @locked. */
 void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 
 #endif
