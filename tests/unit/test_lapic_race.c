@@ -83,10 +83,8 @@ static void serve(struct shared *s)
 	}
 }
 
-/*
- * The owner sleeps until it is kicked. If a post or a needed kick were lost, the counts would differ, or the
- * owner would sleep until the test times out.
- */
+/* The owner sleeps until it is kicked: a lost post changes the counts, a lost kick lets the test
+ * time out. */
 static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void **state)
 {
 	struct poster poster[POSTERS];
@@ -136,7 +134,6 @@ static void *change_modes(void *opaque)
 	return NULL;
 }
 
-/* Threads route messages while one VP changes its APIC's mode: the other VPs are found every time. */
 static void routing_finds_the_other_apics_while_one_changes_its_mode(void **state)
 {
 	static _Alignas(64) unsigned char memory[65536];

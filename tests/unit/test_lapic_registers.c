@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: registers, modes, RESET and INIT. */
 #include "lapic_test.h"
 
 #include <errno.h>

@@ -49,10 +49,7 @@ static uint32_t sparse(uint32_t index)
 	return index / 6 * 16 + index % 6 + index / 60 * 4096;
 }
 
-/*
- * Whether a message matches one APIC: SDM 11.6.2.1 (physical), 11.6.2.2 (logical: flat and cluster),
- * 11.12.10 (x2APIC logical).
- */
+/* SDM 11.6.2.1 (physical), 11.6.2.2 (logical: flat and cluster), 11.12.10 (x2APIC logical). */
 static bool matches(const struct vsm_lapic *apic, bool self, int source,
 		    const struct vsm_lapic_ipi *ipi)
 {
@@ -254,10 +251,8 @@ static void sending_posts_to_each_target_and_returns_the_vps_to_kick(void **stat
 	struct vsm_lapic_targets kick;
 
 	(void)state;
-	/*
-	 * APIC 7 has a pending interrupt already, so that its VP needs no other kick. APIC 8 is
-	 * disabled by software.
-	 */
+	/* APIC 7's VP needs no other kick: an interrupt is pending. APIC 8 is disabled by
+	 * software. */
 	vsm_lapic_post(&s.apic[7], 0x50, VSM_LAPIC_EDGE);
 	wr(&s.apic[8], SVR, 0xff);
 	assert_int_equal(vsm_lapic_router_send(s.router, 3, &ipi, &kick), VSM_LAPIC_KICK);
@@ -312,7 +307,6 @@ static void apics_that_cannot_be_added_are_refused(void **state)
 	assert_int_equal(vsm_lapic_router_find(s.router, 2), 2);
 	assert_int_equal(vsm_lapic_router_find(s.router, 77), -1);
 
-	/* The same ID twice. */
 	s.router = vsm_lapic_router_init(s.memory, size, 4);
 	assert_int_equal(vsm_lapic_router_add(s.router, 0, &s.apic[1]), 0);
 	assert_int_equal(vsm_lapic_router_add(s.router, 1, &s.apic[1]), -EEXIST);

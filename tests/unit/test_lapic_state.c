@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: export and import of its state in both formats; errors report the invalid field. */
 #include "lapic_test.h"
 
 /* An APIC with a value in every register. */
@@ -39,7 +38,6 @@ static void an_imported_state_is_exported_unchanged(void **state)
 	assert_null(vsm_lapic_load(&other, &first));
 	vsm_lapic_save(&other, &second);
 	assert_memory_equal(&first, &second, sizeof(first));
-	/* The imported APIC has the same behaviour. */
 	assert_int_equal(vsm_lapic_next_deadline(&other), vsm_lapic_next_deadline(&apic));
 	assert_int_equal(vsm_lapic_ppr(&other), vsm_lapic_ppr(&apic));
 	assert_int_equal(vsm_lapic_highest_isr(&other), 0x50);

@@ -188,7 +188,6 @@ static void tsc_deadline_mode_fires_at_the_deadline(void **state)
 	assert_int_equal(take(&apic), 0x40);
 	assert_int_equal(rdmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE), 0);
 	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);
-	/* 0 disarms. */
 	wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 888);
 	wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 0);
 	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The guard of the VMM's own mappings (P37): a device that uses one has the rights of VTL0.
- */
+/* The guard of the VMM's own mappings (P37). */
 #include "memory_world.h"
 
 #include "child.h"
@@ -29,7 +27,6 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
-	/* By loads, stores and system calls. */
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
 	wait_for_refusal(&world, 1, false);
 	*in_ram(&world, 0x1000) = 0x666;
@@ -48,7 +45,6 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* A part is removed from the map and added again. */
 	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
 	guarded = change(PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
 	guarded.host = world.ram_bytes + 0x1000;
@@ -61,7 +57,6 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x888;
 	assert_true(reads(&world, PLACE + 0x2000, 0x888));
-	/* Only refused accesses were reported. */
 	for (unsigned int page = 0; page < 8; page++)
 		assert_int_equal(page == 1 || page == 2,
 				 world.refused[page][0] || world.refused[page][1]);
@@ -79,7 +74,6 @@ static void guard_map(struct world *world, uint64_t gpa, uint64_t size, uint64_t
 	assert_int_equal(vsm_memory_update(world->partition, &guarded, 1), 0);
 }
 
-/* Skips the test where the backend cannot guard a mapping. */
 static void begin_guarded(struct world *world)
 {
 	begin(world);
@@ -161,7 +155,6 @@ static void p37_a_mapping_that_was_added_in_parts_is_guarded_as_a_whole(void **s
 	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
 	for (unsigned int page = 0; page < 8; page++)
 		assert_true(is_closed(&world, page));
-	/* Remove all pages at once. */
 	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
 	set_map(&world, PLACE, 0x8000, -1, 0, 0);
 	for (unsigned int page = 0; page < 8; page++)
@@ -182,7 +175,6 @@ static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **sta
 	set_map(&world, ELSEWHERE, 0x2000, -1, 0, 0);
 	assert_true(is_closed(&world, 1));
 	assert_true(is_closed(&world, 2));
-	/* The same with the GPAs in the other order. */
 	guard_map(&world, ELSEWHERE, 0x8000, 0);
 	set_map(&world, PLACE, 0x8000, -1, 0, 0);
 	guard_map(&world, PLACE, 0x1000, 0);
@@ -225,7 +217,6 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 	end(&world);
 }
 
-/* A VMM that saves and loads memory by its own mapping. */
 static void p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas(void **state)
 {
 	struct world world;
@@ -236,7 +227,6 @@ static void p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas(void 
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* VTL1 locks the GPA that the page had before. */
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
@@ -253,7 +243,6 @@ static void p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas(void 
 	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, 0x2000, 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	*in_ram(&world, 0x2000) = 0x666;
-	/* Also after the guard was suspended. */
 	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
@@ -272,7 +261,6 @@ static void p37_a_guard_that_was_suspended_has_the_rights_at_its_resumption(void
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_true(is_closed(&world, 1));
-	/* Remove one of the pages from the map. */
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
 	assert_int_equal(vsm_memory_guard(world.partition, false), -EALREADY);
@@ -324,11 +312,9 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x4000), 0);
 	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);
-	/* A part in the middle of the mapping. */
 	assert_int_equal(
 		vsm_memory_guarded(world.partition, world.ram_bytes + 0x2000, 0x1000, &bitmap), 0);
 	assert_int_equal(bitmap, 1);
-	/* The list begins with many pages without a guard. */
 	memset(large, 0, sizeof(large));
 	assert_int_equal(
 		vsm_memory_guarded(world.partition,
@@ -354,17 +340,14 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes + 1, 0x1000, &bitmap),
 			 -EINVAL);
 	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes, 0, &bitmap), -EINVAL);
-	/* A reset ends the guard of all pages. */
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
 	assert_int_equal(guarded_pages(&world), 0);
 	end(&world);
 }
 
-/* ------------------------------------------------------------------ two mappings, many GPAs */
-
 #define PLACES 64u
 
-/* Replaces the backend's guard: records the rights of the first page of two mappings, and the number of
+/* Replaces the backend's guard: records the rights of two mappings' first pages, and counts
  * calls. */
 static struct {
 	struct backend_ops ops;
@@ -461,7 +444,6 @@ static void p37_former_gpas_of_a_page_do_not_multiply_the_changes_of_its_guard(v
 		assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + i * 0x1000), 0);
 		set_map(&world, PLACE + i * 0x1000, 0x1000, -1, 0, 0);
 	}
-	/* A change of the map at another GPA, then of rights. */
 	counted.calls = 0;
 	set_map(&world, ELSEWHERE, 0x1000, world.rom, 0, 0);
 	assert_int_equal(counted.calls, 1);

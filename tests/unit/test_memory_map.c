@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Contents of a GPA for the guest and for the VMM while the memory map changes.
- */
+/* Contents of a GPA for the guest and for the VMM while the memory map changes. */
 #include "memory_world.h"
-
-/* ------------------------------------------------------------------ contents of a GPA */
 
 static void memory_is_added_and_removed_while_a_guest_runs(void **state)
 {
@@ -52,7 +48,7 @@ static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 	end(&world);
 }
 
-/* An overlay that its VTL writes is not placed over readonly memory: the writes could not reach its page. */
+/* The VTL's writes could not reach the page of the overlay. */
 static void an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory(void **state)
 {
 	struct world world;
@@ -63,8 +59,6 @@ static void an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory(void 
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_FAULT);
 	end(&world);
 }
-
-/* ------------------------------------------------------------------ the VMM itself */
 
 static void peek_and_poke_have_all_rights(void **state)
 {
@@ -107,7 +101,6 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x5000), 0);
 	set_map(&world, PLACE + 0x4000, 0x4000, -1, 0, 0);
 	assert_int_equal(vsm_partition_save(world.partition, guest_keep, &saved), 0);
-	/* Less memory, then more. */
 	set_map(&other, PLACE, 0x3000, other.ram, 0, 0);
 	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
 	set_map(&other, PLACE, 0x5000, other.ram, 0, 0);
@@ -125,8 +118,6 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	end(&world);
 	end(&other);
 }
-
-/* ------------------------------------------------------------------ many regions, and refused ones */
 
 static void hundreds_of_regions_are_possible(void **state)
 {

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Protections and overlays while the memory map changes (P38): each test checks what VTL0 reads, writes and
- * executes at a GPA after each change.
- */
+/* Protections and overlays while the memory map changes (P38). */
 #include "memory_world.h"
 
 #include <pthread.h>
-
-/* ------------------------------------------------------------------ protections stay */
 
 static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(void **state)
 {
@@ -30,7 +25,6 @@ static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(voi
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
 		assert_true(read_only_at(&world, PLACE + 0xf1000, OTHER));
 		assert_true(writes(&world, PLACE + 0xf2000, 5));
-		/* The same pages as ROM. */
 		set_map(&world, PLACE + 0xf0000, 0x4000, world.ram, 0xf0000, VSM_MEMORY_READONLY);
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
 		assert_true(read_only_at(&world, PLACE + 0xf1000, SECRET));
@@ -102,7 +96,6 @@ p38_a_protection_that_is_set_while_memory_is_absent_applies_when_it_is_added(voi
 	assert_true(nothing_at(&world, PLACE + 0x1000));
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
 	assert_true(writes(&world, PLACE, 1));
-	/* The lock is removed while the memory is absent. */
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
@@ -162,15 +155,12 @@ static void p38_an_overlay_stays_at_its_gpa(void **state)
 		set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 		assert_true(writes(&world, PLACE + 0x1ff0, 0x77));
 	}
-	/* The RAM under the overlay is unchanged. */
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
 	assert_true(guest_read(world.vp, PLACE + 0x1000, 8, &value) == GUEST_DONE);
 	assert_int_equal(value, SECRET);
 	end(&world);
 }
-
-/* ------------------------------------------------------------------ aliases */
 
 static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(void **state)
 {
@@ -187,7 +177,6 @@ static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(voi
 	assert_true(nothing_at(&world, ELSEWHERE));
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, ELSEWHERE + 0x1000), 0);
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
-	/* An alias that is added after the lock. */
 	set_map(&world, ELSEWHERE + 0x10000, 0x1000, world.ram, 0x1000, 0);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x10000));
 	set_map(&world, ELSEWHERE + 0x20000, 0x1000, world.ram, 0x1000, VSM_MEMORY_READONLY);
@@ -219,21 +208,17 @@ static void p38_a_locked_page_that_moves_stays_locked(void **state)
 	assert_true(nothing_at(&world, ELSEWHERE + 0x1000));
 	assert_true(read_only_at(&world, ELSEWHERE + 0x2000, SECRET));
 	assert_true(writes(&world, ELSEWHERE + 0x3000, 1));
-	/* Move it again, with other memory at its first GPA. */
 	set_map(&world, PLACE, 0x4000, world.rom, 0, 0);
 	set_map(&world, ELSEWHERE, 0x4000, -1, 0, 0);
 	set_map(&world, ELSEWHERE + 0x100000, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x101000));
 	assert_true(nothing_at(&world, PLACE + 0x1000));
-	/* VTL1 unlocks the GPA that it has locked. */
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	assert_true(reads(&world, ELSEWHERE + 0x101000, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, OTHER));
 	assert_true(read_only_at(&world, ELSEWHERE + 0x102000, SECRET));
 	end(&world);
 }
-
-/* ------------------------------------------------------------------ reset */
 
 static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(void **state)
 {
@@ -314,8 +299,6 @@ static void p38_a_second_reset_keeps_pages_that_left_the_map_before_the_first(vo
 	end(&world);
 }
 
-/* ------------------------------------------------------------------ beside running VPs */
-
 struct hammer {
 	struct world *world;
 	struct vsm_vp *vp;
@@ -325,8 +308,7 @@ struct hammer {
 	pthread_t thread;
 };
 
-/* VTL0 of VP 1 reads and writes the locked page all the time: the access is intercepted, or there is no
- * memory. */
+/* VTL0 of VP 1 reads and writes the locked page all the time. */
 static void *hammer_on(void *opaque)
 {
 	struct hammer *hammer = opaque;

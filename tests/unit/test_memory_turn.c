@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Turns for changes of overlays and protections (core/memory/turn.h): VTL0 delays a change of VTL1 by one
- * change at most, also if VTL1 is not the highest VTL and needs turns itself (P32).
- */
+/* Turns (core/memory/turn.h): VTL0 delays a change of VTL1 by one change at most, also if VTL1
+ * needs turns itself (P32). */
 #include "core_test.h"
 #include "core/memory/turn.h"
 
@@ -79,7 +77,7 @@ static void p32_vtl0_gets_no_turn_while_vtl1_waits_for_one(void **state)
 	sim_advance(partition, turn.retry_at - vp_tsc(partition));
 	assert_false(begin(0, &lower));
 	assert_true(begin(1, &turn));
-	/* The same again; this time the turn is refused because of the pause. */
+	/* This time the turn is refused because of the pause. */
 	sim_advance(partition, CHANGE_NS);
 	memory_turn_end(partition, &turn);
 	assert_false(begin(1, &turn));

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Architectural MSRs: which exist, which VTLs share them, their values after a reset and a restore.
- */
 #include "core_test.h"
 #include "core/vp/plain_msr.h"
 #include "core/state/state.h"
@@ -63,8 +60,7 @@ static void expect_all(struct vsm_vp *vp, bool written)
 		assert_int_equal(rdmsr(vp, kept[i].msr), written ? kept[i].legal : kept[i].reset);
 }
 
-/* P31: KVM's clock, steal time, asynchronous page faults, EOI, and other MSRs that let KVM write to guest
- * memory. */
+/* P31: MSRs by which KVM writes to guest memory: its clock, steal time and others. */
 static void p31_kvms_own_msrs_do_not_exist(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
@@ -252,8 +248,6 @@ static void p25_a_reset_clears_msrs(void **state)
 	expect_all(vp, false);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ damaged and old states */
 
 /* Returns @file with a record "msrs" of one MSR inserted before "end". */
 static struct guest_saved with_msr(const struct guest_saved *file, uint32_t vtl, uint32_t msr,

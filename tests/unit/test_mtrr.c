@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * MTRRs by RDMSR and WRMSR, and as VP registers: SDM 3A 12.11, TLFS "Shared State".
- */
+/* MTRRs: SDM 3A 12.11, TLFS "Shared State". */
 #include "core_test.h"
 
 /* SDM 3A table 12-9 and volume 4, table 2-2: MSR, register name, a valid and two invalid values. */
@@ -60,7 +58,6 @@ static void vtls_share_mtrrs_and_vp_registers_are_the_same_values(void **state)
 		assert_int_equal(value, mtrrs[i].legal);
 		assert_int_equal(host_get(vp, 0, mtrrs[i].name), mtrrs[i].legal);
 	}
-	/* A write by the register is read by the MSR; each VP has its own MTRRs. */
 	assert_int_equal(guest_set_register(vp, 0, 0x10, mtrrs[0].name, 0x40000001), 0);
 	assert_int_equal(guest_rdmsr(vp, mtrrs[0].msr, &value), GUEST_DONE);
 	assert_int_equal(value, 0x40000001);

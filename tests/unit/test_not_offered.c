@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Items of the TLFS and its public headers that libvsm does not offer: each is refused, and none is accepted
- * without effect. The lists are written out, so that they are independent of the tables that drive the code.
- */
+/* Items of the TLFS that libvsm does not offer. The lists are written out, so that they are
+ * independent of the tables that drive the code. */
 #include "core_test.h"
 
 #include "fixture.h"
@@ -211,13 +209,11 @@ static void the_apic_timer_has_no_tsc_deadline_mode(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_set_register(vp, 0, 0x10, HV_X64_REGISTER_TSC_DEADLINE, 1),
 			 HV_STATUS_INVALID_PARAMETER);
-	/* The bit of the mode in the timer's LVT entry cannot be set. */
 	assert_int_equal(guest_write(vp, 0xfee00320, 4, 0x40093), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0xfee00320, 4, &value), GUEST_DONE);
 	assert_int_equal(value & 0x40000, 0);
 }
 
-/* A partition whose VMM enables every bit. */
 static struct vsm_partition *partition_with_all_bits(void)
 {
 	struct vsm_partition *all = NULL;

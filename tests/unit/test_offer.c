@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Features that a partition offers: CPUID leaves, bits that are removed from them and why, the hypercall
- * page.
- */
 #include "hypercall_test.h"
 
 #include <stdlib.h>
@@ -116,7 +112,6 @@ static void a_feature_without_its_privilege_is_not_offered(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P24: a feature of EDX and the privilege that the TLFS has for it are offered together. */
 static void p24_each_default_feature_has_its_privilege(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
@@ -184,7 +179,6 @@ static void p22_access_vsm_is_bit_16_of_ebx(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P24: the hypercalls that leaf 4 recommends are implemented. */
 static void p24_recommended_hypercalls_exist(void **state)
 {
 	(void)state;
@@ -195,8 +189,6 @@ static void p24_recommended_hypercalls_exist(void **state)
 	assert_non_null(hypercall_find(HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI));
 	assert_non_null(hypercall_find(HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI_EX));
 }
-
-/* ------------------------------------------------------------------ the hypercall page */
 
 static void expect_code(const uint8_t *at, const void *code, size_t size)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Overlay pages (TLFS "GPA Overlay Pages"): which page a VTL sees at a GPA, and what it sees after one is
- * removed.
- */
+/* Overlay pages (TLFS "GPA Overlay Pages"). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,7 +139,6 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **s
 	assert_int_equal(gpa_write(bare->partition, 0, 0x5000, &byte, 1, NULL), GPA_DENIED);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
-	/* Removing a hidden overlay changes nothing. */
 	overlay_unmap(bare->partition, OVERLAY_SIM, 0, 0);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5), -EACCES);
@@ -151,7 +147,6 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **s
 	bare_destroy(bare);
 }
 
-/* The backend's first call fails: core and backend keep their state. */
 static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
 {
 	struct bare *bare = bare_create(2);
@@ -277,8 +272,6 @@ static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 	assert_null(overlay_shown(bare->partition, 0, 9, GPA_ALL));
 	bare_destroy(bare);
 }
-
-/* ------------------------------------------------------------------ several overlays on one page */
 
 static uint32_t page_of(struct bare *bare, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
 {

@@ -112,7 +112,6 @@ static void *move_overlay(void *opaque)
 	return NULL;
 }
 
-/* Makes a hypercall of VTL1 with input in memory. Returns its duration. */
 static uint64_t timed_call(struct vsm_vp *vp)
 {
 	struct {

@@ -20,7 +20,6 @@
 #define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* message page of VTL1 */
 #define TOP	     HV_INPUT_VTL_USE_TARGET
 
-/* The five kinds of overlays. */
 static const struct kind {
 	uint32_t msr;
 	uint32_t name;
@@ -133,7 +132,6 @@ static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 				assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 			}
 			look(vp, locks[l], SECRET);
-			/* An overlay at another GPA cannot move here, and stays there. */
 			wrmsr(vp, kinds[k].msr, ELSE | 1);
 			assert_int_equal(guest_wrmsr(vp, kinds[k].msr, PAGE | 1), GUEST_FAULT);
 			assert_int_equal(rdmsr(vp, kinds[k].msr), ELSE | 1);
@@ -182,11 +180,9 @@ static void p30_a_later_lock_hides_an_overlay_that_vtl0_writes(void **state)
 				assert_int_equal(value, SECRET);
 			}
 			assert_int_equal(vsm_dma_write(partition, PAGE, &value, 8), -EACCES);
-			/* When the lock is removed the overlay is visible again, with its contents. */
 			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
 			assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 			assert_int_equal(value, EVIL);
-			/* A hidden overlay can be disabled, and does not reappear. */
 			lock(vp, locks[l], PAGE);
 			wrmsr(other, kinds[k].msr, 0);
 			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
@@ -210,7 +206,6 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	lock(vp, RX, PAGE);
 	look(vp, RX, code);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
-	/* Enabled again at the same GPA. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
 	lock(vp, HV_MAP_GPA_READABLE, PAGE);
@@ -219,7 +214,6 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	look(vp, 0, 0);
 	lock(vp, RX, PAGE);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
-	/* After it is disabled, the RAM is visible, and it cannot be enabled again. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
 	look(vp, RX, SECRET);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1), GUEST_FAULT);
@@ -278,7 +272,6 @@ static void p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is(voi
 	assert_int_equal(guest_read(vp, PAGE, 8, &code), GUEST_DONE);
 	lock(vp, RX, PAGE);
 	look(vp, RX, code);
-	/* When the hypercall page is disabled, the overlay that it covered stays hidden. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
 	look(vp, RX, SECRET);
 	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
@@ -329,7 +322,7 @@ static void p30_vtl2_restricts_vtl1_in_the_same_way(void **state)
 	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, SECRET);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, PAGE | 1), GUEST_FAULT);
-	/* They do not apply to that of VTL2 either. */
+	/* VTL1's restrictions do not apply to VTL2's overlay either. */
 	assert_int_equal(overlay_map(partition, OVERLAY_SIM, 2, 0, gpn), 0);
 	assert_int_equal(gpa_check(partition, 2, PAGE, GPA_WRITE, NULL), GPA_OK);
 	vsm_partition_destroy(partition);
@@ -445,7 +438,6 @@ static void p05_an_overlay_that_is_enabled_and_disabled_keeps_the_protection(voi
 		wrmsr(vp, HV_X64_MSR_SIMP, 0);
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
 		look(vp, HV_MAP_GPA_READABLE, SECRET);
-		/* The rights of the neighbouring pages are unchanged. */
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096 - 1), GPA_ALL);
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096 + 1), GPA_ALL);
 		lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);

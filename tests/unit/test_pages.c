@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Protections, overlays and devices on the same page (TLFS "Memory Access Protections"), through the whole
- * core.
- */
+/* Protections, overlays and devices on one page (TLFS "Memory Access Protections"). */
 #include "core_test.h"
 #include "needs.h"
 
@@ -38,7 +35,6 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), 0x77);
 	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x99);
-	/* A device cannot write an overlay that VTL0 cannot write. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x60001), GUEST_DONE);
 	assert_int_equal(vsm_dma_write(partition, 0x60000, &value, sizeof(value)), -EACCES);
@@ -57,7 +53,6 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P38: added memory cannot replace other memory. */
 static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 {
 	struct vsm_partition *partition;

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Requests of a paravisor in VTL2 (OpenHCL, Linux' mshv_vtl) that libvsm does not support: each is refused
- * with a status, and none is accepted without effect.
- */
+/* Requests of a paravisor in VTL2 (OpenHCL, Linux' mshv_vtl) that libvsm does not support. */
 #include "core_test.h"
 
-/* VTL2 is active. */
 static struct vsm_vp *in_vtl2(struct vsm_partition **partition)
 {
 	struct vsm_vp *vp;

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The partition as a whole: MSRs other than those of SynIC and timers, exits to the VMM, reset, trace (TLFS
- * "Partition properties", VSM "Reset").
- */
+/* The partition as a whole (TLFS "Partition properties", VSM "Reset"). */
 #include "core_test.h"
 #include "needs.h"
 
 #include <vsm/trace.h>
-
-/* ------------------------------------------------------------------ MSRs */
 
 /* TLFS "Frequency MSRs", "VP index", "VP run time". */
 /* shows: feature FrequencyRegs; msr HV_X64_MSR_TSC_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY,
@@ -189,7 +184,6 @@ static void the_hypercall_page_needs_a_guest_os_id_and_can_be_locked(void **stat
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, UINT64_C(1) << 60 | 1), GUEST_FAULT);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50001);
-	/* Without a guest OS ID it is disabled. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0), GUEST_DONE);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50000);
 	assert_int_equal(guest_write(vp, 0x50000, 1, 1), GUEST_DONE);
@@ -257,8 +251,6 @@ static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ exits to the VMM */
-
 static void port_io_and_mmio_exit_to_the_vmm(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -307,9 +299,6 @@ static void a_kick_ends_the_run_once(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ reset */
-
-/* P25 */
 /* shows: rule reset-all, initial-vtl0 */
 static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 {
@@ -356,7 +345,6 @@ static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 	assert_int_equal(vp->vtl[1].vina, 0);
 	assert_int_equal(vp->tlb_locked[0], 0);
 	assert_int_equal(vsm_partition_vp(partition, 1)->vtl[0].activity, VP_WAIT_FOR_SIPI);
-	/* The guest can enable VTL1 again. */
 	guest_set_long_mode(vp, 0);
 	((uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA))[0] =
 		(GUEST_TABLES_GPA + CORE_PAGE_SIZE) | 0x27;
@@ -402,8 +390,6 @@ static void a_reset_discards_an_exit_that_was_not_completed(void **state)
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, 0xfff0);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ trace */
 
 static void the_trace_has_the_events_in_order(void **state)
 {
@@ -460,8 +446,6 @@ static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **s
 		assert_int_equal(record[i].argument[1], 84 + i);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ configuration */
 
 static void count_line(void *opaque, const struct vsm_log_record *record)
 {

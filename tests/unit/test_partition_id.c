@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The partition ID in the input of hypercalls: HV_PARTITION_ID_SELF and the ID that HvCallGetPartitionId
- * returns have the same effect in all of them, and any other ID is refused.
- */
 #include "hypercall_test.h"
 
 /* Calls whose input begins with a partition id, with the size of their input for one element. */
@@ -27,10 +23,7 @@ static const struct {
 	{HV_CALL_GET_VP_CPUID_VALUES, true, 32},
 };
 
-/*
- * Makes the call from VTL1. The input is zero except for the ID, so the status shows whether the ID
- * was accepted.
- */
+/* The input is zero except for the ID: the status shows whether the ID was accepted. */
 static uint16_t call_with(size_t index, uint64_t id)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, TEST_RAM, NULL);

@@ -197,7 +197,6 @@ static char *report_of(const struct probe *probe, void (*report)(FILE *, const s
 	return text;
 }
 
-/* The report of a host that lacks almost everything lists all items. */
 static void every_missing_item_is_listed(void **state)
 {
 	struct fake_host *fake = *state;
@@ -388,7 +387,6 @@ static void without_virtualization_in_a_guest_nesting_is_advised(void **state)
 	free(probe);
 }
 
-/* Makes /dev/kvm a file with the access bits @mode. */
 static void deny_device(struct fake_host *fake, mode_t mode)
 {
 	char path[128], group[128];

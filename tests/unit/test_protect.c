@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL protections (TLFS "Memory Access Protections"): the maps, the updates of the backend, and refused
- * requests.
- */
+/* VTL protections (TLFS "Memory Access Protections"). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,8 +52,6 @@ static int tear_down(void **state)
 }
 
 #define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-/* ------------------------------------------------------------------ map flags */
 
 static bool listed(uint32_t flags, const uint32_t *list, size_t count)
 {
@@ -118,7 +113,6 @@ static void test_p20_what_the_engine_cannot_deny_is_refused(void **state)
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0xf), HV_STATUS_SUCCESS);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x1), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x3), HV_STATUS_OPERATION_DENIED);
-	/* A backend that can deny no access. */
 	bare->partition->features.protect = 0;
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x0), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0xd), HV_STATUS_OPERATION_DENIED);
@@ -160,8 +154,6 @@ static void test_a_default_mask_that_cannot_be_enforced_is_refused(void **state)
 	assert_int_equal(right(bare, 0, 3), GPA_ALL);
 	assert_int_equal(sim_calls(bare->partition)->protect, 0);
 }
-
-/* ------------------------------------------------------------------ masks by owner and restricted VTL */
 
 static void test_nothing_is_restricted_at_first(void **state)
 {
@@ -213,7 +205,6 @@ static void test_rights_are_the_intersection_over_all_owners(void **state)
 	assert_int_equal(right(bare, 0, 5), GPA_READ);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_READ);
 	assert_int_equal(right(bare, 1, 5), RW);
-	/* VTL1 removes its restriction: VTL2's mask remains. */
 	assert_int_equal(bare_protect(bare, 1, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 5), RW);
@@ -256,8 +247,6 @@ static void test_with_mbec_both_execute_rights_are_kept(void **state)
 	assert_int_equal(right(bare, 0, 5), GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_READ | GPA_USER_EXECUTE);
 }
-
-/* ------------------------------------------------------------------ the default mask */
 
 static void test_the_default_mask_applies_to_all_ram_and_to_ram_added_later(void **state)
 {
@@ -316,8 +305,6 @@ static void test_the_default_mask_of_one_owner_keeps_the_page_masks_of_another(v
 	assert_int_equal(sim_access(bare->partition, 0, 8), RW);
 }
 
-/* ------------------------------------------------------------------ updates of the backend */
-
 static void test_neighbours_are_updated_as_one_range(void **state)
 {
 	struct bare *bare = *state;
@@ -355,17 +342,13 @@ static void test_a_change_without_effect_does_not_update_the_backend(void **stat
 	bare_ram(bare, 0, 16);
 	bare_protect(bare, 2, -1, 5, 0);
 	calls = sim_calls(bare->partition)->protect;
-	/* VTL1 forbids what VTL2 has forbidden already. */
 	assert_int_equal(bare_protect(bare, 1, -1, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_calls(bare->partition)->protect, calls);
-	/* VTL2 removes its restriction: VTL1's mask remains. */
 	assert_int_equal(bare_protect(bare, 2, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(bare->partition, 0, 5), 0);
 	assert_int_equal(sim_access(bare->partition, 1, 5), GPA_ALL);
 }
-
-/* ------------------------------------------------------------------ failures */
 
 static void test_a_page_that_is_not_ram_ends_the_list(void **state)
 {
@@ -500,8 +483,6 @@ static void test_p25_reset_drops_every_protection(void **state)
 	bare_ram(bare, 32, 1);
 	assert_int_equal(sim_access(bare->partition, 0, 32), GPA_ALL);
 }
-
-/* ------------------------------------------------------------------ comparison with a model */
 
 #define MODEL_VTLS  4u
 #define MODEL_PAGES 512u

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The protection map of one owner and one restricted VTL, compared with an array of bytes.
- */
+/* The protection map of one owner and one restricted VTL, compared with an array of bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

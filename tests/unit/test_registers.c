@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"): every register, access
- * rules, and permitted values.
- */
+/* HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"). */
 #include "hypercall_test.h"
 
 #include "core/registers/regs.h"
@@ -20,8 +17,6 @@ static int setup(void **state)
 	other = vsm_partition_vp(partition, 1);
 	return 0;
 }
-
-/* ------------------------------------------------------------------ round trips */
 
 enum sharing {
 	PRIVATE, /* one for each VTL */
@@ -54,7 +49,7 @@ static const struct sample samples[] = {
 	{SYN(INTERNAL_ACTIVITY_STATE), PRIVATE, SAME(2, 0)},
 	{SYN(PENDING_INTERRUPTION), PRIVATE, SAME(0x00310001, 0)},
 	{SYN(INTERRUPT_STATE), PRIVATE, SAME(3, 0)},
-	/* #GP(0), as a secure kernel injects it; then a #PF with its address. */
+	/* #GP(0), as a secure kernel injects it. */
 	{SYN(PENDING_EVENT0), PRIVATE, SAME(0x000d0101, 0)},
 	{SYN(PENDING_EVENT1), PRIVATE, SAME(0, 0)},
 	{X64_RUN(RAX, RBX), SHARED, SAME(PATTERN, 0)},
@@ -177,7 +172,6 @@ static void many_elements_are_set_in_order_by_one_call(void **state)
 	for (unsigned int i = 0; i < 64; i++) {
 		input.assoc[i].name = HV_X64_REGISTER_RBX;
 		input.assoc[i].value.reg64 = i;
-		/* The padding is ignored. */
 		memset(input.assoc[i].pad, 0xee, sizeof(input.assoc[i].pad));
 	}
 	assert_int_equal(guest_call(vp, control_word(HV_CALL_SET_VP_REGISTERS, false, 0, 64, 0),
@@ -185,8 +179,6 @@ static void many_elements_are_set_in_order_by_one_call(void **state)
 			 hv_hypercall_result(HV_STATUS_SUCCESS, 64));
 	assert_int_equal(guest_gpr(other, 0, GPR_RBX), 63);
 }
-
-/* ------------------------------------------------------------------ registers that are only read */
 
 /* shows: register HvRegisterPrivilegesAndFeaturesInfo to HvRegisterIptFeaturesInfo */
 static void registers_that_describe_the_partition_mirror_cpuid(void **state)
@@ -257,8 +249,6 @@ static void the_table_is_in_ascending_order_and_each_row_has_a_function(void **s
 			assert_true(regs_table[i - 1].last < regs_table[i].first);
 	}
 }
-
-/* ------------------------------------------------------------------ access rules */
 
 static void architectural_registers_of_the_own_vtl_are_denied(void **state)
 {
@@ -425,8 +415,6 @@ static void the_header_is_checked(void **state)
 			 HV_STATUS_ACCESS_DENIED);
 }
 
-/* ------------------------------------------------------------------ permitted values */
-
 static void illegal_values_are_refused_and_change_nothing(void **state)
 {
 	static const struct {
@@ -547,7 +535,6 @@ static void pending_exceptions_follow_the_list_of_vectors(void **state)
 				 error ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_REGISTER_VALUE);
 		set_register(vp, 1, USE_VTL(0), HV_REGISTER_PENDING_EVENT0, &clear);
 	}
-	/* Only exceptions, and only without reserved bits. */
 	for (unsigned int type = 1; type < 8; type++) {
 		union hv_register_value value = {.reg128 = {.low = 1 | type << 1 | 13 << 16}};
 
@@ -596,8 +583,6 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 			 0);
 	assert_int_equal(vcpu_get(other, 0, VCPU_SYSTEM)->cr0, X64_CR0_PE | X64_CR0_ET);
 }
-
-/* ------------------------------------------------------------------ VSM registers */
 
 /* shows: rule secure-config-owner, secure-config-release; register HvRegisterVsmVpSecureConfigVtl0 */
 static void secure_config_reads_the_actual_state_of_the_lock(void **state)

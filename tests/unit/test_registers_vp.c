@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Registers of a running VP that other tests do not cover, and HvExtCallQueryCapabilities. Each register is
- * compared with the MSR, CPUID leaf or page that has the same value.
- */
+/* Registers of a running VP, and HvExtCallQueryCapabilities. Each register is compared with the
+ * MSR, CPUID leaf or page that has its value. */
 #include "core_test.h"
 
 static struct vsm_vp *create(struct vsm_partition **partition)
@@ -62,7 +60,7 @@ static void work_for_a_millisecond(void *opaque, uint32_t id, uint32_t type, con
 	sim_advance(opaque, 1000000);
 }
 
-/* TLFS "Virtual processor run time": time that the hypervisor spends on behalf of the guest counts. */
+/* TLFS "Virtual processor run time". */
 static void the_runtime_includes_the_hypervisors_own_time(void **state)
 {
 	struct vsm_partition *partition;
@@ -82,7 +80,6 @@ static void the_runtime_includes_the_hypervisors_own_time(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A halted VP consumes no run time, however long it waits for its timer. */
 static void the_runtime_does_not_grow_while_the_vp_sleeps(void **state)
 {
 	struct vsm_partition *partition;

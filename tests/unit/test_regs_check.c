@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Inconsistent registers can be set, since the next write may correct them, but the guest is not entered
- * with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c compares with a real VM entry.
- */
+/* Inconsistent registers can be set, since the next write may correct them, but the guest is not
+ * entered with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c compares with a real VM entry. */
 #include "core_test.h"
 
 #include "core/state/state.h"
@@ -42,10 +40,7 @@ static union hv_register_value segment(uint64_t base, uint32_t limit, uint16_t s
 						     .attributes = attributes}};
 }
 
-/*
- * Changes of one register of a 64-bit guest: each value is legal by itself, but not with the other
- * registers.
- */
+/* Each value is legal by itself, but not with the other registers of a 64-bit guest. */
 static const struct {
 	uint32_t name;
 	uint64_t low;
@@ -82,7 +77,6 @@ static void each_contradiction_is_a_shutdown_without_an_entry(void **state)
 			assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 			assert_int_equal(atomic_load(&vp->exits), exits);
 		}
-		/* With the old value the VP runs. */
 		set_wide(contradictions[i].name, before);
 		assert_int_equal(guest_nop(vp), GUEST_DONE);
 	}
@@ -104,7 +98,6 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 		assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 		set_wide(names[i], segment(0x12340, 0xffff, 0x1234, 0xf3));
 	}
-	/* RFLAGS.VM is invalid in real mode. */
 	host_set(vp, 0, HV_X64_REGISTER_CR0, 0x32);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
@@ -113,7 +106,6 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-/* P14: an interrupt stays pending until the registers are consistent. */
 static void p14_an_interrupt_is_not_lost_when_the_entry_is_refused(void **state)
 {
 	const struct vsm_exit *exit;
@@ -144,14 +136,12 @@ static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_EXIT);
 	assert_int_equal(vp->exit.reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(vp->exit.vtl, 0);
-	/* An interrupt still enters VTL1. */
 	post(vp, 1, 0x50);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-/* P29: a state with inconsistent registers can be restored, and is checked at the next entry. */
 static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 {
 	struct guest_saved saved = {0};
@@ -170,7 +160,6 @@ static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 	free(saved.bytes);
 }
 
-/* A state that no register write can create is refused before the partition changes. */
 static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 {
 	struct guest_saved saved = {0};
@@ -202,7 +191,6 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 	free(saved.bytes);
 }
 
-/* Values of a single segment register that are invalid in every mode. */
 static void segments_that_no_mode_allows_cannot_be_set(void **state)
 {
 	static const struct {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VPs that access each other's registers: the state of a VP that waits inside a hypercall (P40), and requests
- * of lower VTLs, which must not prevent a higher VTL from running (P32).
- */
+/* VPs that access each other's registers: the state of a VP that waits inside a hypercall (P40),
+ * and requests of lower VTLs, which must not prevent a higher VTL from running (P32). */
 #include "core_test.h"
 
 #include "core/vp/request.h"
@@ -27,10 +25,7 @@
 
 static const struct sim_options threads = {.threads = true};
 
-/* ------------------------------------------------------------------ a VP that waits inside a hypercall */
-
-/* VP `vp` requests a register of VP `held`, whose VMM has not completed an exit. VP 0 accesses `vp`
- * meanwhile. */
+/* VP `vp` requests a register of VP `held`, whose VMM has not completed an exit. */
 struct waiter {
 	struct vsm_partition *partition;
 	struct vsm_vp *other; /* VP 0 */
@@ -203,7 +198,6 @@ static void p40_an_init_during_the_wait_resets_all_of_the_vp(void **state)
 	vsm_partition_destroy(waiter.partition);
 }
 
-/* The state during the wait is that before the instruction, for VTL1 and for the VMM. */
 static void p40_a_read_during_the_wait_sees_the_state_before_the_call(void **state)
 {
 	struct waiter waiter = start_waiter(true);
@@ -256,7 +250,6 @@ static void p40_registers_that_the_vmm_sets_in_a_callback_are_kept(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A hypercall that would change the context that executes it must be refused. */
 static void p40_a_vtl_does_not_set_its_own_context(void **state)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RAX,
@@ -272,12 +265,8 @@ static void p40_a_vtl_does_not_set_its_own_context(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ VTL1 of a VP whose VTL0 waits */
-
-/*
- * VTL1 handles its interrupt and returns. It changes registers that it shares with VTL0, so the parameters of
- * the call are set again.
- */
+/* VTL1 changes registers that it shares with VTL0, so the parameters of the call must be set
+ * again. */
 static void return_to_vtl0(const struct waiter *waiter)
 {
 	set_if(waiter->vp, 1, true);
@@ -295,7 +284,6 @@ static void p32_an_interrupt_of_vtl1_ends_the_wait_of_vtl0(void **state)
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	assert_int_equal(waiter.vp->active_vtl, 1);
-	/* The call was cancelled; VTL0 repeats it when it runs again. */
 	assert_int_equal(vcpu_get(waiter.vp, 0, VCPU_GPR)->rip, waiter.rip);
 	assert_false(atomic_load(&waiter.held->request_waiting));
 	return_to_vtl0(&waiter);
@@ -326,8 +314,6 @@ static void p32_a_timer_of_vtl1_ends_the_wait_of_vtl0(void **state)
 	vsm_partition_destroy(waiter.partition);
 }
 
-/* ------------------------------------------------------------------ a flood of requests */
-
 #define REQUESTERS  4u
 #define STEPS	    2000u
 #define STEP_TICKS  5000u /* 5 us of the sim's clock */
@@ -340,7 +326,7 @@ struct flood {
 	atomic_bool stop;
 	unsigned int served[2]; /* requests that VP 0 has served, by its active VTL */
 	atomic_uint served_all;
-	atomic_uint kicks;  /* kicks of VP 0 */
+	atomic_uint kicks;
 	unsigned int steps; /* steps that the guest of VP 0 has still to run */
 	unsigned int kicks_in_run;
 	unsigned int before;  /* requests served before VTL1 was sent an interrupt */
@@ -366,7 +352,6 @@ static void *request_often(void *opaque)
 	struct vsm_vp *self = opaque;
 
 	assert_int_equal(vp_own(self), 0);
-	/* Requests of both kinds. */
 	while (!atomic_load(&flood.stop)) {
 		vp_query(self, flood.vp, count_request, NULL);
 		vp_call(self, flood.vp, count_request, NULL);
@@ -438,7 +423,6 @@ static void end_flood(void)
 	vsm_partition_destroy(flood.partition);
 }
 
-/* While VTL1 runs, the VP serves one request of VTL0 each millisecond, and is not kicked more often. */
 static void p32_requests_of_vtl0_leave_vtl1_time_to_run(void **state)
 {
 	const struct vsm_exit *exit;
@@ -459,7 +443,6 @@ static void p32_requests_of_vtl0_leave_vtl1_time_to_run(void **state)
 	assert_true(flood.kicks_in_run <= turns + 1);
 }
 
-/* An interrupt arrives while VTL0 runs and requests are pending: VTL1 is entered before they are served. */
 static void p32_an_entry_of_vtl1_comes_before_requests_of_vtl0(void **state)
 {
 	const struct vsm_exit *exit;
@@ -489,7 +472,6 @@ static void *own_and_leave(void *opaque)
 	return NULL;
 }
 
-/* A thread that acts for a VP returns the VP to its own thread after the current request. */
 static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 {
 	(void)state;
@@ -510,8 +492,6 @@ static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 		vsm_partition_destroy(partition);
 	}
 }
-
-/* ------------------------------------------------------------------ waiting in a higher VTL */
 
 static void count_call(struct vsm_vp *vp, void *argument)
 {
@@ -536,8 +516,7 @@ static void *request_once(void *opaque)
 	return NULL;
 }
 
-/* While VP 1 waits inside a hypercall of VTL1, it serves VTL1 and the VMM; VTL0 must wait until the call
- * completes. */
+/* VTL0 must wait until the call completes; VTL1 and the VMM need not. */
 static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 {
 	struct waiter waiter = start_waiter(true);
@@ -547,7 +526,7 @@ static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 	uint64_t value;
 
 	(void)state;
-	/* Enter VTL1, which cancels the call of VTL0. */
+	/* Cancels the call of VTL0. */
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	begin_call(&waiter);
@@ -567,8 +546,6 @@ static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 	assert_int_equal(atomic_load(&asker.calls), 1);
 	vsm_partition_destroy(waiter.partition);
 }
-
-/* ------------------------------------------------------------------ TLB locks */
 
 static atomic_uint kicks;
 

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The largest partitions: the maximum numbers of VPs and VTLs.
- */
 #include "core_test.h"
 #include "needs.h"
 
@@ -24,7 +21,6 @@ static uint16_t ipi_to(struct vsm_vp *vp, uint32_t index, uint32_t vector)
 				    &input, sizeof(input), NULL, 0);
 }
 
-/* The last VP is reached by a hypercall, an MSI and a request; its neighbour is not. */
 static void last_of(uint32_t count)
 {
 	struct vsm_partition *partition = guest_partition(count, 1, RAM, NULL);
@@ -84,7 +80,6 @@ static void one_vp_more_is_refused(void **state)
 	assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), -EINVAL);
 }
 
-/* Enters all VTLs in order and returns; each VTL has its own registers and protection map. */
 /* shows: rule vtl-count, call-next */
 static void sixteen_vtls_are_entered_one_by_one(void **state)
 {
@@ -111,7 +106,6 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 		assert_int_equal(vp->active_vtl, vtl - 1);
 	}
-	/* An interrupt for the highest VTL enters it directly. */
 	post(vp, VSM_VTL_MAX - 1, 0x55);
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, VSM_VTL_MAX - 1);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The secure kernel's policy, its log, and its sealed secrets. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A self-test that crashes, hangs or returns no result is a failed item, and does not end the probe. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -122,7 +121,6 @@ static void a_hang_is_ended_by_the_timeout(void **state)
 	assert_int_equal(result.outcome, SELFTEST_HUNG);
 	assert_string_equal(result.text, "no end within 300 ms; killed");
 	assert_true(end.tv_sec - begin.tv_sec < TIMEOUT_MS / 1000);
-	/* No child process is left. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -177,8 +175,6 @@ static void a_test_with_a_guest_may_end_before_its_watchdog_begins(void **state)
 	for (unsigned int i = 0; i < 20; i++)
 		assert_int_equal(run(ends_at_once, TIMEOUT_MS).outcome, SELFTEST_PASS);
 }
-
-/* ------------------------------------------------------------------ a busy host */
 
 #define SPINNERS 24
 #define LIMIT_MS 300u
@@ -240,8 +236,8 @@ static enum probe_status status_of(selftest_fn *test)
 	return finding.status;
 }
 
-/* With 24 other processes on the CPU each test takes two seconds, so timeouts of 300 ms and of 1200 ms must
- * not be failures. */
+/* Beside 24 other processes each test takes two seconds: timeouts after 300 and 1200 ms are no
+ * failures. */
 static void a_busy_host_makes_no_item_missing(void **state)
 {
 	pid_t spinner[SPINNERS];

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CPUID set by the VMM: values that the library refuses, and leaves that it controls itself.
- */
 #include "core_test.h"
 #include "needs.h"
 
@@ -37,7 +34,6 @@ static void the_leaves_of_the_vmm_replace_those_of_the_host(void **state)
 	assert_int_equal(value[0], 2);
 	cpuid_get(vp, 0, 7, 0, value);
 	assert_int_equal(value[1], 1);
-	/* A leaf that the VMM has not set reads as zero. */
 	cpuid_get(vp, 0, 0x80000001, 0, value);
 	assert_int_equal(value[3], 0);
 	vsm_partition_destroy(partition);
@@ -155,7 +151,6 @@ static void misuse_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT), -EINVAL);
 	cpuid_get(vp, 0, 0, 0, value);
 	assert_int_equal(value[0], 1);
-	/* After any VP has run, CPUID cannot be changed. */
 	assert_int_equal(guest_nop(vsm_partition_vp(partition, 1)), GUEST_DONE);
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), -EBUSY);
 	vsm_partition_destroy(partition);

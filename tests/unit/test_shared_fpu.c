@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A backend with one XSAVE area for all VTLs of a VP: VTL switches do not copy it, and operations on one VTL
- * must not change it. Each case also runs with an area for each VTL.
- */
+/* A backend with one XSAVE area for all VTLs of a VP: VTL switches do not copy it, and operations
+ * on one VTL must not change it. Each case also runs with one area per VTL. */
 #include "core_test.h"
 
 #include <errno.h>
@@ -46,7 +44,6 @@ static void both_vtls_read_a_value_that_either_of_them_wrote(void **state)
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(xmm(vp, 1), 0x1111);
 		set_xmm(vp, 1, 0x2222);
-		/* The register has one value for both VTLs. */
 		assert_int_equal(xmm(vp, 0), 0x2222);
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 		assert_int_equal(xmm(vp, 0), 0x2222);

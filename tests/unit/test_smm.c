@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * System Management Mode of VTL0 (SDM 3C 33), called "the mode" below: SMRAM, and that accesses
- * that VTL1 denies to VTL0 are denied in the mode, too.
- */
+/* System Management Mode of VTL0 (SDM 3C 33), called "the mode". */
 #include "memory_world.h"
 
 #include "core/intercept/intercept.h"
@@ -92,7 +89,6 @@ static void devices_and_hypercalls_do_not_reach_smram(void **state)
 	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
 	*in_ram(&world, 0) = SECRET;
 	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
-	/* The mapping made before was revoked. */
 	*(volatile uint64_t *)host = 0x666;
 	assert_int_equal(*in_ram(&world, 0), SECRET);
 	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
@@ -123,7 +119,6 @@ static void higher_vtls_have_smram_always(void **state)
 	end(&world);
 }
 
-/* VTL1 locks pages of RAM that become SMRAM, and pages of SMRAM. */
 static void what_vtl1_denies_is_denied_in_the_mode(void **state)
 {
 	struct world world;
@@ -140,21 +135,18 @@ static void what_vtl1_denies_is_denied_in_the_mode(void **state)
 	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
 	assert_true(vp_in_smm(world.vp));
 	leave(&world);
-	/* SMRAM over locked pages. */
 	set_map(&world, PLACE, 0x4000, world.ram, 0, SMM);
 	enter(&world);
 	assert_true(nothing_at(&world, PLACE));
 	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
 	assert_true(writes(&world, PLACE + 0x2000, OTHER));
 	leave(&world);
-	/* Pages of SMRAM are locked. */
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x3000), 0);
 	enter(&world);
 	assert_true(nothing_at(&world, PLACE + 0x2000));
 	assert_true(read_only_at(&world, PLACE + 0x3000, SECRET));
 	leave(&world);
-	/* The same pages are RAM again. */
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, PLACE));
 	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
@@ -208,7 +200,6 @@ static void overlays_of_vtl0_do_not_cover_smram(void **state)
 	assert_true(reads(&world, PLACE, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, SECRET));
 	leave(&world);
-	/* When the GPA is RAM again, the overlay covers it again. */
 	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
 	assert_true(reads(&world, PLACE, OTHER));
 	assert_int_equal(*in_ram(&world, 0), SECRET);
@@ -235,7 +226,6 @@ static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
 	end(&world);
 }
 
-/* VTL0 of VP 0 can neither access VP 1 in the mode nor end the mode. VTL1 can. */
 static void vtl0_cannot_steer_the_mode(void **state)
 {
 	const struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
@@ -458,7 +448,6 @@ static void vtl1_learns_that_vtl0_has_no_access_to_smram(void **state)
 	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
 	assert_int_equal(rights_result(&world, PLACE), none);
 	assert_int_equal(rights_result(&world, PLACE + 0x1000), HV_CHECK_GPA_PAGE_SUCCESS);
-	/* A lock does not change the answer. */
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
 	assert_int_equal(rights_result(&world, PLACE), none);
 	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);

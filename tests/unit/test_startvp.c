@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Starting VPs, and interrupts by hypercall (TLFS "HvCallStartVirtualProcessor", "INIT and SIPI" of VSM,
- * "HvCallSendSyntheticClusterIpi", "HvCallAssertVirtualInterrupt", "HvCallGetVpIndexFromApicId").
- */
+/* Starting VPs, and interrupts by hypercall (TLFS "HvCallStartVirtualProcessor",
+ * "HvCallSendSyntheticClusterIpi", "HvCallAssertVirtualInterrupt",
+ * "HvCallGetVpIndexFromApicId"). */
 #include "core_test.h"
 
 #include "core/vtl/start_vp.h"
@@ -26,7 +25,6 @@ static uint16_t start(struct vsm_vp *vp, uint32_t index, uint8_t vtl, uint64_t r
 	return context_call(vp, HV_CALL_START_VIRTUAL_PROCESSOR, index, vtl, &context);
 }
 
-/* Writes the ICR of the active VTL in xAPIC form. */
 static void send(struct vsm_vp *vp, uint32_t destination, uint32_t low)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, (uint64_t)destination << 56 | low),
@@ -57,7 +55,7 @@ static void init_and_sipi_start_a_vp(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS: INIT and SIPI to a lower VTL are dropped where a higher one is enabled. */
+/* TLFS "INIT and SIPI" of VSM. */
 /* shows: rule interrupt-init */
 static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 {
@@ -84,7 +82,6 @@ static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* An INIT that was sent before VTL1 was enabled, and is handled after that. */
 static void a_pending_init_is_dropped_when_vtl1_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -101,7 +98,6 @@ static void a_pending_init_is_dropped_when_vtl1_is_enabled(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P04 */
 /* shows: rule config-startup, capabilities-startup */
 static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 {
@@ -122,11 +118,9 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
 	assert_int_equal(start(vp, 2, 0, 0x30000), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
-	/* VTL1 may start it. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(start(vp, 2, 0, 0x30000), 0);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
-	/* VTL1 may permit it again. */
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x3e), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(start(vp, 1, 0, 0x30000), 0);
@@ -194,7 +188,6 @@ static void a_vp_with_a_higher_vtl_starts_in_it(void **state)
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(enable_vp(vp, 1, 1), 0);
-	/* An interrupt does not start the VP. */
 	post(other, 1, 0x40);
 	guest_run(other);
 	assert_int_equal(other->active_vtl, 0);
@@ -213,8 +206,6 @@ static void a_vp_with_a_higher_vtl_starts_in_it(void **state)
 	assert_int_equal(guest_nop(other), GUEST_DONE);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ IPIs by hypercall */
 
 enum form {
 	SLOW,
@@ -267,7 +258,6 @@ static uint16_t cluster_ipi(struct vsm_vp *vp, enum form form, uint32_t vector, 
 	}
 }
 
-/* P18 */
 /* shows: hypercall HvCallSendSyntheticClusterIpi, HvCallSendSyntheticClusterIpiEx */
 static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 {
@@ -278,17 +268,14 @@ static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 		struct vsm_vp *two = vsm_partition_vp(partition, 2);
 
 		guest_enable_vtl(partition, 1);
-		/* From VTL0 to VTL0. */
 		assert_int_equal(cluster_ipi(vp, form, 0x40, 0, 4), 0);
 		guest_run(two);
 		assert_true(was_delivered(two, 0, 0x40, 0));
 		assert_int_equal(sim_state(two, 1)->interrupts, 0);
 		eoi(two);
-		/* Not to a higher VTL. */
 		assert_int_equal(cluster_ipi(vp, form, 0x41, 0x11, 4), HV_STATUS_ACCESS_DENIED);
 		guest_run(two);
 		assert_int_equal(two->active_vtl, 0);
-		/* From VTL1 to VTL0, and to VTL1 by default. */
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(cluster_ipi(vp, form, 0x42, 0x10, 4), 0);
 		guest_run(two);
@@ -369,7 +356,6 @@ static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "HvCallGetVpIndexFromApicId" */
 /* shows: hypercall HvCallGetVpIndexFromApicId */
 static void vp_indexes_are_found_by_apic_id(void **state)
 {

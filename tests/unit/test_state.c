@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Saving and restoring a partition (P29): the whole state is restored, a damaged one is refused.
- */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,11 +102,9 @@ static void p29_a_restored_guest_continues_where_it_was_saved(void **state)
 	assert_int_equal(sim_access(other, 1, 0x301), GPA_ALL);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_HYPERCALL, &value), GUEST_DONE);
 	assert_int_equal(value, 0x202001);
-	/* The guest reads the hypercall page at its GPA. */
 	assert_int_equal(guest_read(vp, 0x202000, 4, &value), GUEST_DONE);
 	assert_int_not_equal(value, 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0's pending interrupt is delivered, and the protections are enforced. */
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	assert_int_equal(guest_write(vp, 0x301000, 8, 1), GUEST_STOPPED);
 	assert_int_equal(vp->active_vtl, 1);

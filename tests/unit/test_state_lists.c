@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Records of a saved state with a variable length: runs of pages, and rules of intercepts.
- */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,7 +77,6 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 	vsm_partition_destroy(other);
 }
 
-/* The state of @partition with one more record of VTL1. */
 static struct guest_saved with_record(struct vsm_partition *partition, const char *name,
 				      const struct state_layout *layout, const void *structures,
 				      size_t count)
@@ -127,7 +123,6 @@ static void repeated_or_descending_runs_are_refused(void **state)
 	(void)state;
 	assert_refused(partition, "protection", &state_layout_run, twice, 2);
 	assert_refused(partition, "protection", &state_layout_run, back, 2);
-	/* One record is accepted, a second one with the same run is refused. */
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
 	assert_refused(partition, "protection", &state_layout_run, &again, 1);
 	free(file.bytes);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A partition restores every state that it saves (P29). Registers of all kinds are set to random valid
- * values, in random order and for random VTLs.
- */
+/* A partition restores every state that it saves (P29): registers are set to random valid values,
+ * in random order and for random VTLs. */
 #include "core_test.h"
 
 #include "core/intercept/intercept.h"
@@ -59,7 +57,7 @@ static uint64_t random_value(void)
 	}
 }
 
-/* Sets a register to a random value, or changes a few of its bits. Returns whether the value was accepted. */
+/* Returns whether the value was accepted. */
 static bool set_one(struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, below(partition->vp_count));
@@ -81,8 +79,6 @@ static bool set_one(struct vsm_partition *partition)
 	}
 	return regs_set(vp, vtl, name, &host, &value) == HV_STATUS_SUCCESS;
 }
-
-/* ------------------------------------------------------------------ which fields were saved with a value */
 
 #define LAYOUTS_MAX 16u
 #define FIELDS_MAX  64u
@@ -136,8 +132,6 @@ static void note_fields(const struct guest_saved *file)
 	}
 }
 
-/* ------------------------------------------------------------------ the tests */
-
 static void expect_round_trip(struct vsm_partition *partition, const struct sim_options *options,
 			      uint64_t seed, uint32_t step)
 {
@@ -174,7 +168,6 @@ static void set_the_rest(struct vsm_partition *partition)
 	own->triple_fault = below(2);
 	own->stimer[0].message_due = below(2);
 	own->stimer[0].expired = next();
-	/* A page fault. */
 	events->exception_vector = 14;
 	events->exception_has_error_code = true;
 	events->exception_error_code = below(0x10000);
@@ -238,10 +231,7 @@ static void each_saved_field_is_as_wide_as_its_live_member(void **state)
 	}
 }
 
-/*
- * P29: a field that is always saved as zero would pass the previous test. Checks that each field of the
- * layouts was nonzero in a state that was restored and saved again unchanged.
- */
+/* P29: a field that is always saved as zero would pass the previous test. */
 /* shows: rule save-fields */
 static void each_saved_field_was_restored_with_a_nonzero_value(void **state)
 {
@@ -286,18 +276,15 @@ static void a_57_bit_address_is_kept_without_5_level_paging(void **state)
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_GS, &host, &value), 0);
 	value.table = (struct hv_x64_table_register){.limit = 0x7f, .base = address};
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_GDTR, &host, &value), 0);
-	/* The guest runs with such addresses. */
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
-	/* They are saved and restored. */
 	expect_round_trip(partition, NULL, 0, 0);
-	/* If KVM refuses them the guest cannot run, but they are kept. */
+	/* If KVM refuses the address the guest cannot run, but the address is kept. */
 	partition->features.msr_address_by_la57 = true;
 	host_set(vp, 0, HV_X64_REGISTER_LSTAR, address);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	expect_round_trip(partition, NULL, 0, 0);
 	partition->features.msr_address_by_la57 = false;
-	/* An address beyond 57 bits is refused. */
 	value.reg64 = UINT64_C(0x0100000000000000);
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_LSTAR, &host, &value),
 			 HV_STATUS_INVALID_REGISTER_VALUE);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The seeds of fuzz/state.c must be saved states of the current format: the fuzzer cannot use a state that is
- * refused at its first record. VSM_WRITE_SEEDS=1 in the environment writes them again.
- */
+/* The fuzzer cannot use a seed that is refused at its first record. VSM_WRITE_SEEDS=1 in the
+ * environment writes the seeds of fuzz/state.c again. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

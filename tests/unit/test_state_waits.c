@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Saved states of VPs that wait: the state does not contain the condition, so a restored VP must not wait for
- * it.
- */
+/* A saved state does not contain the condition that a VP waits for, so a restored VP must not
+ * wait. */
 #include "core_test.h"
 
 #include "state_test.h"
@@ -50,8 +48,7 @@ static void a_vp_whose_tlb_lock_was_released_continues(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The state is restored an hour later: the saved time of the next attempt does not apply to the restored
- * clock. */
+/* The saved time of the next attempt does not apply to the restored clock. */
 static void a_restored_vp_does_not_wait_for_the_retry_time_of_another_clock(void **state)
 {
 	struct vsm_partition *partition = create();

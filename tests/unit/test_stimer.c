@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Synthetic timers and reference time (TLFS "Timers": partition reference counter, reference TSC page,
- * synthetic timers). The sim's TSC runs at 1 GHz: one unit of 100 ns is 100 ticks.
- */
+/* TLFS "Timers". The sim's TSC runs at 1 GHz: one unit of 100 ns is 100 ticks. */
 #include "core_test.h"
 
 #include "core/interrupt/stimer.h"
@@ -32,8 +29,6 @@ static void free_slot(struct vsm_vp *vp)
 	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
 	wrmsr(vp, HV_X64_MSR_EOM, 0);
 }
-
-/* ------------------------------------------------------------------ reference time */
 
 /* TLFS "Partition Reference Counter": units of 100 ns since creation. */
 /* shows: msr HV_X64_MSR_TIME_REF_COUNT */
@@ -79,7 +74,6 @@ static void counter_and_reference_tsc_page_have_exactly_the_same_time(void **sta
 	vsm_partition_destroy(partition);
 }
 
-/* A deadline is exactly the first TSC tick at which the reference time is reached. */
 static void a_deadline_is_the_first_tick_at_which_its_time_is_reached(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -99,8 +93,6 @@ static void a_deadline_is_the_first_tick_at_which_its_time_is_reached(void **sta
 	assert_int_equal(reftime_to_tsc(partition, UINT64_MAX), UINT64_MAX);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ timers */
 
 static void set_timer(struct vsm_vp *vp, uint64_t count, uint64_t config)
 {
@@ -130,7 +122,6 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	assert_int_equal(slot_field(vp, SINT, 16, 4), 0);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), due);
 	assert_true(slot_field(vp, SINT, 32, 8) >= due + 1000);
-	/* The timer is disabled and does not expire again. */
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE & ~HV_STIMER_ENABLE);
 	free_slot(vp);
 	sim_advance(partition, 100000 * UNIT);
@@ -174,7 +165,6 @@ static void a_time_in_the_past_expires_at_once(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* COUNT 0 stops the timer in spite of AutoEnable; with AutoEnable another value starts it. */
 static void count_zero_stops_and_auto_enable_starts(void **state)
 {
 	struct vsm_partition *partition;
@@ -192,7 +182,6 @@ static void count_zero_stops_and_auto_enable_starts(void **state)
 	sim_advance(partition, 1000000 * UNIT);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* Without AutoEnable a write of COUNT does not start the timer. */
 	wrmsr(vp, CONFIG, MESSAGE & ~HV_STIMER_ENABLE);
 	wrmsr(vp, COUNT, 1);
 	guest_run(vp);
@@ -215,7 +204,6 @@ static void a_periodic_timer_expires_each_period(void **state)
 		assert_int_equal(sim_state(vp, 0)->interrupts, i + 1);
 		if (i == 0)
 			first = slot_field(vp, SINT, 24, 8);
-		/* Due times do not drift. */
 		assert_int_equal(slot_field(vp, SINT, 24, 8), first + i * UINT64_C(10000));
 		eoi(vp);
 		free_slot(vp);
@@ -337,7 +325,6 @@ static void the_configuration_is_checked(void **state)
 	(void)state;
 	assert_int_equal(guest_wrmsr(vp, CONFIG, UINT64_C(1) << 13), GUEST_FAULT);
 	assert_int_equal(guest_wrmsr(vp, CONFIG, UINT64_C(1) << 20), GUEST_FAULT);
-	/* A direct vector below 16. */
 	assert_int_equal(guest_wrmsr(vp, CONFIG,
 				     HV_STIMER_ENABLE | HV_STIMER_DIRECT_MODE |
 					     15 << HV_STIMER_APIC_VECTOR_SHIFT),
@@ -381,7 +368,6 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Halts a VP, which the timer of the VP wakes. */
 static void a_timer_ends_a_halt(void **state)
 {
 	struct vsm_partition *partition;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The SynIC of each VTL: message slots, queues, event flags, SINTs; connections (TLFS "Inter-partition
- * communication": SynIC message and event flag pages, SINTx registers).
- */
+/* The SynIC of each VTL, and connections (TLFS "Inter-partition communication"). */
 #include "core_test.h"
 
 #define SINT   3
@@ -48,7 +45,6 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 	assert_int_equal(slot_field(vp, SINT, 6, 2), 0);
 	assert_int_equal(slot_field(vp, SINT, 8, 8), 7);
 	assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1005);
-	/* The rest of the slot has no bytes of an older message. */
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 0);
 	vsm_partition_destroy(partition);
 }
@@ -114,7 +110,6 @@ static void a_slot_that_is_freed_without_eom_gets_the_next_message(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The queue has a bound that a poster cannot exceed. */
 static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 {
 	struct vsm_partition *partition;
@@ -155,12 +150,10 @@ static void a_masked_sint_accepts_no_message(void **state)
 			 GUEST_DONE);
 	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* VTL1 is not enabled yet. */
 	assert_int_equal(post_message(partition, 1, 1), -EAGAIN);
 	vsm_partition_destroy(partition);
 }
 
-/* Messages that were queued before the SINT was masked are delivered when it is unmasked. */
 static void unmasking_delivers_queued_messages(void **state)
 {
 	struct vsm_partition *partition;
@@ -201,7 +194,6 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 	}
-	/* A masked SINT accepts no new message. */
 	assert_int_equal(post_message(partition, 0, 4), -EAGAIN);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, interrupts);
@@ -275,7 +267,6 @@ static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P02 */
 /* shows: rule private-synic */
 static void p02_a_synic_belongs_to_one_vtl(void **state)
 {
@@ -304,7 +295,6 @@ static void p02_a_synic_belongs_to_one_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P13: a message for a higher VTL enters it, also from a halt. */
 static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -345,7 +335,6 @@ static void synic_msrs_check_written_values(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, 0x8000000000001034), GUEST_DONE);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SINT0 + SINT, &value), GUEST_DONE);
 	assert_int_equal(value, 0x8000000000001034);
-	/* A page beyond the GPA space. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, UINT64_C(1) << 60 | 1), GUEST_FAULT);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SIMP, &value), GUEST_DONE);
 	assert_int_equal(value, SIM_GPA(0) | 1);
@@ -366,8 +355,6 @@ static void the_message_page_moves_with_its_contents(void **state)
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0); /* the RAM at the old GPA */
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ connections */
 
 struct received {
 	uint32_t calls;

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Messages that wait while the host is out of memory.
- */
 #include <stdlib.h>
 
 #include "core/memory/overlay.h"

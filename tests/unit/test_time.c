@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * vsm_time_stop() and vsm_time_start(): the guest's time, and the expiry of its timers.
- */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -120,7 +117,6 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(vsm_time_start(partition), -EALREADY);
 	assert_int_equal(vsm_time_stop(partition), 0);
 	assert_int_equal(vsm_time_stop(partition), -EALREADY);
-	/* A reset does not start the time. */
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vsm_time_stop(partition), -EALREADY);
 	assert_int_equal(vsm_time_start(partition), 0);

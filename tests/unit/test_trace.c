@@ -53,7 +53,6 @@ static void read_all(struct world *world)
 	assert_int_equal(lost, 0);
 }
 
-/* The first record of an event from @from on, or NULL. */
 static const struct vsm_trace_record *find(const struct world *world, size_t from, uint16_t event)
 {
 	for (size_t i = from; i < world->count; i++)
@@ -219,7 +218,6 @@ static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **sta
 	shut_down(&world);
 	assert_non_null(strstr(logged, "VP0 VTL0: shutdown"));
 	assert_non_null(strstr(logged, "delivered: none"));
-	/* A shutdown of VTL1, after the library has delivered a page fault to it. */
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	vp_inject_exception(world.vp, 1, 14, true, 2, 0xdead0);
 	guest_nop(world.vp);
@@ -230,7 +228,6 @@ static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **sta
 	assert_non_null(
 		strstr(logged, "VP0 VTL1: shutdown (triple fault): RIP 0x1234, CR2 0xdead0;"));
 	assert_non_null(strstr(logged, "delivered: vector 14"));
-	/* A fault while a double fault is delivered. */
 	vp_inject_exception(world.vp, 1, 8, true, 0, 0);
 	vp_inject_exception(world.vp, 1, 13, true, 0, 0);
 	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Several threads write records of one VP while another reads them: no record is torn, and each is read or
- * counted as lost. */
+/* No record is torn, and each is read or counted as lost. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

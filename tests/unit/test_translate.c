@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * HvCallTranslateVirtualAddress and ...Ex by VTL1 about VTL0 (TLFS "Virtual MMU"). The guest's tables map GVA
- * = GPA with 1 GiB pages; tests replace entries.
- */
+/* HvCallTranslateVirtualAddress and ...Ex by VTL1 about VTL0 (TLFS "Virtual MMU"). The guest's
+ * tables map GVA = GPA with 1 GiB pages. */
 #include "hypercall_test.h"
 
 #include "core/memory/protect.h"
@@ -40,7 +38,6 @@ static struct hv_translate_virtual_address_output translate(uint64_t flags, uint
 	return output;
 }
 
-/* Returns the result code of a translation; the hypercall must succeed. */
 static uint32_t code_of(uint64_t flags, uint64_t gva, uint64_t *gpa_page)
 {
 	struct hv_translate_virtual_address_output output;
@@ -135,7 +132,6 @@ static void absent_memory_is_reported_as_unmapped(void **state)
 	(void)state;
 	assert_int_equal(code_of(READ, TEST_RAM + 0x5000, &page), HV_TRANSLATE_GVA_GPA_UNMAPPED);
 	assert_int_equal(page, (TEST_RAM + 0x5000) >> 12);
-	/* A page table in absent memory. */
 	pdpt()[2] = TEST_RAM + 0x7007;
 	assert_int_equal(code_of(READ, UINT64_C(2) << 30, &page), HV_TRANSLATE_GVA_GPA_UNMAPPED);
 	assert_int_equal(page, (TEST_RAM + 0x7000) >> 12);
@@ -157,7 +153,6 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 	assert_int_equal(page, gpn);
 	protect_set(partition, 1, -1, &gpn, 1, 0, &done);
 	assert_int_equal(code_of(READ, gpn << 12, NULL), HV_TRANSLATE_GVA_GPA_NO_READ_ACCESS);
-	/* A page table that the lower VTL cannot read. */
 	protect_set(partition, 1, -1, &table, 1, 0, &done);
 	assert_int_equal(code_of(READ, 0x5000, &page), HV_TRANSLATE_GVA_GPA_NO_READ_ACCESS);
 	assert_int_equal(page, table);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The TSC of a VTL: private to it (TLFS "Virtual Processor State Isolation"), writable (SDM 3B 18.17.3), and
- * without effect on the reference time.
- */
+/* The TSC of a VTL: private (TLFS "Virtual Processor State Isolation") and writable (SDM 3B
+ * 18.17.3). */
 #include "core_test.h"
 #include "core/msr/msr.h"
 #include "core/memory/overlay.h"
@@ -71,7 +69,6 @@ static void a_write_of_tsc_or_tsc_adjust_changes_both(void **state)
 	wrmsr(vp, X64_MSR_TSC_ADJUST, (uint64_t)-5);
 	assert_int_equal(msr_of(vp, 0, X64_MSR_TSC), vp_tsc(partition) - 5);
 	assert_int_equal(sim_state(vp, 0)->tsc_offset, (uint64_t)-5);
-	/* Other TSCs did not change. */
 	assert_int_equal(msr_of(other, 0, X64_MSR_TSC), vp_tsc(partition));
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(msr_of(vp, 1, X64_MSR_TSC), vp_tsc(partition));
@@ -245,8 +242,6 @@ static void p25_a_reset_clears_the_offset_of_the_tsc(void **state)
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_TSC_INVARIANT_CONTROL), 0);
 	vsm_partition_destroy(partition);
 }
-
-/* ------------------------------------------------------------------ the invariant TSC */
 
 static bool cpuid_shows(struct vsm_vp *vp)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VPs on their own threads: concurrent requests in both directions, VTLs that are enabled and VPs that are
- * started while they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
- */
+/* VPs on their own threads, also under ThreadSanitizer. */
 #include "core_test.h"
 
 #include "core/vp/request.h"
@@ -13,8 +10,7 @@
 #include <time.h>
 
 #define ROUNDS 300u
-/* A page whose rights change while it is used. */
-#define PAGE 0x200000u
+#define PAGE   0x200000u
 
 struct world {
 	struct vsm_partition *partition;
@@ -40,8 +36,6 @@ static time_t deadline(void)
 			sched_yield();                             \
 		}                                                  \
 	} while (0)
-
-/* ------------------------------------------------------------------ requests */
 
 struct requester {
 	struct world *world;
@@ -151,7 +145,6 @@ static void *run_often(void *opaque)
 	return NULL;
 }
 
-/* While another thread acts for a VP between two runs, the VP's own thread waits and gets no error. */
 static void a_thread_that_acts_for_a_vp_causes_no_error_of_its_own_thread(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
@@ -211,16 +204,12 @@ static void a_vp_that_waits_serves_requests(void **state)
 	vp_query(NULL, chain.from, count_call, &calls);
 	assert_int_equal(calls, 1);
 	assert_false(atomic_load(&chain.done));
-	/* The VMM completes its exit. */
 	guest_run(chain.to);
 	pthread_join(thread, NULL);
 	assert_int_equal(chain.calls, 1);
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ a VP that runs */
-
-/* Runs NOPs until it is stopped. */
 static void *spin(void *opaque)
 {
 	struct requester *asker = opaque;
@@ -253,7 +242,6 @@ static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 		assert_int_equal(enable_vp(vp, 1, 1), 0);
 		assert_int_equal(atomic_load(&other->enabled_vtls), 3);
 		assert_int_equal(atomic_load(&vp->enabled_vtls), 3);
-		/* VTL1 is completely enabled: an interrupt enters it. */
 		interrupt_post(other, 1, 0x40, VSM_LAPIC_EDGE);
 		atomic_store(&world.stop, true);
 		pthread_join(spinner.thread, NULL);
@@ -287,8 +275,6 @@ static void a_vp_that_runs_is_started_again(void **state)
 	assert_int_equal(spinner.failures, 0);
 	vsm_partition_destroy(world.partition);
 }
-
-/* ------------------------------------------------------------------ interrupts */
 
 struct halter {
 	struct vsm_vp *vp;
@@ -457,11 +443,9 @@ static void posted_messages_are_delivered_once_and_in_order(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ protections, TLB */
-
 struct writer {
 	struct vsm_vp *vp;
-	atomic_uint written; /* the last stored value */
+	atomic_uint written;
 	atomic_bool stop;
 	pthread_t thread;
 };
@@ -514,7 +498,6 @@ static void no_access_takes_place_after_a_protection_has_returned(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A flush returns when the other VP, which runs all the time, has dropped its translations. */
 static void a_flush_is_complete_on_a_vp_that_runs(void **state)
 {
 	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
@@ -579,7 +562,6 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 		for (unsigned int j = 0; j < 50; j++)
 			sched_yield();
 		assert_true(atomic_load(&flusher.flushes) <= before + 1);
-		/* The return to VTL0 releases it. */
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 		WAIT_UNTIL(atomic_load(&flusher.flushes) > before ||
 			   atomic_load(&flusher.flushes) == flusher.wanted);
@@ -592,7 +574,6 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P26: with concurrent kicks, interrupts and requests a VP is never in two VTLs at once. */
 /* shows: rule one-active-vtl */
 static void p26_one_vtl_at_a_time(void **state)
 {

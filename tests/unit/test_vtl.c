@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Enabling, entering and leaving VTLs (TLFS "VTL Enablement", "VTL Entry", "VTL Exit"), on the sim backend.
- */
 #include "core_test.h"
 
 /* shows: rule entry-call, return-next; hypercall HvCallVtlCall, HvCallVtlReturn */
@@ -109,7 +106,6 @@ static void the_thread_with_an_uncompleted_exit_may_read_registers(void **state)
 	value.reg64 = 0;
 	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
 	assert_int_equal(value.reg64, 0x77);
-	/* The completion still takes effect. */
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_true(sim_state(vp, 0)->done);
 	assert_int_equal(sim_state(vp, 0)->action.value, 0x5a);

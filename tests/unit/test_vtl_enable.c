@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Enabling VTLs: permissions, the initial context, the status registers (TLFS "Virtual Secure Mode":
- * VTL enablement, VSM detection and status).
- */
 #include "core_test.h"
 #include "needs.h"
 
@@ -201,7 +197,6 @@ static void a_vp_may_lack_a_vtl_in_between(void **state)
 	assert_int_equal(second->active_vtl, 2);
 	assert_int_equal(guest_vtl_return(second, true), GUEST_DONE);
 	assert_int_equal(second->active_vtl, 0);
-	/* On the first VP the VTLs are consecutive. */
 	assert_int_equal(guest_vtl_return(first, true), GUEST_DONE);
 	assert_int_equal(first->active_vtl, 1);
 	vsm_partition_destroy(partition);
@@ -255,7 +250,6 @@ static void the_initial_context_is_the_private_state(void **state)
 	assert_int_equal(cpu->cr3, context.cr3);
 	assert_int_equal(cpu->cr4, context.cr4);
 	assert_int_equal(cpu->msr[VCPU_MSR_PAT], context.pat);
-	/* Registers without a field in the context have their reset values. */
 	assert_int_equal(cpu->dr7, 0x400);
 	for (unsigned int i = 0; i < VCPU_MSR_COUNT; i++)
 		assert_int_equal(cpu->msr[i], i == VCPU_MSR_PAT ? context.pat : 0);
@@ -441,7 +435,6 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
 	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
-	/* The same value again, and bits that may change at any time. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x5f), 0);
 	/* A mask with fewer rights; no protection. */
@@ -452,7 +445,6 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x5f);
 	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
-	/* The VMM and higher VTLs cannot change it either. */
 	assert_int_equal(vtl_set_config(partition, 15, 1, 0x27), HV_STATUS_INVALID_REGISTER_VALUE);
 	vsm_partition_destroy(partition);
 }
@@ -476,7 +468,6 @@ static void p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set(voi
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27), 0);
 	assert_int_equal(seen_by_vtl0(partition), GPA_READ | GPA_WRITE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27), 0);
-	/* VTL1 can take the intercept of VTL0's fetch. */
 	enable_synic(vp, 0, 0x50 | HV_SYNIC_SINT_AUTO_EOI);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_execute(vp, 0x200000, false), GUEST_STOPPED);
@@ -507,7 +498,6 @@ static void p10_vina_is_refused_for_vtl0(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P24: hypercalls that the feature leaves offer (TLFS "Feature discovery") are implemented. */
 static void p24_flush_hypercalls_are_offered_and_work(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Interrupts of a VP with several VTLs: arbitration, wake-up, VINA, NMI, the APIC of each VTL
- * (TLFS "Virtual Interrupt Support" of VSM, "Virtual Interrupt Controller").
- */
+/* Interrupts of a VP with several VTLs (TLFS "Virtual Interrupt Support" of VSM, "Virtual Interrupt
+ * Controller"). */
 #include "core_test.h"
 
 /* One VP in VTL0, with the VTLs up to @highest enabled, each with its assist page. */
@@ -48,7 +46,6 @@ static struct hv_vp_assist_page *assist(struct vsm_vp *vp, uint8_t vtl)
 	return (struct hv_vp_assist_page *)(void *)vp->vtl[vtl].assist;
 }
 
-/* The active VTL writes EOI and returns. */
 static void finish_and_return(struct vsm_vp *vp)
 {
 	eoi(vp);
@@ -95,7 +92,6 @@ static void p03_the_highest_vtl_runs_first_and_no_interrupt_is_lost(void **state
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(was_delivered(vp, 0, 0x30, 0));
-	/* Each interrupt was delivered exactly once, to its own VTL. */
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
 }
@@ -174,8 +170,6 @@ static void a_return_with_an_interrupt_pending_enters_again(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(assist(vp, 1)->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
 }
-
-/* ------------------------------------------------------------------ halt and wake */
 
 static enum guest_outcome halt_by_hlt(struct vsm_vp *vp)
 {
@@ -310,7 +304,6 @@ static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(sim_state(vp, 1)->nmis, 1);
 	assert_int_equal(sim_state(vp, 0)->nmis, 0);
-	/* An NMI of the VMM goes to VTL0. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	vsm_nmi(vp);
 	guest_run(vp);
@@ -339,7 +332,6 @@ static void p14_a_vector_leaves_the_irr_only_when_the_cpu_accepts_it(void **stat
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
-/* P14: kicks between the selection of a vector and the entry. */
 static void p14_kicks_lose_no_vector_and_double_none(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -360,8 +352,6 @@ static void p14_kicks_lose_no_vector_and_double_none(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------ VINA */
-
 static void vina(struct vsm_vp *vp, uint64_t value)
 {
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, value), 0);
@@ -381,7 +371,6 @@ static void vina_notifies_once_of_an_interrupt_for_a_lower_vtl(void **state)
 	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
-	/* An EOI does not clear it, and another interrupt raises no new VINA. */
 	eoi(vp);
 	post(vp, 0, 0x41);
 	guest_run(vp);
@@ -405,7 +394,6 @@ static void vina_is_not_asserted_when_the_lower_vtl_could_not_accept_the_interru
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
-	/* It is not asserted either when VINA is disabled. */
 	vina(vp, 0xe0);
 	set_if(vp, 0, true);
 	guest_run(vp);
@@ -470,7 +458,6 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
 	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[1].lapic), -1);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* VTL1 runs and the interrupt of VTL0 is still pending: VTL1 is notified. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);
 	guest_run(vp);
@@ -481,7 +468,6 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
-/* A VINA ends a halt, and later posts still kick the VP. */
 static void vina_ends_a_halt_and_later_posts_still_kick(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -498,8 +484,6 @@ static void vina_ends_a_halt_and_later_posts_still_kick(void **state)
 	assert_int_equal(vsm_lapic_post(&vp->vtl[1].lapic, 0x70, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 }
 
-/* ------------------------------------------------------------------ the APIC of each VTL */
-
 /* TLFS "Virtual Interrupt Controller": EOI, ICR and TPR as MSRs, of the VTL that uses them. */
 /* shows: msr HV_X64_MSR_EOI, HV_X64_MSR_ICR, HV_X64_MSR_TPR; recommendation UseApicMsrs */
 static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
@@ -514,7 +498,6 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_CR8), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x100), GUEST_FAULT);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_EOI, &value), GUEST_FAULT);
-	/* A self-IPI by the synthetic ICR goes to VTL1. */
 	set_if(vp, 1, true);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, 0x44080), GUEST_DONE);
 	guest_run(vp);
@@ -570,7 +553,6 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	eoi(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 
-	/* A handler that clears the bit has completed its interrupt. */
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_WRITE, .address = ASSIST_GPA(0), .size = 4});
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x50, VSM_LAPIC_EDGE);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Interrupts for VTL0 must cost VTL1 little time while it runs, since VTL0 of another VP can send any number.
- * The sim backend is changed: another thread sends while the VP is in the guest, and kicks are counted.
- */
+/* Interrupts for VTL0 must cost VTL1 little time while it runs, since VTL0 of another VP can send
+ * any number. */
 #include "core_test.h"
 
 #include <pthread.h>
@@ -132,7 +130,6 @@ static void interrupts_of_vtl0_do_not_stop_vtl1(void **state)
 	assert_int_equal(kicks, 0);
 }
 
-/* P14: all interrupts are delivered when VTL0 runs. */
 static void interrupts_that_did_not_kick_are_not_lost(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -162,7 +159,6 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 	assert_int_equal(kicks, 1);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x70, 0));
-	/* An interrupt of a higher VTL stops VTL0. */
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	meanwhile = send_to_vtl1;
@@ -172,7 +168,7 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 }
 
-/* A VP that is halted in VTL1 is not in the guest: it is kicked at most once. */
+/* A VP that is halted in VTL1 is not in the guest. */
 static void a_halted_vtl1_is_woken_once_at_most(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -194,7 +190,6 @@ static void enable_vina(struct vsm_vp *vp)
 			 0);
 }
 
-/* Interrupts that VTL0 cannot accept are not reported by VINA, and do not kick each time. */
 static void interrupts_that_vtl0_cannot_accept_cause_few_kicks(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -231,7 +226,6 @@ static void vina_notifies_again_within_a_tenth_of_a_millisecond(void **state)
 	enable_vina(vp);
 	run_rounds(vp, send_next_vector);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
-	/* The deadline that the run loop gives the backend. */
 	guest_run(vp);
 	assert_true(vp->run.deadline - vp_tsc(vp->partition) <= tenth);
 	page->vtl_control.vina_status = 0;
@@ -269,8 +263,6 @@ static void a_start_by_vtl0_stops_vtl1_only_for_the_request(void **state)
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), 0x20000);
 	assert_int_equal(kicks, 0);
 }
-
-/* ------------------------------------------------------------------ kicks of VTL0's own messages */
 
 #define MANY		 64u
 #define SLICE		 32u
@@ -314,7 +306,6 @@ static void count_and_interrupt(void *vp)
 	sim_ops.vp_kick(vp);
 }
 
-/* Returns VP 0 of a partition of MANY VPs, with counted kicks and @run as vp_run of the backend. */
 static struct vsm_vp *vp_of_many(int (*run)(void *vp, struct backend_run *run))
 {
 	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
@@ -353,7 +344,6 @@ static void p27_vtl1_is_entered_between_the_kicks_of_a_message_to_all_vps(void *
 		assert_int_equal(vp->active_vtl, 1);
 		assert_true(kicks_before_vtl1 > FIRST);
 		assert_true(kicks_before_vtl1 <= SLICE);
-		/* Every other VP was kicked. */
 		assert_int_equal(kicks, MANY - 1);
 		vsm_partition_destroy(vp->partition);
 	}
@@ -393,7 +383,6 @@ static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 
 static uint32_t kicks_of_vtl1;
 
-/* VTL1 sends to all VPs, and records the kicks before it continues. */
 static int send_from_vtl1(void *vp, struct backend_run *run)
 {
 	static const uint64_t all_but_self[CORE_VP_MAX / 64] = {~UINT64_C(1)};
@@ -411,7 +400,6 @@ static int send_from_vtl1(void *vp, struct backend_run *run)
 	return sim_ops.vp_run(vp, run);
 }
 
-/* P27: kicks of VTL0's message are still pending; VTL1 does not wait for them. */
 static void p27_vtl1_waits_only_for_the_kicks_of_its_own_message(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(send_from_vtl1);
@@ -420,7 +408,6 @@ static void p27_vtl1_waits_only_for_the_kicks_of_its_own_message(void **state)
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(kicks_of_vtl1, MANY - 1);
-	/* Every other VP was kicked. */
 	assert_int_equal(kicks, 2 * (MANY - 1));
 	vsm_partition_destroy(vp->partition);
 }

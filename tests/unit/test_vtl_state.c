@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL switches: shared and private state, entry reasons, the registers that a return loads (TLFS
- * "Virtual Secure Mode": VTL entry and exit, virtual processor state isolation).
- */
+/* VTL switches (TLFS "Virtual Secure Mode": VTL entry and exit, virtual processor state
+ * isolation). */
 #include "core_test.h"
 
 #include "core/vp/fpu.h"
@@ -92,7 +90,6 @@ static void private_registers_are_unchanged_by_vtl_switches(void **state)
 	}
 	before = *vcpu_get(vp, 0, VCPU_ALL);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	/* VTL1 has its own registers, and changes them. */
 	cpu = vcpu_edit(vp, 1, VCPU_ALL);
 	assert_int_equal(cpu->gpr[GPR_RSP], 0x7001);
 	assert_int_equal(cpu->gdtr.base, 0x11001);
@@ -145,7 +142,6 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 	memcpy(&bv, other->xsave + X64_XSAVE_BV, sizeof(bv));
 	assert_int_equal(bv, X64_XFEATURE_AVX);
 	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_FP_CONTROL_STATUS) & 0xffff, 0x37f);
-	/* Return to VTL0, now with x87 in use. */
 	cpu = vcpu_edit(vp, 1, VCPU_FPU);
 	fcw = 0x27f;
 	bv = X64_XFEATURE_X87;
@@ -224,7 +220,6 @@ static void p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl(voi
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 4, &value), GUEST_DONE);
 	assert_int_equal(value, HV_VTL_ENTRY_VTL_CALL);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0 reads the RAM under the overlay, which is unchanged. */
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x5a5a5a5a5a5a5a5a);
 	vsm_partition_destroy(partition);
@@ -242,8 +237,7 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL1 is entered by an interrupt and returns without changing the fields: VTL0's registers are
-	 * unchanged. */
+	/* VTL1 is entered by an interrupt and returns without a change of the fields. */
 	guest_set_gpr(vp, 0, GPR_RAX, 0x1111222233334444);
 	guest_set_gpr(vp, 0, GPR_RCX, 0x5555666677778888);
 	post(vp, 1, 0x55);
@@ -258,14 +252,12 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1111222233334444);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5555666677778888);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x99);
-	/* Values that VTL1 writes to the fields are loaded. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xaaaa), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 24, 8, 0xbbbb), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0xaaaa);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0xbbbb);
-	/* A fast return loads no registers. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xcccc), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -273,7 +265,6 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Sets @vtl to 32-bit protected mode. */
 static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
@@ -284,10 +275,8 @@ static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 	cpu->segment[SEGMENT_CS].attributes = 0xc09b;
 }
 
-/*
- * Sets @vtl_of_32_bit to 32-bit mode. An interrupt enters VTL1 from VTL0. Checks that RAX and RCX in the
- * assist page of VTL1 are @rax and @rcx.
- */
+/* An interrupt enters VTL1 from VTL0. Checks that RAX and RCX in VTL1's assist page are @rax and
+ * @rcx. */
 static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_of_32_bit,
 						uint64_t rax, uint64_t rcx)
 {
@@ -417,7 +406,6 @@ static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Real mode: no hypercall of any kind. */
 /* shows: rule call-real-mode */
 static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 {
@@ -438,11 +426,8 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/*
- * With three VTLs: an interrupt enters VTL2 from VTL0, and VTL2 returns to the next lower VTL, VTL1,
- * which did not run before. For VTL1 this is an entry by an interrupt; the registers of VTL0 are
- * unchanged.
- */
+/* An interrupt enters VTL2 from VTL0. VTL2 returns to the next lower VTL, VTL1, which did not run
+ * before: for VTL1 this is an entry by an interrupt. */
 /* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 {
@@ -483,7 +468,6 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P06, P16: each VTL has its own hypercall page; no VTL can write to it, and others see RAM. */
 /* shows: rule code-page */
 static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 {
@@ -506,7 +490,6 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 	assert_int_equal(guest_read(vp, 0x50004 + (offsets >> 12 & 0xfff), 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x00000012b9c88948);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0 reads the RAM under the overlay, and may write it. */
 	assert_int_equal(guest_read(vp, 0x50000, 1, &value), GUEST_DONE);
 	assert_int_equal(value, 0x77);
 	assert_int_equal(guest_write(vp, 0x50000, 1, 0x78), GUEST_DONE);

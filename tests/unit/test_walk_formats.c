@@ -318,7 +318,6 @@ static void loaded_pdptes_are_used_instead_of_memory_sdm_4_4_1(void **state)
 	assert_int_equal(walk_ad(test, 0xc0604567, R, 0, VSM_WALK_AD_SET), VSM_WALK_OK);
 	assert_int_equal(get(test, PTE), 0x9000 | A | P);
 	assert_int_equal(test->context.pdpte[3], PD | P);
-	/* The flag is ignored in other paging modes. */
 	test = four_level(0x9000 | P);
 	test->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
 	assert_finds(test, GVA, R, 0, 0x9567);

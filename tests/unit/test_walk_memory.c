@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses of a walk to memory: accessed and dirty bits, races, refusals. SDM volume 3A, 4.8. */
+/* Accesses of a walk to memory: SDM volume 3A, 4.8. */
 #include "walk_test.h"
 
 #define SET	   VSM_WALK_AD_SET
@@ -96,7 +96,7 @@ static void set_to_failure_sets_accessed_in_entries_above_the_failing_one(void *
 	}
 }
 
-/* Memory that is accessed by callbacks, which record their arguments and return results that the test sets. */
+/* Callbacks that record their arguments and return what the test sets. */
 struct callback_memory {
 	struct walk_test *test;
 	unsigned int reads, writes, pages;
@@ -104,7 +104,7 @@ struct callback_memory {
 	unsigned int access;
 	bool user;
 	uint64_t refused_read, refused_write; /* GPA of an entry to refuse, or 0 */
-	enum vsm_walk_refusal refusal;	      /* result for refused entries */
+	enum vsm_walk_refusal refusal;
 	enum vsm_walk_refusal page_refusal;
 	unsigned int races;   /* compare-exchanges that still fail */
 	uint64_t raced_gpa;   /* GPA of the entry that the guest changes at the first exchange */
@@ -295,7 +295,6 @@ static void each_refusal_of_the_page_itself_is_reported(void **state)
 	/* The page tables were used, so the accessed bits are set. */
 	assert_int_equal(walk_ad(test, GVA, W, 0, TO_FAILURE), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(get(test, PTE) & (A | D), A);
-	/* Access rights are checked first. */
 	memory.pages = 0;
 	assert_int_equal(walk(test, GVA, R, VSM_WALK_USER), VSM_WALK_USER_DENIED);
 	assert_int_equal(memory.pages, 0);
@@ -319,13 +318,11 @@ static void after_a_failed_exchange_the_new_entry_applies(void **state)
 	assert_int_equal(test->result.attempts, 2);
 	assert_int_equal(get(test, PTE), 0xa000 | D | A | RW | P);
 	assert_int_equal(memory.reads, 8);
-	/* The guest removes the write right. */
 	test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 	memory.raced_gpa = PTE;
 	memory.raced_entry = 0x9000 | P;
 	assert_int_equal(walk_ad(test, GVA, W, 0, SET), VSM_WALK_WRITE_DENIED);
 	assert_int_equal(get(test, PTE), 0x9000 | P);
-	/* The guest unmaps a table. */
 	test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 	memory.raced_gpa = PDE;
 	memory.raced_entry = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A walk that sets A and D bits while a guest changes its page tables. Also built under ThreadSanitizer. */
+/* Also built under ThreadSanitizer. */
 #include "walk_test.h"
 
 #include <pthread.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Random registers, tables and requests: compares the walker with that of walk_reference.c. The seed is
- * printed; test-walk_random SEED [CASES] repeats a run.
- */
+/* Compares the walker with that of walk_reference.c. The seed is printed; test-walk_random SEED
+ * [CASES] repeats a run. */
 #include "walk_test.h"
 
 #include <stdio.h>
@@ -109,7 +107,6 @@ static bool ac_of(const struct vsm_walk_context *context, unsigned int flags)
 	return flags & VSM_WALK_OVERRIDE_SMAP || context->rflags & EFLAGS_AC;
 }
 
-/* Compares the whole result of one access. Returns whether the access is permitted. */
 static bool compare_one(struct walk_test *test, uint64_t gva, unsigned int flags, unsigned int bit)
 {
 	struct reference_answer want =
@@ -132,8 +129,6 @@ static bool compare_one(struct walk_test *test, uint64_t gva, unsigned int flags
 	return reason == VSM_WALK_OK;
 }
 
-/* Compares one walk for all accesses with the results of single accesses, and the accessed and dirty bits in
- * memory. */
 static void compare_all(struct walk_test *test, uint64_t gva, unsigned int flags,
 			unsigned int access, unsigned int allowed)
 {

@@ -54,7 +54,6 @@ static void without_cr0_wp_a_supervisor_writes_anywhere_sdm_4_6_1(void **state)
 	test->context.cr0 = CR0_PG;
 	assert_finds(test, GVA, W, SUPERVISOR, 0x9567);
 	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE, 1);
-	/* The reported rights are still those of the entries. */
 	assert_int_equal(test->result.rights, VSM_WALK_RIGHT_USER | VSM_WALK_RIGHT_EXECUTE);
 }
 

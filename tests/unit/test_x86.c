@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The x86 state of a VTL as one structure: values that are set are read back by the structure and by register
- * names.
- */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -80,7 +76,6 @@ static void only_the_given_groups_are_accessed(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Private registers are those of the given VTL; shared registers are those of the active VTL. */
 static void private_registers_are_those_of_the_given_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -164,7 +159,6 @@ static void the_xsave_area_is_whole_and_checked(void **state)
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &area, VSM_X86_XSAVE), 0);
 	fpu_get_xmm(vcpu_get(vp, 0, VCPU_FPU), 0, xmm);
 	assert_int_equal(xmm[1], 0x5a5a5a5a5a5a5a5a);
-	/* A reserved component is set; then a size that does not cover the whole area. */
 	memset((uint8_t *)area.xsave + X64_XSAVE_BV, 0xff, 8);
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &area, VSM_X86_XSAVE), -EINVAL);
 	area.xsave_size -= 8;

@@ -44,7 +44,6 @@ static unsigned int maxphyaddr(const struct reference *walk)
 	return walk->context->max_phys_addr;
 }
 
-/* Fetches an entry; false ends the walk. */
 static bool fetch(struct reference *walk, uint64_t at, unsigned int bytes, bool has_a,
 		  uint64_t *entry)
 {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A second page walker for tests, which follows the text of the SDM literally, with a function for
- * each format. It shares no code, table or constant with src/walk.
- */
+/* A second page walker, which follows the text of the SDM literally. It shares no code, table or
+ * constant with src/walk. */
 #ifndef TESTS_WALK_REFERENCE_H
 #define TESTS_WALK_REFERENCE_H
 
@@ -38,10 +36,7 @@ struct reference_answer {
 	bool has_accessed_bit[5];
 };
 
-/*
- * Walks for one access by @who. Memory is @ram of @size bytes at GPA 0. context->cpl is ignored;
- * @ac replaces EFLAGS.AC.
- */
+/* Memory is @ram of @size bytes at GPA 0. context->cpl is ignored; @ac replaces EFLAGS.AC. */
 struct reference_answer reference_walk(const struct vsm_walk_context *context, const uint8_t *ram,
 				       uint64_t size, uint64_t gva, enum reference_access access,
 				       enum reference_who who, bool ac);

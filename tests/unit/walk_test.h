@@ -107,10 +107,8 @@ static inline struct walk_test *walk_test_new(uint64_t cr4, uint64_t efer, uint6
 	return &test;
 }
 
-/*
- * 4-level paging. GVA 0x8080604567 uses entry 1 of the PML4, 2 of the PDPT, 3 of the PD and 4 of
- * the PT. Entries of tables permit everything; the test writes the PTE.
- */
+/* GVA uses entry 1 of the PML4, 2 of the PDPT, 3 of the PD and 4 of the PT. Entries of tables
+ * permit everything; the test writes the PTE. */
 #define GVA UINT64_C(0x8080604567)
 enum {
 	PML4E = PML4 + 1 * 8,
@@ -146,7 +144,6 @@ static inline enum vsm_walk_reason walk(struct walk_test *test, uint64_t gva, un
 	return walk_ad(test, gva, access, flags, VSM_WALK_AD_LEAVE);
 }
 
-/* The walk finds the GPA @where and permits @access. */
 #define assert_finds(test, gva, access, flags, where)                          \
 	do {                                                                   \
 		assert_int_equal(walk(test, gva, access, flags), VSM_WALK_OK); \
@@ -156,7 +153,6 @@ static inline enum vsm_walk_reason walk(struct walk_test *test, uint64_t gva, un
 		assert_true((test)->result.translated);                        \
 	} while (0)
 
-/* The walk ends in a page fault with @code at the entry at @gpa_ of @level_. */
 #define assert_faults(test, gva, access, flags, why_, code, gpa_, level_) \
 	do {                                                              \
 		assert_int_equal(walk(test, gva, access, flags), why_);   \

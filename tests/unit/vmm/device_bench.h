@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Port devices without a VMM: functions access them like a guest, and their calls of the machine are
- * recorded. */
+/* Port devices without a VMM, whose calls of the machine are recorded. */
 #ifndef VSM_TESTS_DEVICE_BENCH_H
 #define VSM_TESTS_DEVICE_BENCH_H
 

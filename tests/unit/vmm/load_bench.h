@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fixture of loader tests: guest RAM in a buffer, a recorded log, and files that tests create byte by byte. */
+/* Guest RAM in a buffer, a recorded log, and files that tests create byte by byte. */
 #ifndef VSM_TESTS_LOAD_BENCH_H
 #define VSM_TESTS_LOAD_BENCH_H
 
@@ -84,7 +84,6 @@ static inline int bench_load(struct bench *bench)
 	return vmm_load(&bench->memory, &bench->request, &bench->log, &bench->state);
 }
 
-/* Reads a kernel file of at most @size bytes; the message for another kind of file names its kind. */
 static inline int bench_read(struct bench *bench, struct vmm_file *file, const char *path,
 			     uint64_t size)
 {
@@ -93,7 +92,6 @@ static inline int bench_read(struct bench *bench, struct vmm_file *file, const c
 	return vmm_file_read(file, path, &limit, &bench->log);
 }
 
-/* Checks that the load fails with @error and one message that contains the file name and @words. */
 static inline void expect_refusal(struct bench *bench, int error, const char *words)
 {
 	assert_int_equal(bench_load(bench), -error);
@@ -111,8 +109,7 @@ static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, si
 	return 0;
 }
 
-/* Checks the size that the last message recommends: the file loads with that much memory, and fails with
- * less. */
+/* The file loads with as much memory as the last message recommends, and not with less. */
 static inline void expect_memory_to_help(struct bench *bench)
 {
 	const char *advice = strstr(bench->text, "give it ");
@@ -134,7 +131,6 @@ static inline void put(struct bench *bench, size_t offset, uint64_t value, size_
 	memcpy(bench->file + offset, &value, bytes);
 }
 
-/* An invalid value of a field of a file. */
 struct bad_field {
 	size_t offset;
 	uint64_t value;
@@ -214,7 +210,6 @@ static inline void expect_long_mode(const struct bench *bench)
 			 state->data.attributes);
 }
 
-/* Writes an ELF header and the program headers after it. */
 struct elf_segment {
 	uint32_t type;
 	uint64_t offset, virtual_address, physical, in_file, in_memory;

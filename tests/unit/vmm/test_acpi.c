@@ -51,7 +51,6 @@ static uint8_t sum(const uint8_t *data, size_t size)
 	return total;
 }
 
-/* Returns the table at a guest address; checks its signature, length and checksum. */
 static const uint8_t *table_at(uint64_t gpa, const char *signature)
 {
 	const uint8_t *table = room + (gpa - BASE);
@@ -196,9 +195,8 @@ static void aml_lengths_have_one_to_three_bytes(void **state)
 		uint8_t expected[3];
 		size_t bytes;
 	} row[] = {
-		/*
-		 * ACPI 20.2.4: the length includes itself and the byte with the count of elements
-		 */
+		/* ACPI 20.2.4: the length includes itself and the byte with the count of
+		 * elements. */
 		{61, {0x3f}, 1},
 		{62, {0x41, 0x04}, 2},
 		{4092, {0x4f, 0xff}, 2},
@@ -306,7 +304,6 @@ static size_t read_file(const char *folder, const char *name, void *data, size_t
 	return got;
 }
 
-/* Creates a work folder; skips the test if iasl is not installed. */
 static void iasl_folder(char folder[32])
 {
 	if (system("iasl -v >/dev/null 2>&1") != 0) {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The configuration of `vsm run`: command line and file. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +28,6 @@ static void record(void *opaque, const struct vsm_log_record *log_record)
 	snprintf(bench->text, sizeof(bench->text), "%s", log_record->text);
 }
 
-/* Parses a command line that is split at spaces. */
 static int parse(struct bench *bench, const char *line)
 {
 	const char *argv[ARGUMENTS_MAX];

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The dispatch of ports, and small port devices: power, PCI and port 0x61. */
 #include "device_bench.h"
 
 #include "acpi/acpi.h"

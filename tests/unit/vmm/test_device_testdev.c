@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The devices for test kernels, with the interface of QEMU's. */
+/* Devices for test kernels, with the interface of QEMU's. */
 #include "device_bench.h"
 
 #include "device/testdev.h"

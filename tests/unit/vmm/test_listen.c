@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TCP socket of the GDB stub accepts connections of the same user only. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loading flat ELF64 executables, and errors of all ELF files. */
 #include "load_bench.h"
 
 #define FILE_SIZE 0x3000u

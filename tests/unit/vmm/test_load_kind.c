@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files that are no kernel: the message names the kind of file and what it is used for. */
 #include "load_bench.h"
 
 #include <unistd.h>
@@ -112,13 +111,11 @@ static void a_unified_kernel_image_is_refused_with_the_way_to_unpack_it(void **s
 	expect_refusal(&bench, ENOEXEC, "a unified kernel image");
 	assert_non_null(strstr(bench.text, "--only-section=.linux"));
 	assert_non_null(strstr(bench.text, ".initrd"));
-	/* The third section has the kernel: with one section less the file is an ordinary EFI program. */
 	put(&bench, 0x86, 2, 2);
 	expect_refusal(&bench, ENOEXEC, "an EFI program");
 	bench_stop(&bench);
 }
 
-/* Every truncation of a file and every offset of a header: a read beyond the end fails under sanitizers. */
 static void a_header_at_the_end_of_a_file_is_not_read_past_it(void **state)
 {
 	struct bench bench;

@@ -237,7 +237,6 @@ static void a_command_line_longer_than_the_maximum_of_the_kernel_is_refused(void
 	bench_stop(&bench);
 }
 
-/* Loads the Debian kernel of the rig, if it was downloaded. */
 static void debians_cloud_kernel_is_loaded(void **state)
 {
 	const char *given = getenv("VSM_TEST_BZIMAGE");

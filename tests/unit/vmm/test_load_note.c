@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * ELF kernels with a note that specifies their boot protocol: Linux's vmlinux with a zero page, others with
- * PVH (Xen's "x86/HVM direct boot ABI").
- */
+/* ELF kernels with a note for the boot protocol: Linux's vmlinux with a zero page, others with PVH
+ * (Xen's "x86/HVM direct boot ABI"). */
 #include "load_bench.h"
 
 #define FILE_SIZE 0x3000u
@@ -177,8 +175,6 @@ static void a_pvh_entry_outside_of_the_kernel_is_refused(void **state)
 	}
 }
 
-/* A note that exceeds its segment, or has another owner, type or size, is ignored: the kernel is a flat
- * ELF64. */
 static void invalid_notes_are_ignored(void **state)
 {
 	static const struct {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Destinations of the messages of `vsm run`. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

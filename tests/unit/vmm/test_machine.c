@@ -154,7 +154,6 @@ static void the_bios_data_area_has_the_end_of_low_memory(void **state)
 		assert_int_equal(ram[0x410] | ram[0x411] << 8, 0x200); /* one serial port */
 		assert_int_equal(ram[0x9fc00], 1);		       /* KiB of the EBDA */
 		assert_int_equal(ram[0x9fc01] | ram[0x9ffff], 0);
-		/* A reset restores it. */
 		memset(board.bench.ram + 0x400, 0xff, 0x100);
 		memset(board.bench.ram + 0x9fc00, 0xff, 0x400);
 	}

@@ -35,8 +35,6 @@
 #define EVERY  ((1u << VMM_ROLE_COUNT) - 1u)
 #define BUT(a) (EVERY & ~(1u << (a)))
 
-/* ------------------------------------------------------------------ one attempt of each class */
-
 static char folder[64], kernel[96], control_path[96];
 static void *page;
 
@@ -263,8 +261,6 @@ static const struct {
 	{"a file by its handle", "open_by_handle_at", try_handle, EVERY},
 };
 
-/* ------------------------------------------------------------------ a process inside */
-
 static const char *const thread_names[VMM_ROLE_COUNT] = {"main", "vp17", "console", "trace",
 							 "control"};
 
@@ -370,8 +366,6 @@ static void enter(struct inside *inside)
 	    vmm_sandbox_filter(&inside->sandbox, &log_all))
 		snprintf(inside->wrong, sizeof(inside->wrong), "the sandbox cannot be entered");
 }
-
-/* ------------------------------------------------------------------ tests */
 
 static void enter_and_try(struct inside *inside)
 {
