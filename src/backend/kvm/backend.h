@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend: what its files share.
+ * What the files of the KVM backend share.
  *
  * Legend for fields: c set at creation; o touched only by the thread that owns the VP; a atomic; M
  * changed only within memory_*, overlay_* and protect of backend_ops, which the core serialises; E
  * guarded by engine.lock; T guarded by table_lock; E T: a writer holds both locks, a reader either
  * of them, or it is within M.
  *
- * Order of locks: table_lock is innermost. Engine uffd never holds engine.lock over an ioctl that
- * waits for vCPUs to leave KVM_RUN (memory slots): such a vCPU may wait for the event thread
- * (uffd_event.c), which needs the lock. Engine nested has no such thread, and holds the lock.
+ * Engine uffd must not hold engine.lock over an ioctl that waits for vCPUs to leave KVM_RUN (memory
+ * slots): such a vCPU may wait for the event thread, which takes the lock.
  */
 #ifndef VKVM_BACKEND_H
 #define VKVM_BACKEND_H
@@ -27,15 +26,14 @@
 #include "kvm/memory/memory.h"
 
 /*
- * out 0x7e, al. At the exit for this port RIP is after the instruction
- * (KVM_X86_QUIRK_OUT_7E_INC_RIP); for other ports that depends on whether KVM emulates the OUT.
+ * out 0x7e, al: at its exit RIP is after the instruction on every CPU
+ * (KVM_X86_QUIRK_OUT_7E_INC_RIP).
  */
 #define VKVM_HYPERCALL_PORT   0x7eu
 #define VKVM_HYPERCALL_LENGTH 2u
 
 struct msr_area;
 
-/* One VTL of the partition. */
 struct vkvm_vm {
 	int fd;
 	struct nested_vm nested;

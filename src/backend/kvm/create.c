@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * vsm_partition_create() for this backend, in a separate file so that the backend links without the
- * core.
- */
+/* vsm_partition_create(), in a separate file so that the backend links without the core. */
 #include "core/partition.h"
 #include "kvm/kvm.h"
 

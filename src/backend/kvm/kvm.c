@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Creation and destruction of the backend, and its table of functions.
- */
+/* Creation and destruction of the backend, and its table of functions. */
 #include "kvm/kvm.h"
 
 #include <errno.h>
@@ -56,10 +54,7 @@ static void vkvm_destroy(void *opaque)
 	free(backend);
 }
 
-/*
- * Engine attr does not check KVM's accesses to the state save area, and engine nested supports no
- * SMI: docs/decisions.md, "System Management Mode".
- */
+/* The other engines refuse it: docs/decisions.md, "System Management Mode". */
 static int settle_smm(struct vkvm_backend *backend, uint8_t *engine)
 {
 	if (!backend->smm)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The KVM backend: one KVM virtual machine for each VTL, in one process, on an unmodified kernel or
- * with the optional kernel part. See docs/backend-kvm.md.
- */
+/* The KVM backend: docs/backend-kvm.md. */
 #ifndef VKVM_H
 #define VKVM_H
 

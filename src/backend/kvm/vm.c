@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The KVM virtual machine of each VTL.
- */
+/* The KVM virtual machine of each VTL. */
 #include <asm/kvm.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +28,6 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 		     : 0;
 }
 
-/* Optional features: it is no error if KVM lacks them. */
 static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {

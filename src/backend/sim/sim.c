@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The sim backend: its objects, its clock, and its interface for tests.
- */
+/* The sim backend: its objects, its clock, and its interface for tests. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,10 +279,7 @@ static void sim_vp_kick(void *opaque)
 	pthread_mutex_unlock(&vp->lock);
 }
 
-/*
- * A halted VP moves the virtual clock to its deadline; with options.threads it first waits 1 ms for
- * a kick.
- */
+/* Moves the clock to the deadline; with options.threads, first waits 1 ms for a kick. */
 static int sim_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct sim_vp *vp = opaque;

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. A
- * test sets the guest's next instruction (sim_next) and calls vsm_vp_run(); the real core handles
- * it.
- *
- * This backend enforces protections and overlays itself: it stores the arguments of protect() and
- * overlay_map() and checks each access against them, so that a core which decides correctly but
- * passes wrong rights to the backend fails the test.
+ * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. It
+ * enforces the rights of protect() and overlay_map() itself, so that a core which decides correctly
+ * but passes wrong rights to the backend fails the test.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -104,9 +100,7 @@ enum sim_call {
 	SIM_CALL_DOORBELL,
 	SIM_CALL_COUNT,
 };
-/*
- * The @nth of these calls from now on (1: the next) changes nothing and fails with @error (-errno).
- */
+/* The @nth of these calls from now on (1: the next) changes nothing and fails with @error. */
 void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);

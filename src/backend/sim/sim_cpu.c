@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The CPU of the sim backend: executes one action of a VTL like an x86 CPU under a hypervisor,
- * including exits.
- */
+/* The CPU of the sim backend: executes one action of a VTL, including its exits. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,8 +7,6 @@
 
 #include "core/x64.h"
 #include "sim/sim_internal.h"
-
-/* ------------------------------------------------------------------ register files */
 
 /* The sim's register files are always current, even if `valid` is cleared: no load is needed. */
 static void skip(struct sim_vp *vp, uint8_t vtl)
@@ -41,8 +36,6 @@ static void raise(struct sim_vp *vp, uint8_t vtl, uint8_t vector, uint32_t error
 	if (vector == X64_EXCEPTION_PF)
 		vp->cpu[vtl].cr2 = parameter;
 }
-
-/* ------------------------------------------------------------------ memory */
 
 struct sim_walk {
 	struct sim_backend *sim;
@@ -215,8 +208,6 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	finish(vp, vtl);
 }
 
-/* ------------------------------------------------------------------ MSRs and control registers */
-
 static uint64_t *cpu_msr(struct vcpu_state *cpu, uint32_t msr)
 {
 #define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
@@ -341,8 +332,6 @@ static void write_control(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	run->cr.value = action->value;
 	vp->answer_wanted = true;
 }
-
-/* ------------------------------------------------------------------ runs of a VP */
 
 bool sim_vp_can_inject(void *opaque, uint8_t vtl)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Breakpoints and single steps of the sim backend.
- */
+/* Breakpoints and single steps of the sim backend. */
 #include "core/x64.h"
 #include "sim/sim_internal.h"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Writes that signal an eventfd without an exit, as by KVM_IOEVENTFD.
- */
+/* Writes that signal an eventfd without an exit, as by KVM_IOEVENTFD. */
 #include <errno.h>
 #include <unistd.h>
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guests for tests of the core: instructions, hypercalls, partitions ready to use.
- */
+/* Guests for tests of the core: instructions, hypercalls, partitions ready to use. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,9 +229,7 @@ static void print_log(void *opaque, const struct vsm_log_record *record)
 		record->text);
 }
 
-/*
- * Page tables that map the first 512 GiB to themselves, with 1 GiB pages, for user and supervisor.
- */
+/* Maps the first 512 GiB to themselves, with 1 GiB pages, for user and supervisor. */
 static void identity_map(uint8_t *ram)
 {
 	uint64_t *pml4 = (uint64_t *)(void *)(ram + GUEST_TABLES_GPA);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Actions of a guest, one call each, for tests.
+ * Actions of a guest for tests. Each executes one instruction in the active VTL of the VP and runs
+ * the VP until it has nothing more to do.
  *
- * Each executes one instruction in the active VTL of the VP and runs the VP until it has nothing
- * more to do. GUEST_DONE: the instruction was executed. GUEST_FAULT: the guest took an exception
- * (sim_state()->exception_vector). GUEST_STOPPED: the instruction is pending: an intercept entered
- * a higher VTL, or the VP blocks. GUEST_EXIT: the VMM must complete an exit.
+ * GUEST_DONE: the instruction was executed. GUEST_FAULT: the guest took an exception (sim_state()).
+ * GUEST_STOPPED: the instruction is pending: an intercept entered a higher VTL, or the VP blocks.
+ * GUEST_EXIT: the VMM must complete an exit.
  */
 #ifndef SIM_GUEST_H
 #define SIM_GUEST_H
@@ -56,20 +56,14 @@ void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t va
 /* The host address of RAM; ignores rights and overlays. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
-/*
- * A saved state in memory, {0} at first. guest_keep() is the write function of
- * vsm_partition_save().
- */
+/* A saved state, {0} at first. guest_keep() is the write function of vsm_partition_save(). */
 struct guest_saved {
 	uint8_t *bytes; /* to be freed by the caller */
 	size_t size;
 };
 int guest_keep(void *saved, const void *data, size_t size);
 
-/*
- * A 64-bit context for HvCallEnableVpVtl and HvCallStartVirtualProcessor, with flat segments and
- * identity-mapped memory.
- */
+/* A 64-bit context with flat segments and identity-mapped memory. */
 struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);
 
 /*
@@ -85,7 +79,6 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
  * other VPs from @vtl.
  */
 void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
-/* As guest_enable_vtl(), with MBEC. */
 void guest_enable_vtl_mbec(struct vsm_partition *partition, uint8_t vtl);
 
 #endif

@@ -35,7 +35,6 @@ struct sim_msr_intercept {
 	bool write;
 };
 
-/* Doorbells at a time; more are refused. */
 #define SIM_DOORBELLS 256u
 
 struct sim_backend {
@@ -55,9 +54,7 @@ struct sim_backend {
 	struct backend_doorbell doorbell[SIM_DOORBELLS]; /* guarded by doorbell_lock */
 	uint32_t doorbell_count;			 /* guarded by doorbell_lock */
 
-	/*
-	 * Guards all fields below. Accesses of VPs hold it shared; changes and hold() exclusively.
-	 */
+	/* Guards all fields below: shared by accesses of VPs, exclusive for changes and hold(). */
 	pthread_rwlock_t lock;
 	bool held;		   /* the thread between hold() and release() holds it */
 	struct sim_region *region; /* [region_count], by GPA */
@@ -106,10 +103,7 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
-/*
- * Records a write of a VTL to RAM at @gpa. The caller has held the lock for reading since before
- * the write.
- */
+/* The caller has held the lock for reading since before the write. */
 void sim_note_written(struct sim_backend *sim, uint64_t gpa);
 void sim_memory_destroy(struct sim_backend *sim);
 
@@ -139,10 +133,7 @@ enum sim_page {
 	SIM_PAGE_NONE, /* no memory: MMIO */
 };
 
-/*
- * Finds the page that @vtl (@smm: in System Management Mode) has at @gpa, and checks all rights of
- * @access. Lock held.
- */
+/* The page that @vtl has at @gpa (@smm: in SMM); checks all rights of @access. Lock held. */
 enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, bool smm, uint64_t gpa, uint8_t access,
 		       uint8_t **host);
 

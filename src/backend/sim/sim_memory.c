@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Memory of the sim backend: RAM, and the rights of each VTL as the core last set them.
- */
+/* Memory of the sim backend: RAM, and the rights of each VTL as the core last set them. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +26,6 @@ static void region_free(struct sim_region *region)
 			munmap(region->denied[vtl], region->pages);
 	free(region->written);
 }
-
-/* ------------------------------------------------------------------ map of guest memory */
 
 void sim_hold(void *opaque)
 {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine of the optional kernel part: KVM restricts reads, writes and execution by guest page,
- * for each virtual machine and so for each VTL. The windows of VTLs differ only in overlays.
- *
- * A restriction is in force on every VP when its ioctl returns. A call may make every running VP
- * leave the guest once, so scattered pages go into one call.
+ * The engine of the optional kernel part: docs/backend-kvm.md, "Engine attr". A call may make every
+ * running VP leave the guest once, so scattered pages go into one call.
  */
 #include "kvm/engine/attr.h"
 #include "kvm/engine/page_rights.h"
@@ -16,8 +13,6 @@ _Static_assert((int)GPA_READ == KVM_ACCESS_NO_READ && (int)GPA_WRITE == KVM_ACCE
 		       (int)GPA_KERNEL_EXECUTE == KVM_ACCESS_NO_KERNEL_EXEC &&
 		       (int)GPA_USER_EXECUTE == KVM_ACCESS_NO_USER_EXEC,
 	       "a denied right is the restriction of the same number");
-
-/* ------------------------------------------------------------------ calls of the kernel */
 
 static int kernel_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
@@ -52,8 +47,6 @@ static const struct restriction_ops kernel_restrictions = {
 	.list = kernel_list,
 };
 
-/* ------------------------------------------------------------------ start and stop */
-
 static int find(struct vkvm_backend *backend, bool quiet)
 {
 	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_ACCESS);
@@ -67,8 +60,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 			"paging is off (npt=0, ept=0); installation: " VSM_DOC_DIR
 			"/kernel/INSTALL.md");
 	/*
-	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without these
-	 * restrictions.
+	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without restrictions.
 	 */
 	if (!backend->can.xen_hypercall)
 		return engine_refuse(backend, quiet,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Exits of accesses that KVM refuses, and the interface of the optional kernel part (kernel/).
- */
+/* Exits of accesses that KVM refuses, and the interface of the optional kernel part (kernel/). */
 #ifndef VKVM_ATTR_H
 #define VKVM_ATTR_H
 

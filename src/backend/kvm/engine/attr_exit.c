@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Exits of accesses that KVM refuses: the exit describes the access.
- */
+/* Exits of accesses that KVM refuses: the exit describes the access. */
 #include <string.h>
 
 #include "kvm/engine/attr.h"
@@ -23,9 +21,7 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
 }
 
-/*
- * False also for an access that is allowed now: the guest repeats it without an exit to the core.
- */
+/* False also for an access that is allowed by now: the guest repeats it. */
 bool attr_refused(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
@@ -57,10 +53,7 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	run->memory.access = access_of(vcpu, &exit);
 	run->memory.exact = true;
 	run->memory.page_walk = exit.flags & KVM_ACCESS_EXIT_WALK;
-	/*
-	 * With a page walk, VMX reports the address being translated, not one of the page table
-	 * (SDM 3C table 28-7).
-	 */
+	/* With a page walk, VMX reports the address being translated (SDM 3C table 28-7). */
 	run->memory.gva_valid = exit.flags & KVM_ACCESS_EXIT_GVA && !run->memory.page_walk;
 	run->memory.other_operand = vcpu->nested.other_operand;
 }

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Enforcement of page protections: a table of functions, and the engines that implement it.
- *
- *	uffd	userfaultfd on the window of the restricted VTL; stock kernels
- *	nested	KVM's nested SVM, driven by user space; stock kernels on AMD CPUs
- *	attr	access restrictions by KVM, with the optional kernel part
- *
- * An engine records the rights of each page in window.state. The core serialises the calls that
- * change memory or rights; calls for a VP or vCPU come from the VP's owner.
+ * Enforcement of page protections: a table of functions, which the engines uffd, nested and attr
+ * implement. The core serialises the calls that change memory or rights; calls for a VP or vCPU
+ * come from the VP's owner.
  */
 #ifndef VKVM_ENGINE_H
 #define VKVM_ENGINE_H
@@ -19,10 +14,7 @@
 struct vkvm_vp;
 struct violation;
 
-/*
- * How the engines attr and nested deny accesses by guest page, without changing the VMM's mappings.
- * A change is in force on every VP when the function returns. Engine lock held.
- */
+/* Denies rights by guest page (engines attr, nested), in force on return. Engine lock held. */
 struct restriction_ops {
 	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
@@ -109,25 +101,17 @@ struct engine_ops {
 	 */
 	uint8_t (*denied)(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 
-	/*
-	 * Takes the violation recorded for the last KVM_RUN; false if there is none. NULL: KVM_RUN
-	 * itself reports refused accesses.
-	 */
+	/* As enter_take(). NULL: KVM_RUN itself reports refused accesses. */
 	bool (*take)(struct vkvm_vp *vp, struct violation *violation);
-	/*
-	 * Whether KVM_RUN ended with EFAULT for a protection, which the exit describes. NULL:
-	 * never.
-	 */
+	/* Whether EFAULT of KVM_RUN is for a protection, which the exit describes. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
 
 	/*
-	 * Called before KVM_RUN, and before the vCPU's registers are stored for it. 0 or -errno,
-	 * logged. NULL: nothing to do.
+	 * Before the vCPU's registers are stored for KVM_RUN. -errno, logged. NULL: nothing to do.
 	 */
 	int (*before_run)(struct vcpu *vcpu);
 	/*
-	 * Whether the vCPU must not enter KVM; @complete: only to complete an instruction. NULL:
-	 * never.
+	 * Whether the vCPU must not enter KVM (@complete: to complete an instruction). NULL: never.
 	 */
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
 	/* Abandons the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
@@ -147,14 +131,9 @@ extern const struct engine_ops engine_attr;
 extern const struct engine_ops engine_nested;
 
 /* select.c */
-/*
- * Selects the engine (enum vsm_engine @wanted) and sets backend->features. -errno, logged, if none
- * works.
- */
+/* Selects the engine (enum vsm_engine @wanted), sets features. -errno, logged, if none works. */
 int engine_find(struct vkvm_backend *backend, uint8_t wanted);
-/*
- * Logs @why an engine cannot be used, as an error, or with @quiet as information. Returns -ENOTSUP.
- */
+/* Logs @why an engine is refused: as an error, with @quiet as information. Returns -ENOTSUP. */
 int engine_refuse(const struct vkvm_backend *backend, bool quiet, const char *why);
 
 /* engine.c */

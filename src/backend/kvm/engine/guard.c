@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guard restricts the VMM's own mappings of guest memory to the rights of VTL0. It has a
- * separate userfaultfd, and works with every engine. A denied access gets a stand-in page: zeroes,
- * or a copy if only writes are denied; writes to it are lost. The stand-in remains until the page
- * has all rights again: without it an access would reach the page, or end the VMM with SIGSEGV.
+ * The guard of the VMM's own mappings (docs/glossary.md), with a separate userfaultfd. A stand-in
+ * remains until the page has all rights again: without it an access would reach the page, or end
+ * the VMM with SIGSEGV.
  */
 #include "kvm/engine/guard.h"
 
@@ -64,8 +63,6 @@ static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t 
 		run++;
 	return run;
 }
-
-/* ------------------------------------------------------------------ stand-ins */
 
 /* Maps the file's pages again, with all rights. */
 static int put_back(struct guard_range *range, uint64_t page, uint64_t pages)
@@ -129,8 +126,6 @@ static void stand_in(struct guard *guard, struct guard_range *range, uint64_t pa
 	guard->stand_ins++;
 }
 
-/* ------------------------------------------------------------------ thread of the guard */
-
 static void allow(const struct guard *guard, const struct guard_range *range, uint64_t page,
 		  uint64_t flags)
 {
@@ -143,7 +138,6 @@ static void allow(const struct guard *guard, const struct guard_range *range, ui
 		(void)uffd_protect(guard->fd, start, VKVM_PAGE_SIZE, false);
 }
 
-/* An access that was refused. */
 struct refusal {
 	uint64_t gpa;
 	bool write;
@@ -251,8 +245,6 @@ static int start(struct vkvm_backend *backend)
 	guard->stop = -1;
 	return vsm_error(backend->log, error, "kvm: thread of the guard: %s", strerror(error));
 }
-
-/* ------------------------------------------------------------------ guarded ranges */
 
 void guard_init(struct vkvm_backend *backend, const struct backend_config *config)
 {
@@ -392,8 +384,6 @@ void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 	release_empty(guard);
 	pthread_mutex_unlock(&guard->lock);
 }
-
-/* ------------------------------------------------------------------ changes of rights */
 
 /* The stand-in remains, with the contents for the new rights, until all rights are granted. */
 static int change_stand_in(struct guard *guard, struct guard_range *range, uint64_t page,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The guard of the VMM's own mappings (guard.c).
- */
+/* The guard of the VMM's own mappings (guard.c). */
 #ifndef VKVM_GUARD_H
 #define VKVM_GUARD_H
 
@@ -26,7 +24,7 @@ struct guard {
 	bool started;
 	pthread_t thread;
 	/*
-	 * Its holder must not access a guarded page: the access could wait for the guard's thread.
+	 * Not held over an access to a guarded page: the access could wait for the guard's thread.
 	 */
 	pthread_mutex_t lock;
 	/* Guarded by @lock: the list with its elements, and the number of pages with a stand-in. */

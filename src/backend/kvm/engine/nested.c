@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The engine nested: host requirements, and when the vCPUs of a VTL change.
- *
- * A VTL without restrictions runs on plain vCPUs. The first restriction or watched register moves
- * it to nested vCPUs; the call returns when no plain vCPU of it runs. It can move back after the
- * last one is removed.
- */
+/* The engine nested: host requirements, and when a VTL moves to other vCPUs. */
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -28,8 +22,6 @@ static const uint8_t control_bits[] = {
 	HV_CR_INTERCEPT_BIT_IDTR_WRITE, HV_CR_INTERCEPT_BIT_LDTR_WRITE,
 	HV_CR_INTERCEPT_BIT_TR_WRITE,
 };
-
-/* ------------------------------------------------------------------ plain and nested vCPUs */
 
 /* Makes every VP leave KVM once, so that none still runs in the old mode. */
 static void leave_all(struct vkvm_backend *backend)
@@ -57,10 +49,7 @@ static uint64_t seconds(void)
 	return (uint64_t)now.tv_sec;
 }
 
-/*
- * Changes the mode if needed. As that moves all registers of every VP, a VTL stays nested for
- * ACTIVE_SECONDS at least.
- */
+/* A VTL stays nested for ACTIVE_SECONDS, since a change moves all registers of every VP. */
 static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -102,12 +91,7 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers)
 	return error;
 }
 
-/* ------------------------------------------------------------------ restrictions */
-
-/*
- * Puts a change in force, also a partial one after an error: plain vCPUs leave KVM, nested ones
- * lose their shadow entries.
- */
+/* Puts a change in force, also a partial one after an error. */
 static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
 {
 	int settled = settle_mode(backend, vtl);
@@ -144,8 +128,6 @@ static int list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *entri
 }
 
 static const struct restriction_ops nested_restrictions = {.range = range, .list = list};
-
-/* ------------------------------------------------------------------ start and stop */
 
 int nested_is_offered(const struct vkvm_backend *backend, bool quiet)
 {

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Engine nested: KVM's nested SVM denies accesses and reports register writes on a stock kernel.
- *
- * A restricted VTL runs as a guest (L2) of its own virtual machine (L1). User space keeps VMCB12
- * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles everything
- * that VMCB12 does not intercept as it does for L1. A refused access is reflected to L1, which only
- * executes an OUT that returns to user space. The vCPU then enters guest mode again, so the rest of
- * the backend never sees L1.
+ * Engine nested (docs/backend-kvm.md): a restricted VTL runs as L2. KVM handles what VMCB12 does
+ * not intercept as it does for L1. A refused access is reflected to L1, which only executes an OUT;
+ * the vCPU then enters guest mode again, so that the rest of the backend never sees L1.
  */
 #ifndef VKVM_NESTED_H
 #define VKVM_NESTED_H
@@ -40,18 +36,12 @@ enum nested_page {
 
 /* Creates hidden memory with tables that allow everything. 0 or -errno, logged. */
 int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
-/*
- * Adds hidden memory to the memory slots of the VTL, or removes it. No VP may be in KVM with this
- * VTL. 0 or -errno, logged.
- */
+/* Adds hidden memory to the VTL's memory slots, or removes it. No VP is in KVM with this VTL. */
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* Called for new memory. 0, -EINVAL (the GPAs overlap hidden memory) or -ENOSPC, logged. */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/*
- * Denies the rights @denied (enum gpa_access; both execute rights or neither) for pages. The change
- * is in force after nested_settle().
- */
+/* Denies the rights @denied (both execute rights or neither); in force after nested_settle(). */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
 /* Puts changes in force on every VP: no denied access succeeds after it returns. */
@@ -61,45 +51,29 @@ uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t 
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
-/*
- * Exchanges the plain and the nested vCPU if the VTL's mode changed. Called by the VP's owner
- * before KVM_RUN. 0 or -errno, logged.
- */
+/* Before KVM_RUN: exchanges the plain and the nested vCPU if the VTL's mode has changed. */
 int nested_before_run(struct vcpu *vcpu);
 /*
- * Whether the vCPU must not enter KVM: the mode of its VTL has changed since nested_before_run().
- * @complete: the entry only completes an instruction; a store to MMIO may be completed even then.
- * vp->entered must be set.
+ * Whether the vCPU must not enter KVM: its VTL's mode has changed since nested_before_run(). With
+ * @complete, a store to MMIO may still be completed. vp->entered must be set.
  */
 bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* Loads new intercepts of VMCB12. 0 or -errno, logged. */
 int nested_reload(struct vcpu *vcpu);
-/*
- * Returns to L2 after a reflected exit, with L2's registers in kvm_run. *reflected: VMCB12, which
- * KVM writes at reflected exits only, so it is valid until the vCPU runs again.
- */
+/* Returns to L2 after a reflected exit. *reflected: VMCB12, valid until the vCPU runs again. */
 int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
-/*
- * Abandons the open instruction of a vCPU that its VTL no longer uses. MSR accesses, and port I/O
- * with a register operand, take effect; the guest repeats any other instruction.
- */
+/* Abandons the open instruction (docs/glossary.md) of a vCPU that its VTL no longer uses. */
 int nested_abandon(struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ nested_exit.c */
 
 /* Reads the bytes at RIP that the VTL may execute. Returns their number. */
 size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
-/*
- * Completes an instruction that was emulated here, as a CPU does: RIP, the interrupt shadow, single
- * step.
- */
+/* Completes an instruction that was emulated here: RIP, interrupt shadow, single step. */
 void nested_end_instruction(struct vcpu *vcpu, uint8_t length);
-/*
- * Does KVM_RUN, or single-steps an instruction that may write the register nested.step. 0 or
- * -errno.
- */
+/* KVM_RUN, or a single step of an instruction that may write the register nested.step. */
 int nested_enter(struct vcpu *vcpu);
 
 /* kvm_run.exit_reason for a reflected VMMCALL */

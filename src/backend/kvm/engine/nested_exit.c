@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Exits reflected to L1, which VMCB12 describes. They are stored in kvm_run in the form of the
- * optional kernel part, so that both engines share their translation.
- */
+/* Exits reflected to L1, converted in kvm_run to the exits of the optional kernel part. */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -60,8 +57,6 @@ size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size)
 			   code, size);
 }
 
-/* ------------------------------------------------------------------ refused accesses */
-
 static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 {
 	const uint64_t info = vmcb->exit_info1;
@@ -83,8 +78,7 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		return 0;
 	}
 	/*
-	 * If the access has been allowed since, the guest repeats it, except in the completion of
-	 * an instruction.
+	 * Allowed by now: the guest repeats the access, except in the completion of an instruction.
 	 */
 	if (!vcpu->completion &&
 	    (vcpu->nested.allowed_rip != vmcb->rip || vcpu->nested.allowed_gpa != exit.gpa)) {
@@ -92,15 +86,10 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		vcpu->nested.allowed_gpa = exit.gpa;
 		return GO_ON;
 	}
-	/*
-	 * KVM before 7.x reports the address of an emulated instruction's first operand for its
-	 * second.
-	 */
+	/* KVM before 7.x reports an emulated instruction's first operand for its second. */
 	vcpu->nested.other_operand = true;
 	return 0;
 }
-
-/* ------------------------------------------------------------------ writes of registers */
 
 /* A general register by its number in an instruction */
 static uint64_t gpr(const struct kvm_regs *regs, unsigned int number)
@@ -243,10 +232,7 @@ static int step(struct vcpu *vcpu, uint32_t which)
 	return error;
 }
 
-/*
- * Whether the vCPU next executes the instruction that may write a register, without an event before
- * it.
- */
+/* Whether the vCPU next executes the instruction at step_rip, without an event before it. */
 static bool is_next(const struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -264,10 +250,7 @@ static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8
 	return 0;
 }
 
-/*
- * Writes of CR0 and CR4 exit only if a bit of the mask changes; an instruction that cannot be
- * decoded is assumed to change all of them.
- */
+/* An exit only if a bit of the mask changes; all do if the instruction cannot be decoded. */
 static int exit_control(struct vcpu *vcpu, uint32_t which)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -305,8 +288,6 @@ static int exit_xsetbv(struct vcpu *vcpu)
 	return report_write(vcpu, KVM_WRITE_EXIT_XCR0, (uint32_t)regs->rax | regs->rdx << 32,
 			    XSETBV_LENGTH);
 }
-
-/* ------------------------------------------------------------------ intercepted instructions */
 
 /* The sizes of the XSAVE area depend on XCR0 and IA32_XSS. */
 static void follow_xsave(struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The self-test of engine nested, a small guest that runs before any other. It checks that KVM
- * enforces denied rights, also in large pages and their parts, can deny only execution, reports
- * guest mode, and exits at writes of EFER.
- */
+/* The self-test of engine nested: a small guest that runs when a partition is created. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * State of the engine nested for a VTL and for a vCPU. Legend for fields: backend.h.
- */
+/* State of the engine nested for a VTL and for a vCPU. Legend for fields: backend.h. */
 #ifndef VKVM_NESTED_STATE_H
 #define VKVM_NESTED_STATE_H
 
@@ -9,10 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The page directory of 1 GiB and the tables of its 2 MiB blocks. They are kept until the VTL's
- * hidden memory is destroyed.
- */
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks, kept with hidden memory. */
 struct nested_directory {
 	uint32_t page;	     /* of hidden memory */
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
@@ -46,7 +41,6 @@ struct nested_vm {
 	bool unzapped; /* KVM may have a shadow entry with a denied right */
 };
 
-/* State for a vCPU. */
 struct nested_vcpu {
 	uint64_t allowed_rip; /* o: the last exit for an access that is allowed */
 	uint64_t allowed_gpa;

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nested page tables of the engine nested: an identity map with the rights of each page.
- *
- * KVM shadows them. A right is denied once its shadow entry is dropped: user space stores the entry
- * and drops its own mapping of the page, so that KVM's MMU notifier drops all shadow entries of it;
- * the next access reads the new entry. To grant a right the store is enough, since the fault
- * rereads the entry.
+ * Nested page tables (NPT12): an identity map with the rights of each page, which KVM shadows.
+ * docs/backend-kvm.md, "Engine nested", says how a change is put in force.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -76,8 +72,6 @@ static uint8_t denied_by(uint64_t entry)
 			 (entry & ENTRY_NX ? GPA_EXECUTE : 0));
 }
 
-/* ------------------------------------------------------------------ hidden memory */
-
 /* L1 executes only the shim, so its page tables map only hidden memory. */
 static void make_l1(struct nested_vm *vm)
 {
@@ -87,10 +81,7 @@ static void make_l1(struct nested_vm *vm)
 	page_at(vm, NESTED_L1_PD)[0] = vm->gpa | ENTRY_L1 | ENTRY_LARGE;
 }
 
-/*
- * Maps all addresses to themselves by 1 GiB entries, except hidden memory, whose entry leads to an
- * address without memory.
- */
+/* Maps all addresses to themselves; the entry of hidden memory leads to a GiB without memory. */
 static void make_root(struct nested_vm *vm)
 {
 	uint32_t tables = (vm->directories + ENTRIES - 1) / ENTRIES;
@@ -112,8 +103,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
 	/*
-	 * 2 GiB below the middle of the address space: above RAM, and below the addresses that
-	 * firmware gives to devices.
+	 * Below the middle of the address space: above RAM, below addresses that firmware assigns.
 	 */
 	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
@@ -151,10 +141,7 @@ int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
 			      shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
 	if (shown && !error)
 		return 0;
-	/*
-	 * If the barrier cannot be added, the other slot is removed, too. If a slot cannot be
-	 * removed, the VTL stays nested.
-	 */
+	/* If a slot cannot be removed, the VTL stays nested. */
 	if (shown)
 		(void)vkvm_slot_set(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
 	else if (!error)
@@ -177,16 +164,12 @@ void nested_table_destroy(struct nested_vm *vm)
 	vm->fd = -1;
 }
 
-/* ------------------------------------------------------------------ page tables */
-
 static uint32_t allocate(struct nested_vm *vm)
 {
 	return vm->used < vm->pages ? vm->used++ : 0;
 }
 
-/*
- * Returns the directory of a GPA. If there is none, splits the 1 GiB entry, and keeps the rights.
- */
+/* The directory of a GPA; if there is none, splits the 1 GiB entry, which keeps its rights. */
 static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 {
 	const uint64_t index = gpa / GIB;
@@ -254,17 +237,13 @@ static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory,
 	table = page_at(vm, directory->table[block]);
 	if (*entry & ENTRY_PRESENT && !(*entry & ENTRY_LARGE))
 		return table;
-	/*
-	 * A table that is not in use has the same rights for all pages: those it had when it went
-	 * out of use, or none.
-	 */
+	/* Pages of an unused table all have equal rights: the loop stops at once, or writes all. */
 	for (uint64_t i = 0; i < ENTRIES && (table[i] ^ kept) & ENTRY_RIGHTS; i++)
 		table[i] = kept & ENTRY_PRESENT ? (first + i * VKVM_PAGE_SIZE) | kept : 0;
 	store(entry, gpa_of(vm, directory->table[block]) | ENTRY_ALL);
 	return table;
 }
 
-/* Whether the pages of a table all have the same rights. */
 static bool is_uniform(const uint64_t *table)
 {
 	for (unsigned int i = 1; i < ENTRIES; i++)
@@ -273,12 +252,7 @@ static bool is_uniform(const uint64_t *table)
 	return true;
 }
 
-/* ------------------------------------------------------------------ KVM's shadow entries */
-
-/*
- * Drops the VMM's mappings of the pages, and with them KVM's shadow entries. Also works for locked
- * memory.
- */
+/* Drops the VMM's mappings, and with them KVM's shadow entries; also of locked memory. */
 static int drop(void *address, uint64_t pages)
 {
 	return madvise(address, pages * VKVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;
@@ -347,10 +321,7 @@ static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t 
 	vm->denied -= before ? pages : 0;
 }
 
-/*
- * Changes a block or a part of it. If its entry is split or merged, all shadow entries of the block
- * are dropped.
- */
+/* If the entry of a block is split or merged, all shadow entries of the block are dropped. */
 static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
 {

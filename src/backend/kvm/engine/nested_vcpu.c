@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The vCPUs of the engine nested. An unrestricted VTL runs on its plain vCPU; a restricted one on a
- * second vCPU of the same virtual machine, which has SVM and stays in guest mode.
- */
+/* The two vCPUs of engine nested: a plain one, and one with SVM that stays in guest mode. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +15,8 @@
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
 
 /*
- * L1 has L2's values of these bits: at each switch between L1 and L2, KVM rebuilds CPUID (40,000
- * instructions) if one of the first two differs, and permission tables if one of the last three
- * does.
+ * L1 has L2's values of these bits: if one differed, KVM would rebuild CPUID (40,000 instructions)
+ * or permission tables at each switch between L1 and L2.
  */
 #define CR4_OF_L2 (X64_CR4_OSXSAVE | X64_CR4_PKE | X64_CR4_SMEP | X64_CR4_SMAP)
 
@@ -51,8 +47,6 @@ static struct vmcb *vmcb_of(const struct vcpu *vcpu)
 	return (struct vmcb *)(void *)(vm_of(vcpu)->base +
 				       (size_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE);
 }
-
-/* ------------------------------------------------------------------ guest mode */
 
 static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 {
@@ -152,8 +146,6 @@ int nested_reload(struct vcpu *vcpu)
 		     : enter_guest_mode(vcpu, now.vmcb.int_state);
 }
 
-/* ------------------------------------------------------------------ reflected exits */
-
 static void load_segment(struct kvm_segment *to, const struct vmcb_segment *from)
 {
 	const unsigned int attributes = from->attributes;
@@ -174,10 +166,7 @@ static void load_segment(struct kvm_segment *to, const struct vmcb_segment *from
 	};
 }
 
-/*
- * The registers that a #VMEXIT writes to VMCB12. FS, GS, TR, LDTR and the MSRs of SYSCALL stay in
- * the vCPU.
- */
+/* The registers that a #VMEXIT writes to VMCB12; FS, GS, TR, LDTR and others stay in the vCPU. */
 static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
 {
 	struct kvm_sregs *sregs = &regs->sregs;
@@ -203,10 +192,7 @@ static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
 	regs->regs.rax = vmcb->rax;
 }
 
-/*
- * An event whose delivery the exit interrupted is injected again, except those of INT n, INT3 and
- * INTO: the guest executes the instruction again.
- */
+/* Injects an interrupted event again, except INT n, INT3 and INTO: the guest repeats those. */
 static void load_events(struct kvm_vcpu_events *events, const struct vmcb *vmcb)
 {
 	const uint32_t event = vmcb->exit_int_info;
@@ -273,8 +259,6 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 	return error;
 }
 
-/* ------------------------------------------------------------------ exchange of the two vCPUs */
-
 /* Adds SVM to the vCPU's CPUID, which KVM requires. L2 does not see it: CPUID is intercepted. */
 static int set_cpuid(const struct vcpu *vcpu, int fd)
 {
@@ -308,7 +292,6 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 	return error;
 }
 
-/* Exchanges the vCPU in use and the other one. */
 static void swap(struct vcpu *vcpu)
 {
 	const int fd = vcpu->fd;
@@ -422,8 +405,6 @@ static int use_plain_vcpu(struct vcpu *vcpu)
 	return tsc_set_vcpu(vcpu);
 }
 
-/* ------------------------------------------------------------------ abandoned instructions */
-
 static bool is_prefix(uint8_t byte, bool wide)
 {
 	return byte == 0x66 || byte == 0x67 || byte == 0xf2 || byte == 0xf3 || byte == 0x2e ||
@@ -431,10 +412,7 @@ static bool is_prefix(uint8_t byte, bool wide)
 	       (wide && (byte & 0xf0) == 0x40);
 }
 
-/*
- * Length of the instruction at RIP, if it is an IN or OUT without memory operand, RDMSR or WRMSR;
- * else 0.
- */
+/* Length of an IN or OUT without memory operand, RDMSR or WRMSR at RIP; else 0. */
 static uint8_t simple_length(struct vcpu *vcpu)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -500,11 +478,7 @@ static void finish_msr(struct vcpu *vcpu)
 	}
 }
 
-/*
- * Makes KVM complete the instruction, with page tables at an address without memory, so that the
- * completion accesses no memory. Otherwise KVM would complete it at the vCPU's next run, when the
- * vCPU has the registers of a later instruction.
- */
+/* Completes the instruction with page tables at an address without memory: docs/glossary.md. */
 static int drain(struct vcpu *vcpu)
 {
 	const struct kvm_vcpu_events events = {.flags = KVM_VCPUEVENT_VALID_NMI_PENDING};

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The virtual machine control block of AMD's SVM, as far as the engine nested uses it (APM volume
- * 2, appendix B).
- */
+/* The VMCB of AMD's SVM, as far as the engine nested uses it (APM volume 2, appendix B). */
 #ifndef VKVM_NESTED_VMCB_H
 #define VKVM_NESTED_VMCB_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Page rights of the engines attr and nested, and the restrictions that enforce them. The windows
- * of VTLs differ only in overlays.
- */
+/* Page rights of the engines attr and nested, and the restrictions that enforce them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +11,8 @@
 #include "kvm_vsm.h"
 
 /*
- * A byte of window.state. Low half: rights that are denied for the RAM (enum gpa_access). High
- * half: rights of an overlay, which apply instead; 0 means no overlay, since every overlay is
- * readable.
+ * A byte of window.state. Low half: denied rights of the RAM (enum gpa_access). High half: rights
+ * of an overlay, which apply instead; 0: no overlay, since every overlay is readable.
  */
 enum page_rights {
 	RIGHTS_DENIED = GPA_ALL,
@@ -40,8 +36,6 @@ static int set_list(struct vkvm_backend *backend, uint8_t vtl)
 	engine->listed = 0;
 	return count ? engine->restrictions->list(backend, vtl, engine->list, count) : 0;
 }
-
-/* ------------------------------------------------------------------ start and stop */
 
 int page_rights_start(struct vkvm_backend *backend, const struct restriction_ops *restrictions)
 {
@@ -69,8 +63,6 @@ void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region
 	(void)backend;
 	engine_drop_state(region, vtl);
 }
-
-/* ------------------------------------------------------------------ rights of RAM */
 
 static uint8_t in_force(uint8_t state)
 {
@@ -169,8 +161,6 @@ int page_rights_protect(struct vkvm_backend *backend, uint8_t vtl, const struct 
 	}
 	return error ? error : set_list(backend, vtl);
 }
-
-/* ------------------------------------------------------------------ overlays */
 
 /*
  * Maps another page into the window. Meanwhile all rights are denied that the old or the new state

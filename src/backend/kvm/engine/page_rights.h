@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Page rights and overlays of the engines attr and nested: functions of struct engine_ops, start
- * and stop.
- */
+/* Page rights and overlays of the engines attr and nested: functions of struct engine_ops. */
 #ifndef VKVM_PAGE_RIGHTS_H
 #define VKVM_PAGE_RIGHTS_H
 

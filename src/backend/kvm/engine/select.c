@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Selection of the engine.
- */
+/* Selection of the engine. */
 #include <errno.h>
 
 #include <vsm/vsm.h>

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Engine uffd: userfaultfd on the window of the restricted VTL.
- *
- * No-write is a write-protected page table entry. No-access is an absent entry in a range
- * registered for minor faults: the page is in the file, but the kernel maps it only on
- * UFFDIO_CONTINUE. Both are in force on running VPs when the system call returns. window.state has
- * the rights in force; the kernel may drop entries at any time, and then raises events for allowed
- * accesses, too.
+ * Engine uffd: changes of rights (docs/backend-kvm.md, "Engine uffd"). The kernel may drop page
+ * table entries at any time, and then raises events for allowed accesses, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,9 +46,8 @@ static int find(struct vkvm_backend *backend, bool quiet)
 	if (backend->engine.fd < 0)
 		return backend->engine.fd;
 	/*
-	 * Before Linux 6.2 a vCPU that waits for a page cannot be interrupted, and a violation
-	 * would hang its VP. No interface reports that; kernels with UFFDIO_CONTINUE_MODE_WP (6.4)
-	 * are new enough.
+	 * Before Linux 6.2 a vCPU that waits for a page cannot be interrupted, which no interface
+	 * reports. Kernels with UFFDIO_CONTINUE_MODE_WP (6.4) are new enough.
 	 */
 	if (!uffd_continue_protects(backend->engine.fd))
 		return vsm_error(
@@ -100,10 +94,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	uint64_t begin;
 	uint64_t next;
 
-	/*
-	 * The caller unmaps the window. `pieces` counts boundaries between blocks with and without
-	 * minor faults, where the kernel splits a mapping: subtract those of this window.
-	 */
+	/* Subtracts this window's boundaries between blocks with and without minor faults. */
 	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
 		engine_block(region, page, &begin, &next);
 		if (next < region->pages)
@@ -114,9 +105,6 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	engine_drop_state(region, vtl);
 }
 
-/* ------------------------------------------------------------------ changes of rights */
-
-/* A change of rights of pages */
 struct rights_change {
 	struct vkvm_backend *backend;
 	struct vkvm_region *region;
@@ -124,10 +112,7 @@ struct rights_change {
 	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
 };
 
-/*
- * One ioctl for the pages, or one for each block if they are registered in different ways and the
- * kernel refuses that.
- */
+/* One ioctl for the pages, or one for each block if the kernel refuses mixed registrations. */
 static int protect_pages(const struct rights_change *change, uint64_t first, uint64_t pages,
 			 bool on)
 {
@@ -167,10 +152,7 @@ static int continue_pages(const struct rights_change *change, uint64_t first, ui
 			     protect);
 }
 
-/*
- * Grants all rights. A block without restrictions and overlays is skipped: block_release() releases
- * it as a whole, which is cheaper than mapping its pages.
- */
+/* Skips blocks without restrictions and overlays: block_release() is cheaper for them. */
 static int grant_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	uint64_t end = first + pages;
@@ -329,8 +311,6 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
 	}
 	return error;
 }
-
-/* ------------------------------------------------------------------ overlays in a window */
 
 /*
  * Maps a page without rights until it is write-protected; a VP that accesses it meanwhile exits and

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The engine uffd.
- */
+/* The engine uffd. */
 #ifndef VKVM_UFFD_H
 #define VKVM_UFFD_H
 
@@ -55,12 +53,8 @@ int event_start(struct vkvm_backend *backend);
 void event_stop(struct vkvm_backend *backend);
 /* Opens the pages that were closed for threads that run no VP. Engine lock held. */
 void event_reopen_pages(struct vkvm_backend *backend);
-/* Wakes the event thread. */
 void event_wake(struct vkvm_backend *backend);
-/*
- * Takes the violation recorded for the last KVM_RUN, and opens a page that was closed for it; false
- * if there is none.
- */
+/* As enter_take(); opens a page that was closed for the violation. */
 bool event_take(struct vkvm_vp *vp, struct violation *violation);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Blocks: the 2 MiB that one large page maps. A window is registered for write protection as a
- * whole, which keeps large pages. A restricted page and minor faults both split a large page, so a
- * block is registered for minor faults only while one of its pages is no-access (or to save
- * mappings, see edges()), and is mapped by a large page again after its last restriction.
+ * Blocks: the 2 MiB that one large page maps. A block is registered for minor faults only while one
+ * of its pages is no-access (or to save mappings, see edges()), since they split a large page.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,13 +24,10 @@ static uint64_t bytes(uint64_t pages)
 	return pages * VKVM_PAGE_SIZE;
 }
 
-/* ------------------------------------------------------------------ pieces of a window */
-
 /*
- * The kernel splits a mapping at each boundary between blocks with and without minor faults, and a
- * process may have vm.max_map_count mappings. Above a limit of mappings, the blocks between two
- * blocks with minor faults are registered for them, too. That costs only large pages. Returns the
- * number of boundaries at the ends of [first, end) if its blocks have @minor.
+ * The number of boundaries at the ends of [first, end) if its blocks have @minor. The kernel splits
+ * a mapping at each one: above a limit, the blocks between two blocks with minor faults are
+ * registered for them, too, which costs only large pages.
  */
 static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		 bool minor)
@@ -209,8 +204,7 @@ int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint
 
 /*
  * The page table of a split block remains even after all small pages in it are dropped, and
- * prevents a large page. A new mapping replaces it atomically, and can map the large page of the
- * file.
+ * prevents a large page. A new mapping replaces it atomically.
  */
 static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		       uint64_t page)

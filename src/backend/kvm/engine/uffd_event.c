@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The event thread, which handles userfaultfd events: it resolves allowed accesses, and stops the
- * VP of a denied one.
- *
- * A signal to the VP's thread stops an access by the CPU: KVM_RUN returns with RIP at the
- * instruction. An access by KVM's emulator cannot be interrupted, and raises the event repeatedly.
- * After a second event for one page in one entry, mprotect() closes the page; KVM then treats it as
- * MMIO and KVM_RUN returns.
+ * The event thread: resolves allowed accesses, and stops the VP of a denied one.
+ * docs/backend-kvm.md, "Engine uffd", says why a second event for a page closes the page.
  */
 #include <errno.h>
 #include <string.h>
@@ -88,11 +83,7 @@ static bool is_denied(const struct fault_place *place, bool write)
 	return place->state == PAGE_NO_ACCESS || (place->state == PAGE_NO_WRITE && write);
 }
 
-/* ------------------------------------------------------------------ allowed accesses */
-
-/*
- * Counts the pages of the same state up to the end of the block, which can be mapped with this one.
- */
+/* Counts the pages of the same state up to the end of the block, to be mapped together. */
 static uint64_t run_length(const struct fault_place *place)
 {
 	const uint8_t *state;
@@ -131,8 +122,6 @@ static void allow(struct vkvm_backend *backend, const struct fault_place *place,
 		uffd_wake(fd, place->address, VKVM_PAGE_SIZE);
 }
 
-/* ------------------------------------------------------------------ denied accesses */
-
 static struct vkvm_vp *find_vp(struct vkvm_backend *backend, pid_t thread)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
@@ -165,10 +154,7 @@ void event_reopen_pages(struct vkvm_backend *backend)
 		open_page(engine->closed_page[--engine->closed]);
 }
 
-/*
- * The thread runs no VP, so its access cannot be reported: closes the page, so that the access
- * fails and does not wait forever.
- */
+/* The thread runs no VP: closes the page, so that its access fails and does not wait forever. */
 static void refuse_other_thread(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	struct engine *engine = &backend->engine;
@@ -226,8 +212,6 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 	else
 		allow(backend, &place, flags);
 }
-
-/* ------------------------------------------------------------------ event thread */
 
 /* event_take() relies on events being read and answered under one lock. */
 static void answer_all(struct vkvm_backend *backend)
@@ -338,8 +322,7 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	bool found;
 
 	/*
-	 * The event thread holds the lock while it reads and handles an event, so all events of
-	 * this entry are handled.
+	 * The event thread reads and handles events under the lock: all of this entry are handled.
 	 */
 	pthread_mutex_lock(&backend->engine.lock);
 	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * userfaultfd(2): a function for each ioctl. UFFDIO_WRITEPROTECT and UFFDIO_CONTINUE are repeated
- * until the whole range is done.
- */
+/* userfaultfd(2): a function for each ioctl. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -117,9 +114,7 @@ int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 			return 0;
 		done = request.mapped > 0 ? (uint64_t)request.mapped : 0;
 		if (!done && (error == EEXIST || error == EFAULT)) {
-			/*
-			 * The page is mapped, or a hole: wakes only the accesses that wait for it.
-			 */
+			/* Mapped, or a hole: wakes only the accesses that wait for the page. */
 			uffd_wake(fd, start, VKVM_PAGE_SIZE);
 			done = VKVM_PAGE_SIZE;
 		} else if (!done && error != EAGAIN) {

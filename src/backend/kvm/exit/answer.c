@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Answers of the core to exits that leave an instruction open (MSR, MMIO, IO).
- */
+/* Answers of the core to exits that leave an instruction open. */
 #include <errno.h>
 #include <string.h>
 
@@ -23,10 +21,7 @@ static void answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_
 		kvm->msr.data = value;
 }
 
-/*
- * Completes the instruction although the VMM has set registers while it was open: those keep the
- * VMM's values, the others get the results of the instruction.
- */
+/* Completes the instruction; registers that the core has set since the exit keep their values. */
 static int finish_under_changes(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
@@ -40,10 +35,7 @@ static int finish_under_changes(struct vcpu *vcpu)
 		return error;
 	/* KVM_RUN has changed all registers; dirty ones still have the core's values. */
 	state->valid = set.dirty;
-	/*
-	 * If the instruction makes another access it is not complete: the set registers are stored
-	 * later.
-	 */
+	/* With another access waiting the instruction is not complete; the registers stay dirty. */
 	if (!vcpu->exit_waiting)
 		undo_keep_set(vcpu, &set, &before);
 	return 0;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The registers of a VTL in the log.
- */
+/* The registers of a VTL in the log. */
 #include "kvm/exit/exit.h"
 
 void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what)

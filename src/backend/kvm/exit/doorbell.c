@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Writes of VTL0 for which KVM signals an eventfd (KVM_IOEVENTFD).
- */
+/* Writes of VTL0 for which KVM signals an eventfd (KVM_IOEVENTFD). */
 #include <errno.h>
 
 #include "kvm/exit/exit.h"
@@ -19,7 +17,7 @@ int vkvm_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on
 			 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
-	/* The hypercall page's OUT must exit. A guest of engine nested exits to L1 in its stead. */
+	/* The hypercall page's OUT must exit. With engine nested, writes exit to L1. */
 	if ((doorbell->port && doorbell->address == VKVM_HYPERCALL_PORT) ||
 	    backend->engine.ops == &engine_nested)
 		return -ENOTSUP;

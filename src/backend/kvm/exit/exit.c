@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Translation of the exits of KVM_RUN for the core: one row for each exit reason.
- */
+/* Translation of the exits of KVM_RUN for the core: one row for each exit reason. */
 #include <errno.h>
 #include <string.h>
 
@@ -35,10 +33,7 @@ static void leave_open(struct vcpu *vcpu)
 	vcpu->open = true;
 }
 
-/*
- * The core expects RIP at the instruction; KVM has advanced it. The dispatcher reads both groups,
- * so one call loads them.
- */
+/* The core expects RIP at the instruction; KVM has advanced it. */
 static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 {
 	if (vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_GPR | VCPU_SYSTEM)) {
@@ -141,10 +136,7 @@ static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/*
- * The VTL cannot continue. On AMD CPUs KVM has reset the vCPU after a triple fault: the exit then
- * reports RIP and CR2 of the last entry.
- */
+/* On AMD CPUs KVM has reset the vCPU after a triple fault: RIP and CR2 are those of the entry. */
 static void shut_down(struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -168,10 +160,7 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 		run->exit = BACKEND_EXIT_ERROR;
 }
 
-/*
- * Whether an event of the entry was not delivered: its delivery is incomplete, or RIP and RSP have
- * not changed since the entry.
- */
+/* Whether an event of the entry was not delivered. */
 static bool is_undelivered(const struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -182,11 +171,7 @@ static bool is_undelivered(const struct vcpu *vcpu)
 		regs->regs.rsp == vcpu->entry_rsp);
 }
 
-/*
- * The guest causes these exits, so they are not failures of the host. An instruction that KVM
- * cannot emulate raises #UD, as in KVM for CPL 3; an event that cannot be delivered shuts the VTL
- * down.
- */
+/* The guest can cause these exits: docs/backend-kvm.md, "Exits of KVM_RUN". */
 static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint32_t suberror = vcpu->run->internal.suberror;
@@ -214,7 +199,6 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/* The CPU reported an exit reason or an exception that KVM does not handle. */
 static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 {
 	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
@@ -223,17 +207,13 @@ static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 	shut_down(vcpu, run);
 }
 
-/* The CPU refuses registers that vp/check.c accepts: the VTL shuts down. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
 	shut_down(vcpu, run);
 }
 
-/*
- * docs/backend-kvm.md lists all exit reasons; those without a row occur only if user space enables
- * them.
- */
+/* The other exit reasons occur only if user space enables them (docs/backend-kvm.md). */
 static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The exits of KVM_RUN, and the core's answers.
- */
+/* The exits of KVM_RUN, and the core's answers. */
 #ifndef VKVM_EXIT_H
 #define VKVM_EXIT_H
 
@@ -13,7 +11,6 @@ int vkvm_vp_run(void *opaque, struct backend_run *run);
 
 /* ------------------------------------------------------------------ exit.c */
 
-/* Translates the exit in vcpu->run for the core. */
 void exit_translate(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ describe.c */
@@ -33,27 +30,23 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 
 /* ------------------------------------------------------------------ undo.c */
 
-/*
- * Makes KVM complete the open instruction, and drops its further accesses. *more is set if there
- * were any.
- */
+/* Makes KVM complete the open instruction and drops its further accesses; *more: it made any. */
 int undo_finish(struct vcpu *vcpu, bool *more);
-/* Completes the instruction as undo_finish(), then restores the registers. */
+/* undo_finish(), then restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* As undo_exit(), but keeps registers that the core has set since the exit. */
 int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /*
- * Marks the groups that are dirty in @set dirty again. Of the general registers, only those that
- * differ from @before replace KVM's.
+ * Keeps the groups that are dirty in @set; of the general registers, those that differ from
+ * @before.
  */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 		   const struct vcpu_state *before);
 
 /* ------------------------------------------------------------------ port_io.c */
 
-/* Whether a KVM_EXIT_IO is the hypercall instruction. */
 bool io_is_hypercall(struct vcpu *vcpu);
-/* Whether the instruction at RIP is the hypercall instruction. */
+/* Whether an OUT of one byte to VKVM_HYPERCALL_PORT is at RIP. */
 bool io_hypercall_is_next(struct vcpu *vcpu);
 /* Undoes port I/O (BACKEND_RETRY); sets io.string and io.repeat of @run. */
 int io_take_back(struct vcpu *vcpu, struct backend_run *run);

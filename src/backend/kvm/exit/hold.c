@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keeping all VPs out of the backend while the map of guest memory changes.
- *
- * A VP sets `inside` and then reads `holding`; hold() sets `holding` and then reads `inside`: at
- * least one of them sees the other's store. A VP is inside until its exit is translated, so that an
- * exit is never translated with a newer map.
+ * Keeps all VPs out of the backend while the memory map changes. docs/locking.md has the order of
+ * the accesses to `inside` and `holding`.
  */
 #include <sched.h>
 
@@ -39,10 +36,7 @@ int hold_vp_run(void *opaque, struct backend_run *run)
 {
 	int error;
 
-	/*
-	 * After a wait vp_run() returns before guest code runs: the core checks again what depends
-	 * on the map, such as an SMI.
-	 */
+	/* After a wait the core must check again what depends on the map, such as an SMI. */
 	if (begin(opaque))
 		vkvm_vp_kick(opaque);
 	error = vkvm_vp_run(opaque, run);

@@ -1,16 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The hypercall instruction, and undoing port I/O.
- *
- * At the exit, an IN, an INS and an OUT that the CPU reports are pending until KVM completes them.
- * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Which
- * of the two applies is known only after KVM has completed the exit.
- *
- * KVM does not report where a complete instruction began. Of the instructions that end at RIP, the
- * shortest that can have sent these data is assumed: the VTL resumes at code that it may execute,
- * with the same result (a REP prefix only adds an iteration). Code and data are read with the VTL's
- * rights.
- */
+/* The hypercall instruction, and undoing port I/O: docs/backend-kvm.md, "Registers". */
 #include <string.h>
 
 #include "core/x64.h"
@@ -40,7 +29,6 @@ static bool is_long_mode(const struct kvm_sregs *sregs)
 	return sregs->efer & X64_EFER_LMA && sregs->cs.l;
 }
 
-/* Prefixes of an instruction */
 struct prefixes {
 	bool other_size; /* 66 */
 	bool rex_w;
@@ -115,7 +103,6 @@ static bool decode(const struct kvm_sregs *sregs, const uint8_t *code, size_t si
 	return true;
 }
 
-/* The mask of an address of @width bytes. */
 static uint64_t address_mask(unsigned int width)
 {
 	return width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1;
@@ -129,8 +116,6 @@ static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
 	/* A 32-bit result clears the upper half of the register, a 16-bit one keeps it. */
 	return width == 2 ? (reg & ~mask) | result : result;
 }
-
-/* ------------------------------------------------------------------ checks of one instruction */
 
 /* Whether @instruction can have caused the exit, apart from its data. */
 static bool fits(const struct kvm_regs *regs, const struct backend_run *run,
@@ -187,12 +172,7 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 	       !memcmp(data, run->io.data, size);
 }
 
-/* ------------------------------------------------------------------ search for the instruction */
-
-/*
- * Reads the code that ends at RIP into the end of @code. Returns the number of bytes that the VTL
- * may execute.
- */
+/* Reads the code that ends at RIP into the end of @code. Returns the number of bytes read. */
 static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INSTRUCTION])
 {
 	uint64_t last = fetch_address(vcpu, rip - 1);
@@ -278,8 +258,6 @@ static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct ba
 		regs->rsi = rsi_before(regs, run, &here);
 }
 
-/* ------------------------------------------------------------------ interface */
-
 bool io_is_hypercall(struct vcpu *vcpu)
 {
 	const struct kvm_run *kvm = vcpu->run;
@@ -334,10 +312,7 @@ int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 	run->io.repeat = false;
 	if (!run->io.write) {
 		describe_input(vcpu, run);
-		/*
-		 * KVM completes an INS with zeros, in memory that the VTL may write; the guest
-		 * repeats it.
-		 */
+		/* An INS stores these zeros where the VTL may write; the guest repeats it. */
 		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
 		return undo_exit(vcpu, &start);
 	}

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Exits on writes of control registers and descriptor tables, which the optional kernel part or
- * engine nested causes before the write.
- */
+/* Exits before writes of control registers and descriptor tables (kernel part, engine nested). */
 #include <errno.h>
 #include <string.h>
 

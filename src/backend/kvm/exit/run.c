@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * vp_run(): one entry into KVM, and the translation of its result.
- */
+/* vp_run(): one entry into KVM, and the translation of its result. */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -42,7 +40,6 @@ static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
-/* Stores registers and events in KVM before an entry. */
 static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 {
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
@@ -60,8 +57,8 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	}
 	/*
 	 * KVM must complete an open instruction before registers change, and before a step, which
-	 * the core has already reported for that instruction. With complete_first, this alone separates
-	 * its further accesses from those of the next instruction.
+	 * the core has already reported for that instruction. same_instruction() relies on
+	 * complete_first.
 	 */
 	if (vcpu->completion &&
 	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush ||
@@ -77,7 +74,6 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	return error;
 }
 
-/* KVM refuses the entry with these registers: the VTL shuts down. */
 static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
@@ -113,10 +109,7 @@ static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/*
- * Translates the return of KVM_RUN, with an exit or without. KVM's emulator reports a refused fetch
- * as an instruction that it cannot emulate, every other refused access as MMIO.
- */
+/* KVM's emulator may report a refused fetch as KVM_EXIT_INTERNAL_ERROR. */
 static void translate_return(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
 			     const struct violation *violation)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Undoing an instruction that an exit left open (MSR, MMIO, IO).
- *
- * KVM completes such an instruction at the beginning of the next KVM_RUN, even if registers were
- * set since. So it is completed without running the guest, and then the registers are restored.
+ * Undoing an open instruction. KVM would complete it at the next KVM_RUN even if registers were set
+ * since: it is completed without running the guest, then the registers are restored.
  */
 #include <errno.h>
 
@@ -21,7 +19,6 @@ int undo_finish(struct vcpu *vcpu, bool *more)
 		error = enter_complete(vcpu);
 		if (error)
 			return error;
-		/* Further accesses of the same instruction are dropped, too. */
 		vcpu->completion = vcpu->exit_waiting;
 		*more |= vcpu->exit_waiting;
 		vcpu->exit_waiting = false;

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Accesses that engine uffd stops. The event thread records only the page and whether it was a
- * write; this file determines the kind of access.
- */
+/* The kind of an access that engine uffd stops: the event thread records only page and write. */
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-/*
- * userfaultfd reports a fetch as a read. A read is taken as a fetch if the CPU needs that page to
- * fetch the instruction.
- */
+/* userfaultfd reports fetches as reads. A read of a page that the fetch needs counts as a fetch. */
 static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, bool write,
 		     bool exact)
 {
@@ -57,9 +51,8 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 }
 
 /*
- * Whether the last open exit belongs to the same instruction: the CPU has not run since, and
- * `before` has the registers before the instruction. Without KVM's count of exits, the instruction
- * was completed before other guest code ran, and `before` is valid only until then.
+ * Whether the last open exit belongs to the same instruction: the CPU has not run since. Without
+ * KVM's count of exits, it does if it occurs during the completion (complete_first).
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Whether INT3 exits with KVM_GUESTDBG_USE_SW_BP. On QEMU's software CPU it does not, and the guest
- * would get the #BP of a debugger.
- */
+/* Whether INT3 exits with KVM_GUESTDBG_USE_SW_BP: on QEMU's software CPU it does not. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -44,7 +41,6 @@ static int start(int vcpu)
 	return error ? error : vkvm_ioctl(vcpu, KVM_SET_GUEST_DEBUG, (void *)&debug);
 }
 
-/* Returns 0, -ENOTSUP if INT3 does not exit, or another error. */
 static int try(int vm, int vcpu, uint8_t *page, struct kvm_run *run)
 {
 	struct kvm_userspace_memory_region region = {.memory_size = VKVM_PAGE_SIZE,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The features of the host's KVM.
- */
+/* The features of the host's KVM. */
 #ifndef VKVM_HOST_H
 #define VKVM_HOST_H
 
@@ -23,11 +21,7 @@ struct capability {
 /* ioctl(), restarted after a signal. Returns the result, or -errno. */
 int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
-/*
- * Whether INT3 can exit, which a small guest shows at the first call. Any thread.
- *
- * Returns: 0; -ENOTSUP: it cannot; other errors of the host.
- */
+/* Whether INT3 exits (a small guest tests it). 0; -ENOTSUP: no; other errors. Any thread. */
 int breakpoint_check(struct vkvm_backend *backend);
 
 /* Finds the features of the host. -errno, logged, if it cannot run any partition. */

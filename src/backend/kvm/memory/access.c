@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guest memory with the rights of a VTL: an overlay or RAM.
- */
+/* Guest memory with the rights of a VTL: an overlay or RAM. */
 #include <string.h>
 
 #include "kvm/vcpu/vcpu.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guest RAM, overlay pages, and memory as a VTL sees it. Legend for fields: backend.h.
- */
+/* Guest RAM, overlay pages, and memory as a VTL sees it. Legend for fields: backend.h. */
 #ifndef VKVM_MEMORY_H
 #define VKVM_MEMORY_H
 
@@ -65,13 +63,9 @@ struct overlay_memory {
 
 /* ------------------------------------------------------------------ slot.c */
 
-/*
- * Sets a memory slot of a VTL; for VTL0, in both of its address spaces: [gpa, gpa + size) maps
- * @host; @size 0 removes it. @flags: KVM_MEM_*. -errno, logged.
- */
+/* Sets a slot of a VTL (VTL0: in both address spaces); @size 0 removes it. @flags: KVM_MEM_*. */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		  uint64_t size, const void *host, uint32_t flags);
-/* Sets a memory slot of VTL0 that exists only in System Management Mode. */
 int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa, uint64_t size,
 		      const void *host, uint32_t flags);
 /* The number of a slot in the address space of System Management Mode. */
@@ -85,21 +79,17 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 		    const struct gpa_range *gone, size_t gone_count);
 int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
-/*
- * The slot that contains @gpn, or its region, or NULL. Engine lock or table_lock held, or called
- * within M.
- */
+/* The slot with @gpn, or its region, or NULL. Engine lock or table_lock held, or within M. */
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn);
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
 /* Copies guest RAM; ignores rights. False: not all of it is in one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
- * Whether an access of the VTL at @gpa in its present mode (SMM or not) is not MMIO: it is to RAM
- * or an overlay, except a write to read-only RAM that no protection denies. The caller is a VP in
- * the backend, without a lock: meanwhile no slot of RAM changes.
+ * Whether an access at @gpa is not MMIO in the VTL's present mode (SMM or not). A write to
+ * read-only RAM is MMIO unless a protection denies it. The caller is inside the backend, so that
+ * slots of RAM do not change, and holds no lock.
  */
 bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write);
-/* Whether the VTL has the memory of @slot in its present mode. */
 bool vkvm_slot_is_visible(const struct vcpu *vcpu, const struct vkvm_slot *slot);
 
 /* ------------------------------------------------------------------ overlay.c */
@@ -116,26 +106,20 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 
 /* ------------------------------------------------------------------ access.c */
 
-/*
- * Copies memory within a page as the VTL sees it, RAM or overlay. False: there is no memory, or a
- * right of @access is missing.
- */
+/* Copies memory of one page as the VTL sees it. False: none, or a right of @access is missing. */
 bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* ------------------------------------------------------------------ walk.c */
 
 /*
  * Whether the instruction at RIP may have bytes in the page of @gpa. *table: whether its
- * translation reads an entry in that page.
+ * translation reads that page.
  */
 bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
 /* The linear address of code, and the right to execute it (enum gpa_access). */
 uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip);
 uint8_t fetch_right(const struct vcpu *vcpu);
-/*
- * Copies from a linear address as far as the VTL has the rights @access. Returns the number of
- * bytes.
- */
+/* Copies from a linear address while the VTL may read and has @access. Returns the bytes copied. */
 size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size);
 
 #endif

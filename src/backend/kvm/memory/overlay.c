@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Overlay pages: mapped over RAM in the window of a VTL, or without RAM by a memory slot of one
- * page.
- */
+/* Overlay pages: over RAM in the window of a VTL, elsewhere by a memory slot of one page. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,8 +73,6 @@ void vkvm_overlay_destroy(struct vkvm_backend *backend)
 	if (overlay->fd >= 0)
 		close(overlay->fd);
 }
-
-/* ------------------------------------------------------------------ lookup of overlays */
 
 struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
 					uint64_t gpn)

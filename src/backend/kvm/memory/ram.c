@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Guest memory. A region is a file at one GPA, mapped once for each VTL as a window; a slot is a
- * part of it that guests see. Slots change with the map; a region exists as long as it has a slot,
- * and during some changes of the map after that. So the cost of a change depends on the difference,
- * and pages that are not affected keep their rights.
- */
+/* Guest memory: regions, their windows, and the memory slots of the map. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +15,6 @@ static uint64_t region_size(const struct vkvm_region *region)
 {
 	return region->pages * VKVM_PAGE_SIZE;
 }
-
-/* ------------------------------------------------------------------ regions */
 
 static void region_destroy(struct vkvm_backend *backend, struct vkvm_region *region)
 {
@@ -163,9 +156,8 @@ static uint32_t oldest_unused(const struct vkvm_backend *backend)
 }
 
 /*
- * Keeps some regions without a slot: a chipset register may map the same few regions in turn, and
- * making windows costs as much as making slots. Drops the regions of a file without any slot, which
- * the core closes.
+ * Keeps some regions without a slot, since a chipset register may map the same few regions in turn.
+ * Drops the regions of a file without any slot, which the core closes.
  */
 static void drop_unused_regions(struct vkvm_backend *backend)
 {
@@ -185,8 +177,6 @@ static void drop_unused_regions(struct vkvm_backend *backend)
 	for (; unused > REGIONS_KEPT; unused--)
 		region_drop(backend, oldest_unused(backend));
 }
-
-/* ------------------------------------------------------------------ slots */
 
 struct slots {
 	struct vkvm_slot *slot;
@@ -348,8 +338,6 @@ static void restore_slots(struct vkvm_backend *backend, const struct slots *fail
 				strerror(-error));
 }
 
-/* ------------------------------------------------------------------ map of guest memory */
-
 /* Removes the restrictions of memory that leaves the map, at its GPA and in its window. */
 static int clear_rights(struct vkvm_backend *backend, const struct gpa_range *gone)
 {
@@ -458,8 +446,6 @@ void vkvm_memory_destroy(struct vkvm_backend *backend)
 	free(backend->region);
 	free(backend->slot);
 }
-
-/* ------------------------------------------------------------------ lookup of memory */
 
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn)
 {

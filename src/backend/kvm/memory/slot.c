@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Memory slots of a VTL's virtual machine.
- */
+/* Memory slots of a VTL's virtual machine. */
 #include <linux/kvm.h>
 #include <string.h>
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Reads code and data by the guest's page tables, with the rights of the VTL: no result may depend
- * on denied memory.
- */
+/* Reads code and data by the guest's page tables. No result may depend on denied memory. */
 #include <string.h>
 
 #include <vsm/walk.h>
@@ -91,10 +88,7 @@ uint8_t fetch_right(const struct vcpu *vcpu)
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	bool user = sregs->ss.dpl == 3;
 
-	/*
-	 * With MBEC the user execute right applies only with SMEP and paging, as in the kernel
-	 * part.
-	 */
+	/* With MBEC the user execute right applies only with SMEP and paging. */
 	if (vcpu->vp->backend->features.mbec)
 		user = user && vcpu->split_exec && (sregs->cr4 & X64_CR4_SMEP) &&
 		       (sregs->cr0 & X64_CR0_PG);

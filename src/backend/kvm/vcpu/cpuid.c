@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CPUID: what KVM supports without features that this backend does not offer, the core's leaves,
- * and the APIC id of each VP.
- */
+/* CPUID of the vCPUs: KVM's, without features that are not offered, with the core's leaves. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +21,6 @@
 #define HYPERVISOR_LEAVES     0x40000000u
 #define HYPERVISOR_LEAVES_END 0x50000000u
 
-/* Bits of a leaf to clear and to set */
 struct cpuid_change {
 	uint32_t leaf;
 	uint8_t reg; /* 0-3: EAX to EDX */
@@ -41,10 +37,7 @@ enum {
 };
 
 static const struct cpuid_change changes[] = {
-	/*
-	 * clears MONITOR, VMX, PDCM, TSC_DEADLINE; sets hypervisor, and x2APIC, which the core
-	 * implements
-	 */
+	/* clears MONITOR, VMX, PDCM, TSC_DEADLINE; sets hypervisor and x2APIC */
 	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
 	{0x7, EBX, 0, 1u << 1}, /* the core implements TSC_ADJUST */
 	/*
@@ -176,10 +169,7 @@ static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint8_t 
 	return *reg_of(&entry, reg);
 }
 
-/*
- * Whether KVM accepts 57-bit addresses in MSRs only with CR4.LA57, as before Linux 6.13; a CPU that
- * supports them accepts them in every paging mode.
- */
+/* Before Linux 6.13 KVM accepts 57-bit addresses in MSRs only with CR4.LA57, unlike a CPU. */
 static bool checks_by_la57(void)
 {
 	struct utsname name;
@@ -244,8 +234,6 @@ void vkvm_cpuid_build(struct vkvm_backend *backend)
 	cpuid->nent = kept;
 	vkvm_cpuid_features(cpuid, &backend->features);
 }
-
-/* ------------------------------------------------------------------ CPUID of a VP */
 
 static unsigned int bits_for(uint32_t count)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entry into KVM and return from it: KVM_RUN, the completion of exits, kicks.
+ * KVM_RUN, the completion of exits, kicks.
  *
- * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread sets
- * `entered` and then reads `kicked`, so at least one of them sees the other's store. A signal
- * between that read and KVM_RUN is not lost, since its handler sets immediate_exit.
+ * A kick sets `kicked`, then signals the thread that is in KVM. That thread sets `entered`, then
+ * reads `kicked`: at least one of them sees the other's store. A signal between that read and
+ * KVM_RUN is not lost, since its handler sets immediate_exit.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,10 +19,7 @@
 /* Limit of further accesses of one instruction, which are dropped */
 #define COMPLETIONS_MAX 512u
 
-/*
- * Used by the signal handler. TLS model initial-exec, as the first access must not allocate memory
- * there.
- */
+/* For the signal handler; initial-exec, since the first access must not allocate memory there. */
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 /* A signal arrived since KVM_RUN last ended with EINTR. */
@@ -81,8 +78,6 @@ int enter_own(struct vkvm_vp *vp)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ KVM_RUN */
-
 /* A restriction of KVM ends KVM_RUN with an error, and an exit that describes the access. */
 static bool is_refused(struct vcpu *vcpu)
 {
@@ -135,8 +130,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);
 	/*
-	 * A signal came outside of KVM_RUN: returns immediately, as the timer may have to be set
-	 * again.
+	 * A signal came outside of KVM_RUN: return at once, as the timer may have to be set again.
 	 */
 	if (signal_pending)
 		run->immediate_exit = 1;
@@ -230,8 +224,6 @@ int enter_finish_all(void *opaque)
 	}
 	return error;
 }
-
-/* ------------------------------------------------------------------ kicks */
 
 void vkvm_vp_kick(void *opaque)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Events: conversion between the core's form and KVM's.
- */
+/* Events: conversion between the core's form and KVM's. */
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
@@ -20,10 +18,7 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		.interrupt_vector = from->interrupt.nr,
 		.nmi_pending = from->nmi.pending,
 		.nmi_injected = from->nmi.injected,
-		/*
-		 * KVM for AMD CPUs reports NMIs as masked while it delivers one, KVM for Intel CPUs
-		 * only afterwards.
-		 */
+		/* On AMD CPUs KVM reports NMIs as masked while it delivers one. */
 		.nmi_masked = from->nmi.masked && !from->nmi.injected,
 		.interrupt_shadow = from->interrupt.shadow,
 		.smi_pending = from->smi.pending,
@@ -76,8 +71,7 @@ static void store_shadow(const struct vcpu_events *from, const struct vcpu_event
 
 /*
  * VMX refuses an entry with an NMI to inject while NMIs are masked or in an interrupt shadow (SDM
- * 3C 27.3.1.5). Then it is set as pending, and KVM delivers it as soon as possible. While NMIs are
- * masked, only one can be pending.
+ * 3C 27.3.1.5): such an NMI is made pending.
  */
 static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *old,
 		      struct kvm_vcpu_events *to)

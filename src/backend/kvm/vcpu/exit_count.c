@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * KVM's count of the exits of a vCPU. MOV to a debug register and XSETBV always exit to KVM: if
- * every exit since the last read belongs to a return of KVM_RUN for another instruction, debug
- * registers and XCR0 have not changed. That saves four ioctls a VTL switch.
- *
- * KVM_RUN may return without an exit of the CPU, as for each fragment of a wide MMIO access. A
- * return is counted only if exactly one exit must belong to it (exit_count_return()).
- *
- * While CR0.EM is set and CR4.OSXSAVE clear, no instruction reads or writes the XSAVE area (SDM
- * volume 3, 2.5; PKRU needs CR4.PKE). If that holds and the count shows that it has held since the
- * last read, the area has not changed, which saves the largest ioctl of a switch.
+ * KVM's count of the exits of a vCPU, which shows that debug registers, XCR0 and the XSAVE area
+ * have not changed: docs/backend-kvm.md, "Registers".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +15,6 @@
 
 #define NAME "exits"
 
-/* The first byte of a file, or 0. */
 static char first_byte(const char *path)
 {
 	char byte = 0;
@@ -37,10 +28,7 @@ static char first_byte(const char *path)
 	return byte;
 }
 
-/*
- * Each exit belongs to one instruction, except where KVM emulates sequences of instructions: on
- * Intel CPUs without unrestricted guest mode, and on CPUs without VMX and SVM.
- */
+/* Not if KVM emulates more than one instruction for an exit: docs/backend-kvm.md. */
 void exit_count_find(struct vkvm_backend *backend)
 {
 	char intel = first_byte("/sys/module/kvm_intel/parameters/unrestricted_guest");
@@ -119,11 +107,7 @@ static bool is_counted_exit(uint32_t reason)
 	}
 }
 
-/*
- * The completion of an earlier instruction can end KVM_RUN without an exit of the CPU. So a return
- * after a completion is never counted; if the CPU has exited, registers seem changed and are read
- * again.
- */
+/* After it has completed an earlier instruction, KVM_RUN may return without an exit of the CPU. */
 void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {
 	if (!finished_first && is_counted_exit(vcpu->run->exit_reason))

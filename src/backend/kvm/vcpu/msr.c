@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The MSR filter, and MSRs that are registers of a VTL.
- */
+/* The MSR filter, and MSRs that are registers of a VTL. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +7,6 @@
 
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
-
-/* ------------------------------------------------------------------ MSR filter */
 
 #define MSR_AREA_SIZE  0x2000u
 #define MSR_AREA_COUNT 3u
@@ -20,11 +16,7 @@ struct msr_area {
 	uint8_t write[MSR_AREA_SIZE / 8];
 };
 
-/*
- * The areas of MSRs that may reach KVM; all others exit. Each area needs two of KVM's 16 ranges,
- * for reads and for writes. MSRs of the x2APIC cannot be filtered, but exit since no vCPU has KVM's
- * APIC.
- */
+/* Areas of MSRs that may reach KVM; all others exit. An area needs two of KVM's 16 ranges. */
 static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0xc0000000, 0xc0010000};
 
 struct passed_msr {
@@ -134,8 +126,6 @@ int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool 
 	return error;
 }
 
-/* ------------------------------------------------------------------ MSRs that are registers */
-
 #define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
 static const uint32_t number[VCPU_MSR_COUNT] = {VCPU_MSRS(NUMBER)};
 #undef NUMBER
@@ -243,7 +233,6 @@ static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list
 		     : 0;
 }
 
-/* Finds which MSRs this host has, by the list of MSRs that KVM can save. */
 static int find(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int error = find_optional(backend, list);

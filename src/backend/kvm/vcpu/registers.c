@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Register files: conversion between the core's and KVM's.
- *
- * General and system registers and events are in kvm_run at entry and exit, so they cost no ioctl;
- * they are converted when the core reads them. Each other group costs an ioctl when it is read or
- * changed.
- */
+/* Register files: conversion between the core's and KVM's. */
 #include <errno.h>
 #include <string.h>
 
@@ -18,8 +12,6 @@
 
 /* Groups in kvm_run after every exit */
 #define SYNCED (VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS)
-
-/* ------------------------------------------------------------------ general registers */
 
 /* X(index in the core's order, name in struct kvm_regs) */
 /* clang-format off */
@@ -47,8 +39,6 @@ static void store_gpr(const struct vcpu_state *state, struct kvm_regs *regs)
 	regs->rip = state->rip;
 	regs->rflags = state->rflags | X64_RFLAGS_FIXED;
 }
-
-/* ------------------------------------------------------------------ system registers */
 
 static const size_t segment_offset[SEGMENT_COUNT] = {
 	[SEGMENT_ES] = offsetof(struct kvm_sregs, es),
@@ -82,9 +72,8 @@ static void load_segment(struct hv_x64_segment_register *to, const struct kvm_se
 }
 
 /*
- * Adjusts attributes that Intel CPUs check at entry and AMD CPUs ignore, without an effect for the
- * guest (SDM 3C 27.3.1.2): a code or data segment is accessed, its granularity fits its limit, and
- * real mode has DPL 0.
+ * Adjusts attributes that Intel CPUs check at entry and AMD CPUs ignore (SDM 3C 27.3.1.2), without
+ * an effect for the guest.
  */
 static void store_segment(const struct hv_x64_segment_register *from, bool real_mode,
 			  struct kvm_segment *to)
@@ -173,8 +162,6 @@ static void store_system(struct vcpu *vcpu)
 	/* The interrupt being delivered is in the events; here KVM would queue it again. */
 	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 }
-
-/* ------------------------------------------------------------------ groups with an ioctl */
 
 static int load_debug(struct vcpu *vcpu)
 {
@@ -280,8 +267,6 @@ static const struct register_group groups_by_ioctl[] = {
 	{VCPU_SMM, load_smm, store_smm, "SMBASE"},
 };
 
-/* ------------------------------------------------------------------ interface */
-
 /* The groups to read from KVM: the guest cannot have changed the others since the last read. */
 static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 {
@@ -370,18 +355,13 @@ int registers_store(struct vcpu *vcpu)
 	if (dirty & VCPU_GPR) {
 		store_gpr(state, &run->s.regs.regs);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-		/*
-		 * KVM drops a pending exception when general registers are set, so it is set again.
-		 */
+		/* KVM drops a pending exception when general registers are set. */
 		if (run->s.regs.events.exception.pending)
 			run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
 	if (dirty & VCPU_SYSTEM) {
 		store_system(vcpu);
-		/*
-		 * CR0.EM or CR4 may change, so an unchanged count no longer means an unchanged
-		 * XSAVE area.
-		 */
+		/* CR0.EM or CR4 may change: exit_count_fpu_is_closed(). */
 		vcpu->fpu_known = false;
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}

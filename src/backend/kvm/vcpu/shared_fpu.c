@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One set of FPU registers for all VTLs of a VP, by the optional kernel part (kernel/): a VTL
- * switch copies no FPU register.
- *
- * The register files of all VTLs share one XSAVE area, as their vCPUs do in KVM. It is stored
- * before any VTL runs if it is dirty in one register file, and stale after any VTL has run.
- */
+/* FPU registers that all VTLs of a VP share, with the kernel part: docs/backend-kvm.md. */
 #include <stdint.h>
 
 #include <string.h>

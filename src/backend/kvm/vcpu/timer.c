@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP.
- *
- * A halted VP waits on the futex `kicked`, so that the kicking thread takes no lock that the woken
- * one needs. The VP sets `waiting` and then reads `kicked`; a kick sets `kicked` and then reads
- * `waiting`: at least one of them sees the other's store.
+ * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP: a futex, since a
+ * kicking thread must not take a lock that the woken one needs. docs/locking.md has its order.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -50,10 +47,7 @@ int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 	struct itimerspec when = {0};
 	uint64_t ns;
 
-	/*
-	 * A timer that expires earlier is not changed: one more return of KVM_RUN costs less than
-	 * setting the timer each time.
-	 */
+	/* An earlier expiry stays: one more return of KVM_RUN costs less than setting the timer. */
 	if (deadline == UINT64_MAX ||
 	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))
 		return 0;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The TSC of the partition, and that of each VTL.
- */
+/* The TSC of the partition, and that of each VTL. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,8 +14,7 @@ uint64_t vkvm_tsc(void *opaque)
 }
 
 /*
- * All VTLs of all VPs use the partition's TSC, plus an offset that the VTL can set for the VP. In
- * KVM each virtual machine has a separate TSC, so the offset that KVM reports for the first vCPU is
+ * In KVM each virtual machine has a separate TSC: the offset that KVM reports for the first vCPU is
  * set for all others.
  */
 int tsc_set_vcpu(struct vcpu *vcpu)
@@ -75,9 +72,8 @@ int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 }
 
 /*
- * With AccessTscInvariantControls KVM hides the invariant TSC until
- * HV_X64_MSR_TSC_INVARIANT_CONTROL is written, which each virtual machine has separately. Linux
- * before 6.2 does not have the MSR, and hides nothing.
+ * With AccessTscInvariantControls KVM hides the invariant TSC until the MSR is written, in each
+ * virtual machine. Linux before 6.2 does not have the MSR, and hides nothing.
  */
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {

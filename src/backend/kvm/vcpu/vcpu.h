@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VPs and their vCPUs: registers, MSRs, CPUID, time, and the entry into KVM. Legend for fields:
- * backend.h.
- */
+/* VPs and their vCPUs: registers, MSRs, CPUID, time, KVM_RUN. Legend for fields: backend.h. */
 #ifndef VKVM_VCPU_H
 #define VKVM_VCPU_H
 
@@ -147,9 +144,7 @@ bool vkvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *valu
 
 /* ------------------------------------------------------------------ vp.c */
 
-/*
- * Makes KVM refuse its own hypercalls and MSRs, which this CPUID does not enumerate. 0 or -errno.
- */
+/* Makes KVM refuse its own hypercalls and MSRs, which the CPUID lacks. */
 int vp_refuse_paravirtual(int fd);
 int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
 		   size_t leaf_count, void **vp, struct vcpu_state **state);
@@ -175,22 +170,19 @@ void enter_wake(struct vkvm_vp *vp);
 
 /* Reads the count. False: it is not available. */
 bool exit_count_now(const struct vcpu *vcpu, uint64_t *value);
-/* Sets can.count_exits. */
 void exit_count_find(struct vkvm_backend *backend);
 void exit_count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 have not changed since exit_count_start(). */
 bool exit_count_unchanged(const struct vcpu *vcpu);
 /*
- * Whether the guest has no access to the XSAVE area now, and had none since the area was last read
- * if exit_count_unchanged().
+ * Whether the guest has no access to the XSAVE area (SDM 3A 2.5; PKRU: CR4.PKE). If
+ * exit_count_unchanged(), it had none since the last read.
  */
 bool exit_count_fpu_is_closed(const struct vcpu *vcpu);
 void exit_count_start(struct vcpu *vcpu);
 /* Called before KVM_RUN. */
 void exit_count_enter(struct vcpu *vcpu);
-/*
- * Called after KVM_RUN returned with an exit. @finished_first: it first completed an instruction.
- */
+/* After KVM_RUN returned with an exit. @finished_first: it first completed an instruction. */
 void exit_count_return(struct vcpu *vcpu, bool finished_first);
 
 /* ------------------------------------------------------------------ shared_fpu.c */
@@ -211,9 +203,8 @@ void shared_fpu_invalidate(struct vkvm_vp *vp);
 
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
 /*
- * Keeps the exception, the interrupt shadow and the pending NMIs of @to if the core has not changed
- * them since @old: KVM also distinguishes pending exceptions from injected ones, and the kinds of
- * interrupt shadow.
+ * Keeps the exception, the shadow and the pending NMIs of @to unless the core has changed them
+ * since @old: KVM distinguishes more states of an exception and of a shadow.
  */
 void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
 		   struct kvm_vcpu_events *to);
@@ -223,7 +214,6 @@ void events_store(struct vcpu *vcpu);
 /* ------------------------------------------------------------------ registers.c */
 
 int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
-/* Reads XCR0 of the vCPU from KVM. 0 or -errno. */
 int registers_xcr0(const struct vcpu *vcpu, uint64_t *value);
 /* Stores dirty groups in KVM: some by ioctl, those in kvm_run at the next entry. */
 int registers_store(struct vcpu *vcpu);
@@ -231,7 +221,6 @@ bool vkvm_vp_can_inject(void *opaque, uint8_t vtl);
 int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl);
 /* Loads @groups and marks them dirty, for changes by the backend. */
 struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups);
-/* Converts the general registers of a snapshot. */
 void registers_from_snapshot(struct vcpu_state *state, const struct vcpu_snapshot *snapshot);
 void snapshot_take(const struct vcpu *vcpu, struct vcpu_snapshot *snapshot);
 void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
@@ -251,10 +240,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete);
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
-/*
- * Completes the open instruction of every vCPU, for which KVM reads guest memory. No VP may run;
- * the caller resets the registers afterwards. 0 or -errno, logged.
- */
+/* backend_ops.finish_all: KVM may read guest memory; the registers must be reset afterwards. */
 int enter_finish_all(void *opaque);
 void vkvm_vp_kick(void *opaque);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Creation and destruction of a VP: one vCPU for each VTL.
- */
+/* Creation and destruction of a VP: one vCPU for each VTL. */
 #include <asm/kvm.h>
 #include <errno.h>
 #include <stdlib.h>
