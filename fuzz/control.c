@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sends any bytes as lines to the control socket of a complete machine that does not run. Each line
- * gets one answer or is an order to the main thread; every answer is legal JSON; only orders have
- * effects.
+ * Any bytes as lines from a client of the control socket; the machine is complete, but does not
+ * run.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +83,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vmm_client_drop_line(&client, length);
 		}
 	}
-	/* Clear the stops that were requested. */
 	vmm_stopper_done(&guest->stopper, VMM_SIGNAL);
 	return 0;
 }

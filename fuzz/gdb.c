@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes from a client of the GDB stub. Every packet that the stub sends is well formed. A byte
- * 0xff runs VP 0, which applies the breakpoints and stops that the client has set.
+ * Any bytes from a client of the GDB stub; 0xff runs VP 0, which applies the client's breakpoints
+ * and stops.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -32,7 +32,7 @@ static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t siz
 	return 0;
 }
 
-/* `+`, `-`, or `$data#cc` with the right checksum. The stub sends whole packets. */
+/* Each output is `+`, `-`, or one whole packet `$data#cc` with the right checksum. */
 static int check_output(void *opaque, const void *data, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";

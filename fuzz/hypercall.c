@@ -2,9 +2,8 @@
 /*
  * Any hypercalls with any registers and any memory, made by VTL0 or VTL1 of a partition of two VPs.
  *
- * An input is a sequence of calls: `struct call`, then `bytes` bytes that are copied to the input page.
- * VTL0 has no access to the page SECRET. After each call by VTL0 the page and VTL1's private registers
- * are unchanged, and no output contains bytes of the page.
+ * An input is a sequence of calls: `struct call`, then `bytes` bytes that are copied to the input
+ * page. VTL0 has no access to the page SECRET.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -54,7 +53,6 @@ static bool is_status(uint16_t status)
 	}
 }
 
-/* Enters or leaves VTL1 by a VTL call or return. */
 static void make_active(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *cpu;
@@ -93,7 +91,6 @@ static void set_registers(struct vcpu_state *cpu, const struct call *call)
 	}
 }
 
-/* VTL1's page and private registers, which VTL0 must not change. */
 static void check_secrets(struct vsm_partition *partition, const struct vcpu_state *before)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);

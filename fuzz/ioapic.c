@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz target: all actions of a guest, its devices and a state blob on an I/O APIC.
+ * All actions of a guest, its devices and a state blob on an I/O APIC.
  *
  * Input: one byte of configuration, then operations of 6 bytes: opcode, argument, 32-bit value; an
- * import takes the rest of the input as its blob. The invariants checked after each operation hold
- * for any I/O APIC, independent of this implementation.
+ * import takes the rest of the input as its blob.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,10 +53,7 @@ static void check_invariants(const struct machine *machine)
 		require(!remote_irr || by_level);
 		require(!remote_irr || !waits);
 		require(!waits || !(entry & VSM_IOAPIC_ENTRY_MASKED));
-		/*
-		 * No level interrupt is lost: it was sent and waits for its EOI, or waits to be
-		 * sent.
-		 */
+		/* No level interrupt is lost: it waits for its EOI, or to be sent. */
 		if (by_level && asserted && !(entry & VSM_IOAPIC_ENTRY_MASKED))
 			require(remote_irr || waits);
 	}
@@ -66,7 +62,6 @@ static void check_invariants(const struct machine *machine)
 		vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_KVM, kvm, sizeof(kvm));
 }
 
-/* The import of an export succeeds and changes nothing. */
 static void export_and_import(struct machine *machine)
 {
 	const struct vsm_ioapic before = machine->io;

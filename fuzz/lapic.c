@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz target: everything that a guest, its devices, other VPs, time and a state blob can do to a
- * local APIC and to the router that finds it.
+ * Everything that a guest, its devices, other VPs, time and a state blob can do to a local APIC and
+ * its router.
  *
  * Input: one byte of configuration, then operations of 12 bytes: opcode, argument (8 and 16 bits),
- * a 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM,
- * checked on the saved state before and after each operation:
- *
- *   - the IRR loses a bit only to a take, the ISR only to an EOI, and gains one only from a take;
- *     an accepted interrupt is in the IRR;
- *   - the class of the PPR is the higher of those of TPR and ISR; that of a pending vector is
- *     above it;
- *   - an EOI of a level-triggered vector is broadcast, unless suppressed;
- *   - saving, loading and saving again gives the same state; a refused state changes nothing.
+ * a 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -60,8 +52,6 @@ static int highest(const uint32_t set[8])
 			return vector;
 	return -1;
 }
-
-/* -- laws -- */
 
 static void check_sets(const struct vsm_lapic_state *before, const struct vsm_lapic_state *after,
 		       const struct allowed *allowed)
@@ -114,7 +104,7 @@ static void check_registers(struct machine *m, const struct vsm_lapic_state *s)
 	}
 }
 
-/* A saved state can be loaded and changes nothing, in both formats. */
+/* In both formats, loading a saved state changes nothing. */
 static void check_round_trip(struct machine *m, const struct vsm_lapic_state *s)
 {
 	uint8_t page[VSM_LAPIC_KVM_STATE_SIZE], again[VSM_LAPIC_KVM_STATE_SIZE];
@@ -146,8 +136,6 @@ static void check_invariants(struct machine *m, const struct vsm_lapic_state *be
 	check_registers(m, &after);
 	check_round_trip(m, &after);
 }
-
-/* -- operations -- */
 
 static void follow(struct machine *m, const struct vsm_lapic_state *before,
 		   const struct vsm_lapic_effect *effect, struct allowed *allowed)
@@ -350,7 +338,7 @@ static void load(struct machine *m, bool kvm, const uint8_t *blob, size_t size)
 		refused = vsm_lapic_load_kvm(&m->apic[0], m->now, page);
 	} else {
 		in_state = before;
-		/* The first fields are checked before all others: mutate those after them. */
+		/* Leaves the first fields, which are checked first, as they are. */
 		memcpy((uint8_t *)&in_state + 24, blob,
 		       size < sizeof(in_state) - 24 ? size : sizeof(in_state) - 24);
 		refused = vsm_lapic_load(&m->apic[0], &in_state);
@@ -375,7 +363,6 @@ static void make(struct machine *m, uint8_t choice)
 	for (uint32_t i = 0; i < APICS; i++) {
 		struct vsm_lapic_config config = {
 			.id = i,
-			/* Features from the input. */
 			.flags = (uint32_t)choice >> 2 & 0x3f,
 			.tsc_khz = rates[choice & 3].tsc_khz,
 			.timer_khz = rates[choice & 3].timer_khz,

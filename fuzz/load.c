@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz targets: a hostile kernel file. LOADER, set by the build, is the loader under test.
+ * A hostile kernel file. LOADER, set by the build, is the loader under test.
  *
- * Input: one byte of choices (bit 0: with an initrd), then the file. No file causes a write outside
- * of RAM or into the legacy hole; each refusal has one message; and the entry point of an accepted
- * file is in memory that was written.
+ * Input: one byte of choices (bit 0: with an initrd), then the file.
  */
 #include <stdbool.h>
 #include <stdint.h>

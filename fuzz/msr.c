@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any MSR, any value, any VTL: RDMSR and WRMSR by a guest on the sim backend, with time, interrupts
- * and VTL switches in between. No access may hang, or change another VTL.
- *
- * An input is an array of `struct step`.
+ * and VTL switches in between. An input is an array of `struct step`.
  */
 #include <string.h>
 
@@ -112,15 +110,11 @@ static void do_step(struct vsm_partition *partition, struct vsm_vp *vp, const st
 			guest_vtl_call(vp);
 		break;
 	default:
-		/* As a guest: an exit, which may be intercepted, and its answer. */
 		sim_next(vp, vp->active_vtl,
 			 &(struct sim_action){
 				 .kind = SIM_WRMSR, .address = msr_of(step), .value = step->value});
 	}
-	/*
-	 * A bounded number of runs, even if timers expire all the time. Exits for the VMM need no
-	 * answer.
-	 */
+	/* The number of runs is bounded, since timers may expire in each run. */
 	for (unsigned int i = 0; i < 4; i++)
 		vsm_vp_run(vp, &exit);
 	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl)))

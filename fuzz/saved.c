@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a saved machine. An accepted file gives a machine that can be saved again, and that
- * file is accepted, too.
- *
- * Sizes and checksums of the input are corrected first, since most inputs would be refused
- * otherwise: the input is a header's first fields, then sections, each with its length before it.
+ * Any bytes as a saved machine. The sizes and checksums of the input are corrected first, since
+ * most inputs would be refused otherwise: the input is a header's first fields, then sections, each
+ * with its length before it.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -75,7 +73,7 @@ static void add_length(void *opaque, const char *line)
 	*length += strlen(line);
 }
 
-/* Whether a new machine accepts the file of @fd. Closes @fd. */
+/* Closes @fd. Returns whether a new machine accepts the file. */
 static bool take(int fd, const char *save_to)
 {
 	size_t length = 0;
@@ -92,7 +90,6 @@ static bool take(int fd, const char *save_to)
 	if (config.cpus <= PROCESSORS && config.vtls <= VTLS && config.memory <= MEMORY) {
 		guest = fuzz_guest(&config);
 		taken = vmm_saved_load(&saved, guest) == 0;
-		/* A state that can be restored can be described, too. */
 		if (vmm_saved_describe(&saved, &lines) && taken)
 			__builtin_trap();
 		if (taken && save_to && vmm_save(guest, save_to, message))

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any values for any registers of VTL0, set by VTL1. Accepted values can be read, values read can
- * be written back, and the value of each single register is legal on a CPU.
- *
- * An input is 18 bytes for each register: its index in the table, then the value.
+ * Any values for any registers of VTL0, set by VTL1. An input is 18 bytes for each register: its
+ * row in the table, its index in the row, its value.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -56,7 +54,7 @@ static void do_step(struct vsm_vp *vp, const struct step *step)
 	uint16_t status = regs_set(vp, 0, name, &caller, &value);
 
 	/*
-	 * Registers with side effects are skipped: an exception that is set again may become a double
+	 * Skips registers with side effects: an exception that is set again may become a double
 	 * fault.
 	 */
 	if (status != HV_STATUS_SUCCESS || row->rule != REGS_LOWER || row->get == regs_get_msr)

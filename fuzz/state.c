@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a saved state. A refused state changes nothing; an accepted one gives a partition
- * that can run, be saved, and be restored from its saved state.
- *
- * The checksums of the input are corrected first, since most inputs would be refused otherwise.
+ * Any bytes as a saved state. The checksums of the input are corrected first, since most inputs
+ * would be refused otherwise.
  */
 #include <stdint.h>
 #include <stdlib.h>

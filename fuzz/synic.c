@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest that writes random bytes to its SynIC pages and turns its SINTs and timers on and off
- * while messages and events arrive. Queues stay within their bound, and nothing is written beyond
- * the pages.
- *
- * An input is an array of `struct step`.
+ * while messages and events arrive. An input is an array of `struct step`.
  */
 #include <string.h>
 
@@ -27,7 +24,6 @@ struct step {
 	uint64_t value;
 };
 
-/* Posts a message of any type and size, with payload bytes 0xa5. */
 static void post(struct vsm_partition *partition, const struct step *step)
 {
 	struct hv_message message = {
@@ -99,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/*
 	 * The memory of the VP assist overlay, which is off, is directly before that of the SynIC
-	 * pages: it must still be zero.
+	 * pages.
 	 */
 	for (unsigned int i = 0; i < CORE_PAGE_SIZE; i++)
 		if (assist[i])

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Any bytes as a trace file, printed in each format. The time stamps of a processor never decrease,
- * and the numbers of processors and VTLs are in range.
- */
+/* Any bytes as a trace file, printed in each format. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,10 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!out) {
 		out = fopen("/dev/null", "w");
 		require(out != NULL);
-		/*
-		 * Discards error messages about a bad file; sanitizers still write to the
-		 * descriptor.
-		 */
+		/* Discards error messages; sanitizers write to the descriptor. */
 		stderr = out;
 	}
 	require(fd >= 0 && write(fd, data, size) == (ssize_t)size);

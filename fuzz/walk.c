@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any tables, any registers, any request: the result of the walk is consistent, it reads no more
- * than it may, and writes only the A and D bits that were requested.
+ * Any tables, any registers, any request.
  *
  * An input is a `struct input`, then the contents of the guest's memory: entries as `struct place`,
  * or (for `repeat`) bytes that are repeated to fill the memory, with most addresses reduced to its
@@ -66,7 +65,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 	guest->reads++;
 	REQUIRE(size == 4 || size == 8);
 	REQUIRE(gpa % size == 0 && gpa < guest->below);
-	/* Random bits in the upper half of a short entry must have no effect. */
+	/* The upper half of a short entry must have no effect. */
 	memset(entry, 0xff, sizeof(*entry));
 	if (refusal == VSM_WALK_ALLOWED)
 		memcpy(entry, guest->ram + gpa, size);
@@ -137,7 +136,6 @@ static void fill(uint8_t *ram, const uint8_t *data, size_t size)
 	}
 }
 
-/* Checks that the result is consistent in itself. */
 static void explains_itself(const struct input *input, const struct vsm_walk_result *result)
 {
 	bool by_rights =
@@ -286,10 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(guest.requested <= VSM_WALK_MAX_ATTEMPTS);
 	only_ad_bits_changed(&input, &result, before, ram);
 
-	/*
-	 * The walk keeps no state: the same request, with A and D left as they are, has the same
-	 * result.
-	 */
+	/* The walk keeps no state: repeated without changes of A and D, it has the same result. */
 	request.ad = input.ad = VSM_WALK_AD_LEAVE;
 	if (reason == VSM_WALK_OK) {
 		reason = vsm_walk(&context, &memory, &request, &again);

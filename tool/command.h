@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The frame of the `vsm` command: dispatch, overview and suggestions from one table of subcommands.
- * A new subcommand is one file, one declaration here and one line in commands.c.
- */
+/* The table of subcommands of `vsm`, and its functions. */
 #ifndef VSM_TOOL_COMMAND_H
 #define VSM_TOOL_COMMAND_H
 
@@ -10,8 +7,7 @@
 #include <stdio.h>
 
 /*
- * Exit statuses common to all subcommands, from sysexits.h. Smaller numbers belong to the
- * subcommands, so that a result differs from a usage error.
+ * Exit statuses of all subcommands, from sysexits.h. Each subcommand defines smaller ones itself.
  */
 enum {
 	COMMAND_USAGE = 64,    /* EX_USAGE: wrong command line, nothing was done */
@@ -33,19 +29,16 @@ struct command {
 extern const struct command *const commands[];
 extern const size_t command_count;
 
-/* The subcommand called @name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* The overview that `vsm help` prints. */
 void command_overview(FILE *out);
 
-/* What `vsm help NAME` prints. */
 void command_print_help(const struct command *self, FILE *out);
 
-/* Reports on stderr that @typed is not a command, with a suggestion. Returns COMMAND_USAGE. */
+/* Prints a suggestion on stderr. Returns COMMAND_USAGE. */
 int command_unknown(const char *typed);
 
-/* Reports wrong arguments of a subcommand on stderr. Returns COMMAND_USAGE. */
+/* Prints an error on stderr. Returns COMMAND_USAGE. */
 int command_usage(const struct command *self, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

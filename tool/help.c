@@ -28,7 +28,6 @@ void command_overview(FILE *out)
 
 int command_unknown(const char *typed)
 {
-	/* Options of main(). */
 	static const char *const options[] = {"--help", "--version", "-V", "-h"};
 	const char *names[32 + ARRAY_SIZE(options)];
 	const char *meant;

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * `vsm inspect SOCKET [PATH | COMMAND]`: the client of `vsm run --control`.
- */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -28,10 +25,10 @@ enum {
 };
 
 #define ARGUMENTS_MAX 4
-/* A command that this program implements itself, by other requests. */
+/* Not in `orders`: it uses other requests. */
 #define CODE "code"
 
-/* Commands, which are not paths. The arguments are fields of the request, in this order. */
+/* The arguments are fields of the request, in this order. */
 static const struct order {
 	const char *name;
 	const char *argument[ARGUMENTS_MAX];
@@ -62,8 +59,6 @@ struct session {
 	char *line;
 	size_t room;
 };
-
-/* ------------------------------------------------------------------ the socket */
 
 static int no_machine(const struct session *session, int error)
 {
@@ -120,7 +115,6 @@ static int gone(const struct session *session)
 	return INSPECT_GONE;
 }
 
-/* Sends and releases a request. */
 static bool say(const struct session *session, json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
@@ -146,7 +140,7 @@ static bool say(const struct session *session, json_t *request)
 	return true;
 }
 
-/* The next value from the machine; NULL: disconnected. */
+/* NULL: disconnected, or not JSON. */
 static json_t *receive_value(struct session *session)
 {
 	const ssize_t size = getline(&session->line, &session->room, session->in);
@@ -160,8 +154,6 @@ static json_t *receive_value(struct session *session)
 		fputs(session->line, stdout);
 	return value;
 }
-
-/* ------------------------------------------------------------------ answers */
 
 static void print_result(const json_t *result)
 {
@@ -181,7 +173,7 @@ static void print_result(const json_t *result)
 	}
 }
 
-/* Receives the answer, which the caller releases; an error in it is printed. */
+/* The caller releases the answer. */
 static int receive_answer(struct session *session, json_t **answer)
 {
 	const json_t *error;
@@ -199,7 +191,6 @@ static int receive_answer(struct session *session, json_t **answer)
 	return INSPECT_OK;
 }
 
-/* Receives the answer and prints it. */
 static int take_answer(struct session *session)
 {
 	json_t *answer;
@@ -262,7 +253,6 @@ static int take_events(struct session *session)
 	return ended ? INSPECT_OK : gone(session);
 }
 
-/* Lists paths, then commands. */
 static int overview(struct session *session)
 {
 	int status;
@@ -279,8 +269,6 @@ static int overview(struct session *session)
 	return say(session, json_pack("{s:s}", "command", "help")) ? take_answer(session)
 								   : gone(session);
 }
-
-/* ------------------------------------------------------------------ the command line */
 
 static const struct order *find_order(const char *name)
 {
@@ -305,7 +293,6 @@ static const char *closest_order(const char *word)
 	return closest_name(word, names, ARRAY_SIZE(names));
 }
 
-/* A field of a request. */
 static json_t *field_of(const struct session *session, const struct order *order, int index,
 			const char *word)
 {
@@ -323,7 +310,7 @@ static json_t *not_text(const struct command *self, json_t *request, const char 
 	return NULL;
 }
 
-/* Builds the request of the arguments. NULL: an error was printed. */
+/* NULL: an error was printed. */
 static json_t *build(const struct command *self, const struct session *session,
 		     const struct order *order, int argc, char **argv)
 {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A streaming JSON writer. Its output may be embedded in a <script> of HTML: '<', '>' and '&' are
- * escaped.
- *
- * A key is given inside an object and NULL inside an array (and for the outermost value). Output is
- * ASCII: a byte above 0x7f is written as U+FFFD.
+ * Streams JSON, which may be embedded in a <script> of HTML: '<', '>' and '&' are escaped, and a
+ * byte above 0x7f is written as U+FFFD. A key is NULL inside an array and for the outermost value.
  */
 #ifndef VSM_TOOL_JSON_H
 #define VSM_TOOL_JSON_H
@@ -20,7 +17,6 @@ struct json {
 	bool dense; /* no line breaks or spaces, for large output */
 };
 
-/* Writes a string with its quotes. */
 void json_text(FILE *out, const char *text);
 
 void json_open(struct json *json, const char *key, char bracket);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The `vsm` command: runs the subcommand and checks that its output was written. */
 #include "command.h"
 
 #include <errno.h>
@@ -29,7 +28,6 @@ int main(int argc, char **argv)
 {
 	int status = dispatch(argc, argv);
 
-	/* Report lost output, as results on a full disk are incomplete. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "vsm: the output cannot be written: %s\n", strerror(errno));
 		return COMMAND_OUTPUT;

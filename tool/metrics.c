@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * `vsm metrics SOCKET`: counters of a running machine in the text format of OpenMetrics 1.0, for a
- * collector such as Prometheus' node exporter.
- */
+/* Text format of OpenMetrics 1.0. */
 #include <jansson.h>
 #include <string.h>
 
@@ -43,7 +40,7 @@ static void print_head(const char *name, const char *type, const char *unit, con
 	printf("# HELP %s %s\n", name, help);
 }
 
-/* The value of a label: the guest's file name may have any character. */
+/* The guest's file name may have any character. */
 static void print_label(const char *text)
 {
 	for (; *text; text++) {

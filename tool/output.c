@@ -16,7 +16,7 @@ static bool report_error(const struct output *output, int error)
 	return false;
 }
 
-/* Sets the mode of a file by the umask, like open(), since mkostemp() uses 0600. */
+/* mkostemp() uses 0600; open() would use the umask. */
 static void usual_mode(int fd)
 {
 	const mode_t mask = umask(0);

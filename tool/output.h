@@ -10,20 +10,16 @@ struct output {
 	const char *command; /* the subcommand, for messages */
 	const char *path;    /* NULL: stdout */
 	char *temporary;
-	FILE *file; /* where to write */
+	FILE *file;
 };
 
-/*
- * Opens a temporary file in the folder of @path. Returns false after a failure, with a line on
- * stderr.
- */
+/* Opens a temporary file in the folder of @path. Prints an error on stderr. */
 bool output_open(struct output *output, const char *command, const char *path);
 /*
- * Renames the file to its final name. Returns false if a write failed, with a line on stderr; an
- * older file of this name is unchanged then.
+ * Renames the file to its final name. If that or a write fails, prints an error on stderr, and
+ * leaves an older file of this name as it is.
  */
 bool output_commit(struct output *output);
-/* Removes the temporary file. */
 void output_abandon(struct output *output);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm probe`: what this host offers. */
 #include "option.h"
 
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #define DEFAULT_SECONDS 10
 #define MAX_SECONDS	600
 
-/* Returns a whole number from 1 to MAX_SECONDS, or 0 if @text is not one. */
+/* 0: not a whole number from 1 to MAX_SECONDS. */
 static unsigned int seconds(const char *text)
 {
 	char *end;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm report FILE -o PAGE`: converts a trace to an HTML page. */
 #include "command.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm trace FILE`: prints a trace of `vsm run --trace`, or converts it for the Perfetto UI. */
 #include "command.h"
 
 #include <string.h>
@@ -33,7 +32,6 @@ struct request {
 	const char *output;
 };
 
-/* Options whose value goes into the filter. */
 static const struct {
 	int option;
 	const char *name;
@@ -44,7 +42,7 @@ static const struct {
 	{'t', "--to", trace_filter_to},
 };
 
-/* COMMAND_USAGE with a message, or 0. */
+/* Returns COMMAND_USAGE, or 0. */
 static int set_filter(const struct command *self, struct trace_filter *filter, int option)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL1 and VTL2: they change the rights of some pages, read and write VTL0's registers, intercept
- * VTL0, take messages and return. They never give access to their own pages, and keep parameters in
- * memory that VTL0 cannot access.
+ * The instructions of VTL1 and VTL2. They never give access to their own pages, and keep parameters
+ * in memory that VTL0 cannot access.
  */
 #include "storm.h"
 
@@ -45,7 +44,6 @@ static void toggle(struct vsm_vp *vp, const struct storm_op *op)
 			&input, sizeof(input));
 }
 
-/* VTL0's registers on any VP. */
 static void registers(struct vsm_vp *vp, const struct storm_op *op, bool set)
 {
 	static const uint32_t name[] = {
@@ -78,7 +76,6 @@ static void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
 		 &(struct sim_action){.kind = SIM_WRMSR, .address = msr, .value = value});
 }
 
-/* SynIC and timers of the higher VTL itself, in its own pages. */
 static void own_synic(struct vsm_vp *vp, const struct storm_op *op)
 {
 	const uint64_t page = 0x100000u + 0x10000u * vp->active_vtl + 0x4000u * vp->index;
@@ -100,7 +97,7 @@ static void own_synic(struct vsm_vp *vp, const struct storm_op *op)
 		wrmsr(vp, HV_X64_MSR_EOI, 0);
 		break;
 	default:
-		/* Clears the message type in slot 0 of the SIM page, which frees the slot. */
+		/* Frees slot 0 of the SIM page. */
 		sim_next(vp, vp->active_vtl,
 			 &(struct sim_action){.kind = SIM_WRITE, .address = page, .size = 8});
 	}

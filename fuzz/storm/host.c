@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VMM's actions while VPs run: interrupts, messages, device accesses, register reads. */
 #include "storm.h"
 
 #include <string.h>
@@ -47,7 +46,7 @@ static int map(struct storm *storm, struct storm_map *held, uint64_t gpa, uint32
 	return 0;
 }
 
-/* A mapping fails if VTL0 has placed an overlay there before, so the results are not checked. */
+/* Ignores errors: a mapping fails if VTL0 has placed an overlay there before. */
 void storm_map_early(struct storm *storm)
 {
 	const uint32_t size = STORM_PAGES * CORE_PAGE_SIZE;
@@ -57,10 +56,7 @@ void storm_map_early(struct storm *storm)
 	map(storm, &storm->map[2], STORM_SECRET + CORE_PAGE_SIZE, CORE_PAGE_SIZE, false);
 }
 
-/*
- * Reads 64 bytes, then overwrites them if @write. A data race is intended: the DMA of a device is
- * not synchronized either.
- */
+/* Not synchronized with the VPs, as the DMA of a device. */
 __attribute__((no_sanitize("thread"))) static void transfer(volatile uint8_t *memory, uint8_t *data,
 							    bool write)
 {
@@ -70,10 +66,7 @@ __attribute__((no_sanitize("thread"))) static void transfer(volatile uint8_t *me
 		memory[i] = 0x33;
 }
 
-/*
- * A device keeps its mapping while VTL1 changes protections. It must not read a secret through it,
- * and VTL0 must not see its writes in a locked page.
- */
+/* A device keeps its mapping while VTL1 changes protections. */
 static void dma_map(struct storm *storm, const struct storm_op *op)
 {
 	struct storm_map *held = &storm->map[op->a % STORM_MAPS];

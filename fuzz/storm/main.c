@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The storm as a test, for compilers and sanitizers without libFuzzer: VSM_STORM_INPUTS random
- * inputs from a seed. A failure prints the seed of its input, for VSM_STORM_SEED.
+ * The storm as a test, for compilers and sanitizers without libFuzzer. A failure prints the seed of
+ * its input, for VSM_STORM_SEED.
  */
 #include "storm.h"
 
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * Guest memory is shared by design: the CPU of the sim backend and copies that the core makes for
- * different VPs may access the same byte. All other data must not race.
+ * The CPU of the sim backend and copies that the core makes for different VPs may access the same
+ * byte of guest memory.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
@@ -21,7 +21,7 @@ const char *__tsan_default_suppressions(void)
 	       "race:^gpa_write$\n";
 }
 
-/* The output of a failed run, formatted beforehand: a signal handler may only write it. */
+/* The seed as text, since a signal handler may not format it. */
 static char seed_text[48];
 static size_t seed_length;
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Changes of the memory map while VPs run, as VTL0 can cause by registers of the chipset: pages of
- * VTL1 are mapped elsewhere, removed, become readonly, and replace pages with other rights.
- */
+/* Changes of the memory map while VPs run, which VTL0 can cause by registers of the chipset. */
 #include "storm.h"
 
 #include "core/memory/file.h"
@@ -72,9 +69,7 @@ void storm_remap(struct storm *storm, const struct storm_op *op)
 		one.fd = -1;
 	STORM_REQUIRE(vsm_memory_update(storm->partition, &one, 1) == 0);
 	STORM_REQUIRE(vsm_memory_dirty(storm->partition, remaps[row].gpa, ALL_PAGES, written) == 0);
-	/*
-	 * A device must not read a secret; the checks of the VPs detect its writes to locked pages.
-	 */
+	/* The checks of the VPs detect a device's writes to locked pages. */
 	vsm_dma_write(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	vsm_dma_read(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One input: its rounds, and the threads of each. */
 #include "storm.h"
 
 #include <sched.h>
@@ -18,7 +17,7 @@ bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op)
 	return true;
 }
 
-/* The VMM's thread kicks halted VPs from time to time, so that they take their next operation. */
+/* Kicks halted VPs from time to time, so that they take their next operation. */
 static void act_for_vmm(struct storm *storm, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;
@@ -67,8 +66,8 @@ static void run_round(struct storm *storm)
 }
 
 /*
- * A copy of an input without the byte of secret pages: libFuzzer learns it by the comparisons, and VTL0 must not
- * write eight of them itself, since only a leak may show them.
+ * libFuzzer learns the byte of secret pages by its comparisons; if VTL0 wrote eight such bytes
+ * itself, the checks would report a leak.
  */
 static uint8_t *copy_without_secret(const uint8_t *data, size_t size)
 {

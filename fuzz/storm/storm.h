@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A whole partition under attack: one thread for each VP and one for the VMM, VTLs 0 to 2, on the
- * sim backend. VTL0 does anything with any value; VTL1 and VTL2 protect their pages and otherwise
- * obey the TLFS.
+ * sim backend. VTL0 is hostile; VTL1 and VTL2 protect their pages and otherwise obey the TLFS.
  *
- * Invariants, as VTL0 sees them: no read, register or device access returns bytes of a secret page,
- * and a locked page always reads as VTL1 wrote it, whatever overlays VTL0 places, before or after
- * the lock. VTL1's pages and private registers are unchanged at the end of each round, also after
- * save and restore; a reset erases them.
+ * No read, register or device access of VTL0 returns bytes of a secret page, and a locked page
+ * always reads as VTL1 wrote it, whatever overlays VTL0 places. VTL1's pages and private registers
+ * are unchanged at the end of each round, also after save and restore; a reset erases them.
  *
  * An input is `struct storm_config`, then operations, of which each VP and the VMM gets a part.
  */
@@ -30,7 +28,7 @@ enum {
 	STORM_MAPS = 8,	 /* mappings that devices hold at the same time */
 };
 
-/* GPAs. VTL0 uses everything else as it likes. */
+/* GPAs. VTL0 may use every other address. */
 enum {
 	STORM_OWN = 0x10000,	 /* + 0x4000 * VP: parameters of VTL0 */
 	STORM_SECRET = 0x40000,	 /* NO_ACCESS for VTL0 */
@@ -44,7 +42,6 @@ enum {
 #define STORM_LOCKED_BYTE 0x5cu
 #define STORM_WORD(byte)  (UINT64_C(0x0101010101010101) * (byte))
 
-/* Fails the run: the message names the rule that was broken. */
 #define STORM_REQUIRE(condition)                                                               \
 	do {                                                                                   \
 		if (!(condition)) {                                                            \
@@ -66,7 +63,6 @@ enum storm_flag {
 	STORM_RESET = 1u << 2, /* reset between rounds; otherwise save and restore */
 };
 
-/* One operation of a thread. */
 struct storm_op {
 	uint8_t kind;
 	uint8_t a;
@@ -75,7 +71,6 @@ struct storm_op {
 	uint64_t value;
 };
 
-/* Memory that a device holds. */
 struct storm_map {
 	struct vsm_dma_map *map; /* NULL: none */
 	volatile uint8_t *at;
@@ -99,7 +94,7 @@ struct storm {
 	atomic_bool reset_seen;
 };
 
-/* world.c: set-up, and invariants while no VP runs. */
+/* world.c: only while no VP runs. */
 void storm_create(struct storm *storm);
 void storm_check(struct storm *storm);
 /* Replaces the partition by one that is restored from its saved state. */
@@ -108,7 +103,6 @@ void storm_reset(struct storm *storm);
 /* Whether the data contains eight consecutive bytes of a secret page. */
 bool storm_shows_secret(const void *data, size_t size);
 
-/* vp.c: the thread of a VP. */
 struct storm_vp {
 	struct storm *storm;
 	struct vsm_vp *vp;
@@ -126,21 +120,18 @@ void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const vo
 void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_index,
 			 uint8_t input_vtl, uint32_t name, uint64_t value);
 
-/* host.c: one operation of the VMM. */
+/* host.c */
 void storm_host(struct storm *storm, const struct storm_op *op);
-/* Maps pages for devices, before VTL1 locks them. */
 void storm_map_early(struct storm *storm);
-/* Removes all mappings of devices. */
 void storm_unmap_all(struct storm *storm);
 
-/* remap.c: changes of the map. */
+/* remap.c */
 void storm_remap(struct storm *storm, const struct storm_op *op);
-/* Restores the original map of RAM. */
 void storm_map_back(struct storm *storm);
 
-/* round.c: one input. */
+/* round.c */
 void storm_run(const uint8_t *data, size_t size);
-/* Takes the next operation from a run of bytes; false at its end. */
+/* False if the bytes end before an operation. */
 bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The storm as a libFuzzer target. */
 #include "storm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

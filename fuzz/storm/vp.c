@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread of a VP. VTL0 is hostile: any instruction, any MSR, any hypercall with any parameters,
- * with a preference for the addresses and registers that reach the pages of a higher VTL.
+ * The thread of a VP. VTL0 prefers the addresses and registers that reach the pages of a higher
+ * VTL.
  */
 #include "storm.h"
 
@@ -49,9 +49,6 @@ void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_
 			sizeof(input));
 }
 
-/* ------------------------------------------------------------------ VTL0's choices */
-
-/* A GPA: pages of each kind, page tables, own pages, no memory, any other. */
 static uint64_t pick_gpa(const struct storm_op *op)
 {
 	static const uint64_t base[] = {
@@ -96,8 +93,8 @@ static uint32_t pick_msr(const struct storm_op *op)
 }
 
 /*
- * The sim backend's CPU checks neither control registers nor the MSRs that it holds. It gets only
- * values that a CPU accepts; others would raise #GP on a CPU, without an exit.
+ * The sim backend's CPU checks neither control registers nor the MSRs that it holds, so it gets
+ * only values that a CPU accepts.
  */
 static uint64_t legal_control(enum sim_kind kind, uint64_t value)
 {
@@ -123,17 +120,13 @@ static uint64_t legal_msr(uint32_t msr, uint64_t value)
 {
 	if (msr == X64_MSR_EFER)
 		return X64_EFER_LME | X64_EFER_LMA | (value & (X64_EFER_SCE | X64_EFER_NXE));
-	/*
-	 * Of the other MSRs that the CPU holds, PAT keeps its reset value, and the rest get
-	 * addresses.
-	 */
 	if (msr == X64_MSR_PAT)
 		return X64_PAT_RESET;
 	return msr < HV_X64_MSR_GUEST_OS_ID || msr >= X64_MSR_EFER ? value & UINT64_C(0x7fffffff)
 								   : value;
 }
 
-/* Half of the values enable an overlay page, at a page of any kind. */
+/* Half of the values enable an overlay page. */
 static uint64_t pick_msr_value(const struct storm_op *op)
 {
 	struct storm_op page = *op;
@@ -171,7 +164,7 @@ static void registers_call(struct vsm_vp *vp, const struct storm_op *op, bool se
 			    pick_msr_value(op));
 }
 
-/* Any call, with words that are often addresses, and parameters that need not be in own pages. */
+/* The parameters need not be in own pages. */
 static void any_call(struct vsm_vp *vp, const struct storm_op *op)
 {
 	const uint64_t gpa = pick_gpa(op);
@@ -197,7 +190,7 @@ static void switch_call(struct vsm_vp *vp, const struct storm_op *op)
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_HYPERCALL});
 }
 
-/* VTL0 might read a page that it may not read by using it as a page table. */
+/* VTL0 may try to read a secret page as a page table. */
 static void load_cr3(struct vsm_vp *vp, const struct storm_op *op)
 {
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr3 =
@@ -266,8 +259,6 @@ static void hostile(struct vsm_vp *vp, const struct storm_op *op)
 	}
 }
 
-/* ------------------------------------------------------------------ checks of VTL0's view */
-
 static void check_seen(struct vsm_vp *vp)
 {
 	const struct sim_vtl *state = sim_state(vp, 0);
@@ -281,10 +272,7 @@ static void check_seen(struct vsm_vp *vp)
 	STORM_REQUIRE(!storm_shows_secret(&action->value, sizeof(action->value)));
 }
 
-/*
- * Whether the action is an aligned read of a locked page through the one-to-one page tables, which
- * are locked, too.
- */
+/* The read is aligned and goes through the one-to-one page tables, which are locked, too. */
 static bool reads_locked(struct vsm_vp *vp, const struct sim_action *action)
 {
 	return action->kind == SIM_READ && vcpu_get(vp, 0, VCPU_SYSTEM)->cr3 == GUEST_TABLES_GPA &&
@@ -300,7 +288,7 @@ static void answer_exit(const struct vsm_exit *exit)
 		memset(exit->mmio.data, 0xff, exit->mmio.size);
 }
 
-/* Sets the next instruction. Returns whether it reads a locked page, and must see VTL1's bytes. */
+/* Returns whether the next instruction reads a locked page. */
 static bool prepare(struct storm_vp *self, const struct storm_op *op)
 {
 	struct vsm_vp *vp = self->vp;

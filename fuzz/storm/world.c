@@ -33,7 +33,7 @@ static void protect(struct storm *storm, uint8_t owner, uint64_t gpa, size_t pag
 	}
 }
 
-/* Overlays whose bytes the guest chooses, over the pages that VTL1 is about to lock. */
+/* Places overlays over the pages that VTL1 is about to lock. */
 static void place_before(struct storm *storm)
 {
 	static const struct {
@@ -112,9 +112,7 @@ void storm_create(struct storm *storm)
 	storm_check(storm);
 }
 
-/* ------------------------------------------------------------------ invariants */
-
-/* The page at @gpa as the CPU of VTL0 sees it, or NULL where it may not read. */
+/* NULL where the CPU of VTL0 may not read. */
 static const uint8_t *seen_by_vtl0(struct storm *storm, uint64_t gpa)
 {
 	struct sim_backend *sim = storm->partition->backend;
@@ -172,8 +170,6 @@ void storm_check(struct storm *storm)
 		STORM_REQUIRE(!storm_shows_secret(cpu->gpr, sizeof(cpu->gpr)));
 	}
 }
-
-/* ------------------------------------------------------------------ between rounds */
 
 void storm_move(struct storm *storm)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One question to a machine, for other commands than `vsm inspect`. */
+/* For other commands than `vsm inspect`. */
 #ifndef VSM_TOOL_INSPECT_ASK_H
 #define VSM_TOOL_INSPECT_ASK_H
 
@@ -9,14 +9,11 @@
 #include "command.h"
 
 /*
- * Stores in *value the value at @path of the machine at @socket; the caller releases it. Returns:
- * 0, or the exit status of `vsm inspect`, after a message on stderr with the name of the command
- * @self.
+ * Stores the value at @path in *value, which the caller releases. Returns: 0, or the exit status of
+ * `vsm inspect`, after a message on stderr.
  */
 int inspect_ask(const struct command *self, const char *socket, const char *path, json_t **value);
-/*
- * As inspect_ask(), for any @request, which the function releases: stores the result of the answer.
- */
+/* As inspect_ask(), for any @request, which the function releases. */
 int inspect_request(const struct command *self, const char *socket, json_t *request,
 		    json_t **result);
 

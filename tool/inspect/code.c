@@ -19,7 +19,7 @@
 #define SEGMENT_LONG (1u << 13)
 #define SEGMENT_BIG  (1u << 14)
 
-/* The code of a VTL: its next instruction, and its mode. */
+/* What to print, and the VTL's next instruction and mode. */
 struct code {
 	const struct symbols *symbols;
 	uint64_t address;
@@ -35,8 +35,6 @@ static uint64_t field(const json_t *object, const char *name)
 	return text ? strtoull(text, NULL, 0) : 0;
 }
 
-/* ------------------------------------------------------------------ printing */
-
 static void print_name(const struct symbols *symbols, uint64_t address, const char *before,
 		       const char *after)
 {
@@ -51,7 +49,6 @@ static void print_name(const struct symbols *symbols, uint64_t address, const ch
 	fputs(after, stdout);
 }
 
-/* Prints a line with the name of a symbol that begins at @address. */
 static void print_start(const struct symbols *symbols, uint64_t address)
 {
 	uint64_t distance;
@@ -111,9 +108,6 @@ static unsigned int print_instruction(const struct code *code, uint64_t address,
 	return length;
 }
 
-/* ------------------------------------------------------------------ the machine */
-
-/* Reads registers of the VTL: its mode, and the address of its next instruction. Returns the status. */
 static int ask_registers(const char *socket, const char *vp, const char *vtl, struct code *code)
 {
 	json_t *registers = NULL;
@@ -138,7 +132,7 @@ static int ask_registers(const char *socket, const char *vp, const char *vtl, st
 	return 0;
 }
 
-/* Reads memory from @gva, at most to the end of its page. Returns its size, or 0 with an error in @status. */
+/* Reads at most to the end of the page. Returns the size, or 0 with an error in @status. */
 static size_t ask_memory(const char *socket, const char *vp, const char *vtl, uint64_t gva,
 			 uint8_t *bytes, int *status)
 {

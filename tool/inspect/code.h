@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm inspect SOCKET code`: instructions of a VTL. */
 #ifndef VSM_TOOL_INSPECT_CODE_H
 #define VSM_TOOL_INSPECT_CODE_H
 
@@ -10,9 +9,7 @@
 int inspect_code(const struct command *self, const char *socket, const struct symbols *symbols,
 		 int argc, char **argv);
 
-/*
- * Parses an address: a number, SYMBOL, or SYMBOL+NUMBER. Returns false if @typed is none of them.
- */
+/* @typed: a number, SYMBOL, or SYMBOL+NUMBER. Returns false if it is none of them. */
 bool inspect_address(const struct symbols *symbols, const char *typed, uint64_t *address);
 
 #endif

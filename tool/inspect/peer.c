@@ -20,7 +20,7 @@ static bool is_private(const char *folder, uid_t user)
 	       !(status.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* Makes a path absolute without resolving links. Returns NULL without memory or current folder. */
+/* Does not resolve links. Returns NULL without memory or current folder. */
 static char *absolute_path(const char *path)
 {
 	char *folder, *absolute;
@@ -35,9 +35,8 @@ static char *absolute_path(const char *path)
 }
 
 /*
- * Whether each folder of @path is private: in a folder that others may write, such as /tmp, they
- * can create or replace the next one. Paths with symbolic links lead through other folders, and are
- * refused.
+ * Others could replace an entry of a folder that they may write, such as /tmp. Paths with symbolic
+ * links lead through other folders, and are refused.
  */
 static bool belongs_to(const char *path, uid_t user)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which processes the client of a control socket accepts at the other end. */
 #ifndef VSM_TOOL_INSPECT_PEER_H
 #define VSM_TOOL_INSPECT_PEER_H
 
@@ -8,10 +7,9 @@
 #include "command.h"
 
 /*
- * Checks the process at the other end of @connection, which was made to the socket @path: it belongs
- * to this user or to root. Root accepts another user's, too, if only that user and root could have
- * put a socket there; this process then continues with that user's rights. False: refused, with a
- * message of @self on stderr.
+ * Whether the process that listens on the socket @path belongs to this user or to root. Root
+ * accepts another user's, too, if only that user and root could have put a socket there; this
+ * process then continues with that user's rights. Prints an error on stderr.
  */
 bool inspect_peer_is_trusted(const struct command *self, int connection, const char *path);
 

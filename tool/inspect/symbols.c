@@ -51,7 +51,7 @@ static bool add(struct symbols *symbols, const struct symbol *symbol)
 	return true;
 }
 
-/* Adds an entry of a table. Returns false without memory. */
+/* Returns false without memory. */
 static bool take(struct symbols *symbols, Elf *elf, const GElf_Shdr *table, const GElf_Sym *entry,
 		 uint64_t offset)
 {
@@ -82,9 +82,7 @@ static int compare(const void *left, const void *right)
 	return (int)other->preferred - (int)one->preferred;
 }
 
-/*
- * Reads the complete symbol table (.symtab), or without one that of the dynamic linker (.dynsym).
- */
+/* .dynsym is read only without symbols in .symtab. */
 static bool read_tables(struct symbols *symbols, Elf *elf, uint64_t offset)
 {
 	static const GElf_Word types[] = {SHT_SYMTAB, SHT_DYNSYM};
@@ -156,9 +154,6 @@ const char *symbols_at(const struct symbols *symbols, uint64_t address, uint64_t
 	size_t low = 0, high = symbols ? symbols->count : 0;
 	const struct symbol *found;
 
-	/*
-	 * Finds the last symbol that is not above @address, then the first with the same address.
-	 */
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 

@@ -9,8 +9,8 @@
 struct symbols;
 
 /*
- * Reads the symbols of the file @path. Adds @offset to their addresses, for a kernel or program that does
- * not run at its linked address. Returns NULL after an error on stderr.
+ * Adds @offset to the addresses, for a kernel or program that does not run at its linked address.
+ * Returns NULL after an error on stderr.
  */
 struct symbols *symbols_open(const char *path, uint64_t offset);
 /* @symbols may be NULL, here and in the functions below, which means no symbols. */
@@ -21,7 +21,6 @@ void symbols_close(struct symbols *symbols);
  * control characters, and valid as long as @symbols.
  */
 const char *symbols_at(const struct symbols *symbols, uint64_t address, uint64_t *distance);
-/* Returns false if no symbol has this name. */
 bool symbols_find(const struct symbols *symbols, const char *name, uint64_t *address);
 
 #endif

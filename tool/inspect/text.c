@@ -39,7 +39,6 @@ void inspect_make_printable(char *json)
 	}
 }
 
-/* Prints a value on one line, without line feed. */
 static void print_inline(FILE *out, const json_t *value)
 {
 	const char *key, *gap = "";

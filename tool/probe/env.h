@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The environment of the probe: a file tree, system calls, and CPUID. Tests replace it. */
+/* What the probe accesses; tests replace it. */
 #ifndef VSM_TOOL_PROBE_ENV_H
 #define VSM_TOOL_PROBE_ENV_H
 
@@ -30,16 +30,15 @@ struct probe_env {
 			 unsigned int timeout_ms, struct selftest_result *result);
 };
 
-/* The real host. */
 void probe_env_live(struct probe_env *env);
 
 /*
- * Reads the start of a small text file below env->root into @text, 0-terminated, without the final
- * newline. Returns its length or -errno.
+ * Reads the start of a text file, 0-terminated and without its final newline. Returns its length or
+ * -errno.
  */
 int env_read(const struct probe_env *env, const char *path, char *text, size_t size);
 
-/* Reads a decimal number. 0 or -errno (-EINVAL: not a number). */
+/* -EINVAL: not a decimal number. */
 int env_read_number(const struct probe_env *env, const char *path, int64_t *number);
 
 bool env_exists(const struct probe_env *env, const char *path);

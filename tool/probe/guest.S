@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs of the self-tests' guests: 64-bit code at CPL 0, copied to GUEST_CODE. Each ends in an
- * endless loop of exits, so that none runs past its end.
+ * endless loop of exits.
  */
 	/* struct guest_program: its length, then its code. */
 	.macro program name
@@ -69,7 +69,7 @@
 	mov	(%rdi), %rax
 	done
 
-	/* rsi: a device, rdi: memory. KVM emulates it, as processors cannot execute it directly. */
+	/* rsi: a device, rdi: memory. KVM emulates the instruction. */
 	program	guest_copy
 	movsq
 	done

@@ -22,7 +22,7 @@
 #define STACK	 0x7ff0u
 
 #define TABLE	0x27u /* present, writable, user, accessed */
-#define PAGE_2M 0xe7u /* as TABLE, but dirty and 2 MiB: the processor need not set any bits */
+#define PAGE_2M 0xe7u /* also dirty and 2 MiB */
 
 #define CR0_PE	 0x1u
 #define CR0_NE	 0x20u
@@ -39,7 +39,7 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-/* Atomic, since two threads and the kernel access this byte. */
+/* Two threads and the kernel access this byte. */
 static void set_immediate_exit(struct kvm_run *run, bool on)
 {
 	__atomic_store_n(&run->immediate_exit, on, __ATOMIC_SEQ_CST);
@@ -66,7 +66,7 @@ bool guest_is_late(const struct probe_guest *guest)
 	return atomic_load(&guest->watchdog->late);
 }
 
-/* Kicks the vCPU repeatedly when the time limit has expired. */
+/* A kick before KVM_RUN may be cleared again, so it is repeated. */
 static void *watchdog(void *opaque)
 {
 	struct probe_watchdog *own = opaque;
@@ -103,7 +103,7 @@ static bool make_ram(struct probe_guest *guest)
 	return true;
 }
 
-/* Sets the CPUID that KVM supports, with Hyper-V's leaves instead of KVM's. */
+/* With Hyper-V's leaves instead of KVM's. */
 static bool set_cpuid(struct probe_guest *guest)
 {
 	static const struct kvm_cpuid_entry2 ours[] = {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A minimal guest for self-tests: 2 MiB of RAM, one vCPU in 64-bit mode, no interrupt controller,
- * and a watchdog that ends a KVM_RUN that takes too long.
- *
- * Nothing is freed, as each self-test is a process.
+ * A guest for self-tests: 2 MiB of RAM, one vCPU in 64-bit mode, no interrupt controller. Nothing
+ * is freed, as each self-test is a process.
  */
 #ifndef VSM_TOOL_PROBE_GUEST_H
 #define VSM_TOOL_PROBE_GUEST_H
@@ -20,8 +18,7 @@
 #define GUEST_DATA 0x10000u    /* a page for the test's own use */
 #define GUEST_APIC 0xfee00000u /* not RAM: an access leaves the guest as MMIO */
 
-/* Data of the thread that ends a late KVM_RUN. Not in struct probe_guest, which is invalid after its test has
- * returned. */
+/* Data of the thread that ends a late KVM_RUN, which outlives struct probe_guest. */
 struct probe_watchdog {
 	unsigned int ms;
 	struct kvm_run *run;
@@ -36,11 +33,10 @@ struct probe_guest {
 	uint8_t *ram;	 /* the probe's mapping of it */
 	uint8_t *window; /* the mapping for the guest's accesses */
 	struct kvm_run *run;
-	pthread_t runner; /* the thread that created the guest, the only one to run it */
+	pthread_t runner; /* the only thread that runs the guest */
 	struct probe_watchdog *watchdog;
 };
 
-/* Guest code, in guest.S. */
 struct guest_program {
 	uint32_t length;
 	uint8_t code[];
@@ -49,17 +45,17 @@ struct guest_program {
 extern const struct guest_program guest_port_7e, guest_count, guest_msr, guest_cpuid, guest_apic,
 	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy, guest_call;
 
-/* Creates a guest that is about to execute @program. A failure is set as the test's result. */
+/* A failure is set as the test's result, here and below. */
 bool guest_make(struct probe_guest *guest, struct selftest *test,
 		const struct guest_program *program);
 
-/* One KVM_RUN: 0 or -errno. */
+/* 0 or -errno. */
 int guest_run(struct probe_guest *guest);
 
-/* One KVM_RUN that must end with exit @reason; else the test's result says so, with @doing. */
+/* Executes KVM_RUN, which must end with exit @reason. */
 bool guest_expect(struct probe_guest *guest, uint32_t reason, const char *doing);
 
-/* One KVM_RUN that must end with the OUT of `done`. */
+/* Executes KVM_RUN, which must end with the OUT of `done`. */
 bool guest_expect_done(struct probe_guest *guest, const char *doing);
 
 /* Completes the last exit without running a guest instruction. */
@@ -71,7 +67,6 @@ bool guest_set_regs(struct probe_guest *guest, const struct kvm_regs *regs);
 /* While on, KVM_RUN only completes the last exit and returns -EINTR. */
 void guest_immediate_exit(struct probe_guest *guest, bool on);
 
-/* Whether the test's time limit has expired. */
 bool guest_is_late(const struct probe_guest *guest);
 /* Makes the current or the next KVM_RUN return -EINTR, until immediate_exit is cleared. */
 void guest_kick(struct probe_guest *guest, pthread_t thread);

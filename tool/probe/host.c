@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The processor, the kernel and the memory. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,10 +7,7 @@
 
 #include "probe.h"
 
-/*
- * Returns the value of a line "name<tabs>: value" of /proc/cpuinfo, or NULL if its name is not
- * @name.
- */
+/* @line: "name<tabs>: value". NULL: another name. */
 static const char *cpuinfo_value(const char *line, const char *name)
 {
 	size_t length = strlen(name);

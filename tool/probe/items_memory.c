@@ -4,7 +4,7 @@
 
 #include "probe.h"
 
-/* The cost of an item that engine uffd requires: without it vsm_partition_create() fails. */
+/* Without an item that engine uffd requires, vsm_partition_create() fails. */
 #define NO_PROTECTION "without the kernel part nothing runs, as no page could be protected"
 
 static const struct probe_item items[] = {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /dev/kvm and its capabilities. */
 #include "abi.h"
 
 #include <errno.h>
@@ -17,7 +16,7 @@ static int probe_ioctl(struct probe *probe, int fd, unsigned long request, unsig
 	return probe->env->ioctl(probe->env, fd, request, (void *)arg);
 }
 
-/* The name of a group from /etc/group ("name:password:gid:members"); false if it has none. */
+/* A line of /etc/group: "name:password:gid:members". */
 static bool group_name(const struct probe_env *env, gid_t gid, char *name, size_t size)
 {
 	char text[16384];
@@ -111,7 +110,7 @@ void check_kvm_vm(struct probe *probe, struct probe_finding *finding)
 				      "(VirtualBox, VMware): stop it.");
 }
 
-/* Some capabilities depend on the VM, so query the VM and not /dev/kvm. */
+/* Some capabilities depend on the VM. */
 static int capability(struct probe *probe, const struct probe_item *item)
 {
 	int value = probe_ioctl(probe, probe->vm, KVM_CHECK_EXTENSION, (unsigned long)item->number);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Items that are self-tests.
+ * Self-tests.
  *
- * A time-out may be due to a busy host, and in a virtual machine no clock shows that. So after a
- * time-out selftest_control(), which needs only time, runs immediately, and decides whether the
- * result counts.
+ * A time-out may be due to a busy host, and in a virtual machine no clock shows that. So after each
+ * time-out selftest_control(), which needs only time, decides whether the result counts.
  */
 #include "probe.h"
 #include "selftest.h"
 
-/* Tries of a self-test. After a slow control the next try has twice the time. */
+/* After a slow control the next try has twice the time. */
 #define TRIES 3u
 /* On an idle host the control takes far less than 1/SPARE of the limit. */
 #define SPARE 50u

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A self-test that passes on every host; only its time matters. */
+/* Passes on every host; only its time matters. */
 #include <pthread.h>
 #include <unistd.h>
 
 #include "selftest.h"
 
 /*
- * A few milliseconds of computation, as a guest needs, and as many thread switches as all events of
- * a self-test.
+ * Milliseconds of computation, as for a guest, and thread switches, as for the events of a
+ * self-test.
  */
 #define LOOPS	 1000000u
 #define SWITCHES 50u
 
-/* Two pipes between two threads. */
 struct pair {
 	int there[2], back[2];
 };

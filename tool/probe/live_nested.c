@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The self-test of engine nested, which the library runs whenever a partition with this engine is made.
- */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +10,7 @@ struct last_error {
 	char text[sizeof(((struct selftest_result *)0)->text)];
 };
 
-/* Keeps the first error, since later ones are its consequences. */
+/* Later errors are consequences of the first. */
 static void keep_error(void *opaque, const struct vsm_log_record *record)
 {
 	struct last_error *error = opaque;

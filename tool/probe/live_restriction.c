@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A self-test of the optional kernel part: KVM denies a restricted access without side effects, and
- * permits all others.
- */
 #include "abi.h"
 
 #include <errno.h>
@@ -17,7 +13,6 @@
 #define PAGE 4096u
 #define RET  0xc3u
 
-/* An access to the page, and restrictions that deny it. */
 struct attempt {
 	const char *name;
 	const struct guest_program *program;

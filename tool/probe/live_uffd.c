@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Self-tests: userfaultfd on a mapping of shared memory. A second thread makes the access; this
- * thread reads its event, checks that the access is delayed, and permits it.
+ * userfaultfd on a mapping of shared memory. A second thread makes the access; this thread reads
+ * its event, checks that the access is delayed, and permits it.
  */
 #include "abi.h"
 
@@ -21,8 +21,8 @@
 struct page {
 	struct selftest *test;
 	int uffd;
-	volatile uint64_t *admin;  /* unrestricted mapping */
-	volatile uint64_t *window; /* the restricted mapping */
+	volatile uint64_t *admin;
+	volatile uint64_t *window;
 	pthread_t thread;
 	uint64_t seen;
 };
@@ -43,7 +43,7 @@ static void *load(void *opaque)
 	return NULL;
 }
 
-/* Makes a page with the value 1, mapped twice, and registers one mapping. */
+/* Makes a page with the value 1; `window` is registered, `admin` is not. */
 static bool make(struct page *page, struct selftest *test, uint64_t mode)
 {
 	int fd = memfd_create("vsm-probe", MFD_CLOEXEC);
@@ -83,7 +83,7 @@ static bool withdraw(struct page *page)
 	       selftest_fail(page->test, "MADV_DONTNEED: %s", strerror(errno));
 }
 
-/* Starts the access and waits for its event, which must carry @flags. */
+/* The event of the access must have @flags. */
 static bool access_is_seen(struct page *page, void *(*what)(void *), uint64_t flags)
 {
 	struct uffd_event event;

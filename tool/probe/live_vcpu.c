@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Self-tests: exits of a guest and their registers. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -78,8 +77,7 @@ void selftest_sync_regs(struct selftest *test)
 
 static bool filter_msrs(struct probe_guest *guest)
 {
-	static const uint8_t none[0x2000 / 8]; /* a bit for each MSR: 0 denies access, which causes
-					        * an exit */
+	static const uint8_t none[0x2000 / 8]; /* a bit for each MSR; 0: exit */
 	struct kvm_enable_cap exits = {
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args = {KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
@@ -209,7 +207,7 @@ void selftest_tsc_offset(struct selftest *test)
 		    !set_tsc_offset(&guest[i], -__builtin_ia32_rdtsc()))
 			return;
 	}
-	/* Replace the different offsets of the two vCPUs by the same one. */
+	/* guest_tsc must not decrease from one VM to the other. */
 	if (!set_tsc_offset(&guest[0], 0) || !set_tsc_offset(&guest[1], 0))
 		return;
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -261,7 +259,7 @@ void selftest_hypercall(struct selftest *test)
 		selftest_fail(test, "the exit has another RAX, or RIP is not at the instruction");
 		return;
 	}
-	/* Set RAX and skip the instruction; KVM's completion must not change either. */
+	/* KVM's completion must not change RAX or RIP. */
 	regs = guest_regs(&guest);
 	regs.rip += 3;
 	regs.rax = 0x77;

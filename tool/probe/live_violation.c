@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Self-tests: userfaultfd under a running vCPU.
+ * userfaultfd under a running vCPU.
  *
  * A processor's own access to a protected page ends KVM_RUN with -EINTR, at the instruction, once
  * the thread is signalled. An access by KVM's instruction emulator ignores signals and raises the
@@ -40,7 +40,7 @@ static void *page_of(struct violation *violation)
 	return violation->guest.window + GUEST_DATA;
 }
 
-/* Handles an event: the first stops the vCPU, the second closes the page. */
+/* The first event stops the vCPU, the second closes the page. */
 static int handle(struct violation *violation, const struct uffd_event *event)
 {
 	void *page = page_of(violation);
@@ -82,7 +82,6 @@ static uint64_t *data(struct violation *violation)
 	return (uint64_t *)(violation->guest.ram + GUEST_DATA);
 }
 
-/* Resets the guest to the start of its program, and the page to BEFORE. */
 static bool rewind_guest(struct violation *violation)
 {
 	struct kvm_regs regs = guest_regs(&violation->guest);
@@ -95,7 +94,7 @@ static bool rewind_guest(struct violation *violation)
 	return guest_set_regs(&violation->guest, &regs);
 }
 
-/* Makes a guest that is about to execute @program on an unprotected page. */
+/* The page is not protected yet. */
 static bool make(struct violation *violation, struct selftest *test,
 		 const struct guest_program *program)
 {
@@ -103,7 +102,7 @@ static bool make(struct violation *violation, struct selftest *test,
 	return guest_make(&violation->guest, test, program) && rewind_guest(violation);
 }
 
-/* Makes the access once, so that the page is mapped when it is protected. */
+/* Lets KVM map the page before it is protected. */
 static bool rehearse(struct violation *violation)
 {
 	return guest_expect_done(&violation->guest, "the access before the page is protected") &&
@@ -133,7 +132,6 @@ static bool protect(struct violation *violation, bool no_access)
 	return true;
 }
 
-/* Whether the last KVM_RUN ended by closing the page, with the access reported as MMIO. */
 static bool shown_as_mmio(struct violation *violation, bool write)
 {
 	const struct kvm_run *run = violation->guest.run;
@@ -143,19 +141,13 @@ static bool shown_as_mmio(struct violation *violation, bool write)
 	       (run->mmio.is_write != 0) == write && *data(violation) == BEFORE;
 }
 
-/*
- * Whether a time limit ended the last KVM_RUN or the handler, so that the test's state is
- * incomplete.
- */
+/* The test's state is incomplete if a time limit has ended the last KVM_RUN or the handler. */
 static bool is_late(struct violation *violation)
 {
 	return guest_is_late(&violation->guest) || atomic_load(&violation->error) == -ETIMEDOUT;
 }
 
-/*
- * Executes the access to the protected page. Returns whether KVM_RUN ended at the instruction
- * without side effects.
- */
+/* Whether KVM_RUN ends at the instruction without side effects. */
 static bool stops_at_instruction(struct violation *violation, uint64_t flags, bool write)
 {
 	struct probe_guest *guest = &violation->guest;
@@ -243,9 +235,7 @@ void selftest_never_hang(struct selftest *test)
 	struct probe_guest *guest = &violation.guest;
 	int error;
 
-	/*
-	 * Copies from a device to the protected page; KVM emulates this store on every processor.
-	 */
+	/* KVM emulates this store on every processor. */
 	if (!make(&violation, test, &guest_copy) || !protect(&violation, false) ||
 	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
 		return;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runs the checks of the table and computes the verdict. */
 #include "probe.h"
 
 #include <assert.h>
@@ -11,7 +10,7 @@
 #include "array.h"
 #include "selftest.h"
 
-/* In the order of the report and of the checks: earlier ones open what later ones need. */
+/* In the order of the report and of the checks: a check may open what a later one needs. */
 const struct probe_group *const probe_groups[] = {
 	&probe_group_host,
 	&probe_group_kvm,
@@ -54,7 +53,7 @@ const struct probe_finding *probe_find(const struct probe *probe, const char *id
 	return NULL;
 }
 
-/* The reason why an item cannot be checked, or NULL. */
+/* NULL: the item can be checked. */
 static const char *obstacle(const struct probe *probe, enum probe_after after)
 {
 	bool kvm = after == PROBE_AFTER_KVM, vm = after == PROBE_AFTER_VM;
@@ -86,7 +85,7 @@ static void look(struct probe *probe, const struct probe_item *item)
 		item->check(probe, finding);
 }
 
-/* Needed by the engine uffd only. */
+/* Whether only engine uffd needs the item. */
 static bool is_of_uffd(const struct probe_item *item)
 {
 	return item->check == check_uffd || item->after == PROBE_AFTER_UFFD ||
@@ -94,8 +93,7 @@ static bool is_of_uffd(const struct probe_item *item)
 }
 
 /*
- * Whether the engine attr works, which needs no items of is_of_uffd(). Without a result of the
- * self-tests: whether KVM has its capability.
+ * Whether the engine attr works; if the self-tests have no result, whether KVM has its capability.
  */
 static bool has_attr(const struct probe *probe)
 {
@@ -157,7 +155,6 @@ static enum probe_engine engine_of(const struct probe *probe)
 	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
 	const struct probe_finding *restrictions = probe_find(probe, "live.restrictions");
 	enum probe_engine engine = PROBE_ENGINE_UFFD;
-	/* attr is unknown if the host was too busy for its self-test. */
 	bool busy = restrictions && restrictions->status == PROBE_BUSY;
 
 	if (restrictions && restrictions->status == PROBE_OK)
@@ -175,7 +172,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 		}
 		if (finding->status == PROBE_OK)
 			continue;
-		/* Each test is required: without never_hang, a guest could hang its VP. */
+		/* Without never_hang, a guest could hang its VP. */
 		if (!finding->has_value || finding->value != SELFTEST_SLOW)
 			return PROBE_ENGINE_NONE;
 		engine = PROBE_ENGINE_SLOW;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Support of a host for VSM: a table of items (items_*.c), each with a check, and the findings.
- *
- * The checks access the host only through `struct probe_env`, which tests replace. Nothing here
- * changes the host.
+ * A table of items (items_*.c), each with a check, and the findings. Nothing here changes the host.
  */
 #ifndef VSM_TOOL_PROBE_PROBE_H
 #define VSM_TOOL_PROBE_PROBE_H
@@ -37,16 +34,14 @@ enum probe_verdict {
 	PROBE_NOT_KNOWN = 3, /* depends on items for which the host was too busy */
 };
 
-/* What executes the guest's instructions. */
 enum probe_kvm_kind {
 	PROBE_KVM_NONE,
 	PROBE_KVM_VMX,
 	PROBE_KVM_SVM,
-	PROBE_KVM_PVM,	 /* kvm_pvm: without VMX or SVM, by KVM's instruction emulator */
-	PROBE_KVM_OTHER, /* a KVM of an unknown kind */
+	PROBE_KVM_PVM, /* kvm_pvm: without VMX or SVM, by KVM's instruction emulator */
+	PROBE_KVM_OTHER,
 };
 
-/* How protections of guest pages can be enforced here. */
 enum probe_engine {
 	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run, or the host was too busy for them */
 	PROBE_ENGINE_NONE,
@@ -55,7 +50,6 @@ enum probe_engine {
 	PROBE_ENGINE_ATTR, /* the optional kernel part: as userfaultfd, and for execution */
 };
 
-/* Prerequisites of an item. */
 enum probe_after {
 	PROBE_AFTER_NOTHING,
 	PROBE_AFTER_KVM,
@@ -72,11 +66,11 @@ typedef void probe_check_fn(struct probe *probe, struct probe_finding *finding);
 typedef void selftest_fn(struct selftest *test);
 
 struct probe_item {
-	const char *id;	   /* "group.name"; its meaning never changes */
-	const char *title; /* a few words */
+	const char *id; /* "group.name"; its meaning never changes */
+	const char *title;
 	const char *purpose;
-	const char *cost;   /* effect of its absence */
-	const char *remedy; /* how to get it */
+	const char *cost;
+	const char *remedy;
 	enum probe_need need;
 	enum probe_after after;
 	probe_check_fn *check;
@@ -104,8 +98,8 @@ struct probe_finding {
 	const struct probe_item *item;
 	enum probe_status status;
 	bool has_value;
-	int64_t value;	  /* a count, a mask, a size: depends on the item */
-	char found[512];  /* the finding as text */
+	int64_t value; /* a count, a mask, a size: depends on the item */
+	char found[512];
 	char remedy[448]; /* remedy on this host; the item's own text by default */
 };
 
@@ -141,24 +135,18 @@ struct probe {
 	enum probe_engine engine;
 };
 
-/*
- * Runs all checks and computes the verdict. The caller sets env, live and timeout_ms and zeroes the
- * rest.
- */
+/* The caller sets env, live and timeout_ms and zeroes the rest. */
 void probe_run(struct probe *probe);
 
-/* The finding of the item called @id, or NULL. */
 const struct probe_finding *probe_find(const struct probe *probe, const char *id);
 
-/* For checks: sets status and text. */
+/* For checks, as the two functions below. */
 void probe_found(struct probe_finding *finding, enum probe_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* For checks: sets the remedy on this host. */
 void probe_remedy(struct probe_finding *finding, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* For checks: sets the value. */
 void probe_value(struct probe_finding *finding, int64_t value);
 
 const char *probe_status_name(enum probe_status status);
@@ -169,10 +157,8 @@ const char *probe_verdict_name(enum probe_verdict verdict);
 const char *probe_engine_name(enum probe_engine engine);
 const char *probe_kind_name(enum probe_kvm_kind kind);
 
-/* Fills probe->host. */
 void probe_host_read(struct probe *probe);
 
-/* The checks, by file. */
 probe_check_fn check_virtualization, check_kernel, check_kvm_kind, check_ram;	/* host.c */
 probe_check_fn check_kvm_device, check_kvm_api, check_kvm_vm, check_capability, /* kvm.c */
 	check_capability_bits, check_xen;

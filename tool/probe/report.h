@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Output of the probe's findings as text, JSON and Markdown. */
 #ifndef VSM_TOOL_PROBE_REPORT_H
 #define VSM_TOOL_PROBE_REPORT_H
 
@@ -7,7 +6,6 @@
 
 #include "probe.h"
 
-/* The full report as text. */
 void report_text(FILE *out, const struct probe *probe);
 
 /* The verdict, and the command that prints the remedies. */
@@ -19,7 +17,6 @@ void report_verdict(FILE *out, const struct probe *probe);
 /* As docs/probe.schema.json describes. */
 void report_json(FILE *out, const struct probe *probe);
 
-/* The table of items as Markdown, for docs/probe.md. */
 void report_items(FILE *out);
 
 #endif

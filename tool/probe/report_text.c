@@ -7,7 +7,7 @@
 
 #define WIDTH 96
 
-/* Writes text, wrapped at WIDTH; lines after the first are indented by @indent spaces. */
+/* @column: where the first line begins. Later lines are indented by @indent spaces. */
 static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 {
 	while (*text) {
@@ -28,7 +28,6 @@ static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 	fputc('\n', out);
 }
 
-/* A label in its own column, then text. */
 static void labelled(FILE *out, size_t indent, size_t width, const char *label, const char *text)
 {
 	fprintf(out, "%*s%-*s", (int)indent, "", (int)width, label);
@@ -81,7 +80,7 @@ static void put_finding(FILE *out, const struct probe *probe, const struct probe
 
 	snprintf(line, sizeof(line), "%s: %s", item->title, finding->found);
 	labelled(out, 2, 9, probe_status_name(finding->status), line);
-	/* For PROBE_UNKNOWN, the finding of the missing prerequisite has the reason. */
+	/* For PROBE_UNKNOWN, the missing prerequisite has the reason. */
 	if (finding->status != PROBE_MISSING)
 		return;
 	labelled(out, 11, 10, "for", item->purpose);
@@ -140,7 +139,7 @@ void report_verdict(FILE *out, const struct probe *probe)
 
 		if (!is_listed(probe, finding))
 			continue;
-		/* Items with a missing prerequisite only repeat its reason: count them. */
+		/* Items with a missing prerequisite only repeat its reason. */
 		if (finding->status == PROBE_UNKNOWN) {
 			unseen++;
 			continue;

@@ -85,7 +85,6 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The child: never returns. */
 static void child(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
 		  pid_t parent, int pipe_fd)
 {
@@ -95,7 +94,7 @@ static void child(struct probe_env *env, const struct probe_item *item, unsigned
 		.result = {.outcome = SELFTEST_FAIL, .text = "the test came to no result"},
 	};
 
-	/* Do not leave a spinning vCPU behind when the parent is killed. */
+	/* No vCPU may spin after the parent was killed. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -105,7 +104,6 @@ static void child(struct probe_env *env, const struct probe_item *item, unsigned
 	_exit(0);
 }
 
-/* True if the child sends a result before @deadline. */
 static bool await(int fd, int64_t deadline, struct selftest_result *result)
 {
 	for (;;) {
@@ -121,7 +119,7 @@ static bool await(int fd, int64_t deadline, struct selftest_result *result)
 	}
 }
 
-/* Waits until @deadline for the end of the child. Returns whether it has ended. */
+/* Returns whether the child has ended. */
 static bool ended(pid_t pid, int64_t deadline, int *status)
 {
 	for (;;) {
@@ -163,10 +161,7 @@ static void run(struct probe_env *env, const struct probe_item *item, unsigned i
 	close(fd[1]);
 	answered = await(fd[0], deadline, result);
 	close(fd[0]);
-	/*
-	 * After its result the child gets the same time again to exit; failure to exit is a result,
-	 * too.
-	 */
+	/* After its result the child gets the same time again to exit. */
 	gone = ended(pid, answered ? now_ms() + timeout_ms : deadline, &status);
 	if (gone && answered)
 		return;

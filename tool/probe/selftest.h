@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Self-tests check a kernel's behaviour rather than its capabilities. Each runs in a child process,
- * so that a crash, a hang or a vCPU that never returns becomes a result.
+ * Each self-test runs in a child process, so that a crash, a hang or a vCPU that never returns
+ * becomes a result.
  */
 #ifndef VSM_TOOL_PROBE_SELFTEST_H
 #define VSM_TOOL_PROBE_SELFTEST_H
@@ -16,9 +16,9 @@ enum selftest_outcome {
 	SELFTEST_PASS,
 	SELFTEST_FAIL,
 	SELFTEST_SLOW, /* works, but only by the slow path */
-	SELFTEST_DIED, /* the child crashed; decided by the parent */
+	SELFTEST_DIED, /* the child ended without a result; set by the parent */
 	SELFTEST_LATE, /* the test's own limit expired: it hangs, or the host is busy */
-	SELFTEST_HUNG, /* the child did not end in time; set by the parent, equally ambiguous */
+	SELFTEST_HUNG, /* as SELFTEST_LATE, but set by the parent: the child did not end in time */
 };
 
 /* Sent through a pipe in one write, so smaller than PIPE_BUF. */
@@ -35,36 +35,31 @@ struct selftest {
 	struct selftest_result result;
 };
 
-/* Whether the outcome is a time-out. */
 bool selftest_timed_out(const struct selftest_result *result);
 
-/*
- * A self-test that passes on every kernel: it uses processes, threads that wait for each other, and
- * the processor. Its duration shows whether time limits are meaningful now.
- */
+/* Its duration shows whether time limits are meaningful now. */
 void selftest_control(struct selftest *test);
 
 /*
- * Implements probe_env.selftest: forks, and runs item->selftest in the child. Kills the child if it
- * has no result after @timeout_ms, or does not end within the same time after its result. Always
- * fills @result and always returns.
+ * Implements probe_env.selftest. Kills the child if it has no result after @timeout_ms, or does not
+ * end within the same time after its result. Always fills @result and returns.
  */
 void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
 		  struct selftest_result *result);
 
-/* For tests: sets the result. Later results replace earlier ones. */
+/* Later results replace earlier ones. */
 void selftest_pass(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void selftest_slow(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Sets the result for an expired time limit. Returns false. */
+/* Returns false, as selftest_fail(). */
 bool selftest_late(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Returns false, for `return selftest_fail(...)` and `if (!step(...)) return;`. */
+/* Returns false, for `return selftest_fail(...)`. */
 bool selftest_fail(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* guest tests (live_vcpu.c) */
+/* live_vcpu.c */
 void selftest_port_7e(struct selftest *test);
 void selftest_sync_regs(struct selftest *test);
 void selftest_msr_filter(struct selftest *test);
@@ -72,15 +67,15 @@ void selftest_cpuid(struct selftest *test);
 void selftest_apic_page(struct selftest *test);
 void selftest_tsc_offset(struct selftest *test);
 void selftest_hypercall(struct selftest *test);
-/* the kernel part under a running vCPU (live_restriction.c) */
+/* live_restriction.c */
 void selftest_restrictions(struct selftest *test);
-/* engine nested (live_nested.c) */
+/* live_nested.c */
 void selftest_nested(struct selftest *test);
-/* userfaultfd in user space (live_uffd.c) */
+/* live_uffd.c */
 void selftest_user_write_protect(struct selftest *test);
 void selftest_user_minor(struct selftest *test);
 void selftest_user_continue_protected(struct selftest *test);
-/* userfaultfd under a running vCPU (live_violation.c) */
+/* live_violation.c */
 void selftest_no_write(struct selftest *test);
 void selftest_no_access(struct selftest *test);
 void selftest_never_hang(struct selftest *test);

@@ -1,12 +1,11 @@
-// SPDX-License-Identifier: BSD-2-Clause
-// The data of the page, and functions that the other scripts use: elements, colours, numbers as text.
+// The data of the page, and functions that the other scripts use.
 'use strict';
 
 const data = JSON.parse(document.getElementById('data').textContent);
 
 const byId = (id) => document.getElementById(id);
 
-// Makes an element with text, which is never interpreted as HTML.
+// The text is never interpreted as HTML.
 function element(name, text, properties) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
@@ -37,7 +36,7 @@ const redraws = [];
 const redrawAll = () => redraws.forEach((redraw) => redraw());
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll);
 
-// Sizes a canvas in CSS pixels, with the resolution of the screen.
+// Width and height in CSS pixels; the canvas has the resolution of the screen.
 function prepare(canvas, width, height) {
   const scale = window.devicePixelRatio || 1;
   canvas.style.height = height + 'px';
@@ -56,14 +55,14 @@ const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : m
 
 const units = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
 
-// A length of time as text, with four digits at most.
+// A length of time, with four digits at most.
 function span(ns) {
   if (!ns) return '0 s';
   const [unit, name] = units.find(([size]) => ns >= size) || units[3];
   return `${Number((ns / unit).toPrecision(4))} ${name}`;
 }
 
-// A time of the trace as text, with the digits that distinguish times within a range of `range` nanoseconds.
+// With the digits that distinguish times within a range of `range` nanoseconds.
 function moment(ns, range) {
   return (ns / 1e9).toFixed(clamp(Math.ceil(-Math.log10(Math.max(range, 1) / 1e9)) + 3, 3, 9)) + ' s';
 }

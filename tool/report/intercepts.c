@@ -30,8 +30,6 @@ void intercepts_destroy(struct intercepts *intercepts)
 	*intercepts = (struct intercepts){0};
 }
 
-/* ------------------------------------------------------------------ rows */
-
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
 	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
@@ -85,8 +83,6 @@ static void add_pending(struct intercepts *intercepts, uint32_t vp)
 		add_row(intercepts, &intercepts->pending[vp]);
 	intercepts->pending[vp].count = 0;
 }
-
-/* ------------------------------------------------------------------ records */
 
 static bool take(struct intercept_row *row, const struct vsm_trace_record *record, uint64_t ns)
 {
@@ -161,8 +157,6 @@ void intercepts_finish(struct intercepts *intercepts)
 			intercepts->row[used++] = intercepts->row[at];
 	qsort(intercepts->row, used, sizeof(*intercepts->row), compare);
 }
-
-/* ------------------------------------------------------------------ output */
 
 static void describe(const struct intercept_row *row, const char **kind, char *what, char *access,
 		     size_t size)

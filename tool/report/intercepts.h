@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page's table of intercepts: equal intercepts share a row, with their count and the first and
- * last time. At most INTERCEPT_ROWS rows; later kinds are only counted.
+ * Equal intercepts share a row. There are at most INTERCEPT_ROWS rows; further kinds are only
+ * counted.
  */
 #ifndef TOOL_REPORT_INTERCEPTS_H
 #define TOOL_REPORT_INTERCEPTS_H
@@ -10,10 +10,10 @@
 #include "trace/file.h"
 #include "trace/instruction.h"
 
-#define INTERCEPT_ROWS 4096u /* a power of two */
+#define INTERCEPT_ROWS 4096u
 
 struct intercept_row {
-	/* key of a row */
+	/* key */
 	uint64_t what;	 /* GPA, MSR, port, register */
 	uint64_t detail; /* access type, or write flag; of a port also its size */
 	struct trace_instruction instruction;
@@ -37,7 +37,6 @@ struct intercepts {
 
 /* False: no memory. */
 bool intercepts_init(struct intercepts *intercepts, uint32_t vps);
-/* Adds the next record in time. */
 void intercepts_record(struct intercepts *intercepts, const struct vsm_trace_record *record,
 		       uint64_t ns);
 void intercepts_finish(struct intercepts *intercepts);

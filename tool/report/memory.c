@@ -17,8 +17,6 @@ void memory_init(struct memory *memory)
 	memory->grain = 1;
 }
 
-/* ------------------------------------------------------------------ RAM ranges */
-
 static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 {
 	uint32_t at = memory->ranges;
@@ -27,7 +25,7 @@ static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 		return;
 	while (at > 0 && memory->range[at - 1].gpn > gpn)
 		at--;
-	/* Ignore repeated ranges, and overlapping ones, which no partition has. */
+	/* No partition has overlapping ranges. */
 	if ((at > 0 && memory->range[at - 1].gpn + memory->range[at - 1].pages > gpn) ||
 	    (at < memory->ranges && gpn + pages > memory->range[at].gpn))
 		return;
@@ -63,8 +61,6 @@ void memory_begin(struct memory *memory)
 	memory->grains = (uint32_t)((memory->pages + memory->grain - 1) / memory->grain);
 }
 
-/* ------------------------------------------------------------------ denied access */
-
 static uint8_t effective(const struct memory *memory, unsigned int vtl, uint32_t grain)
 {
 	uint8_t access = ALL;
@@ -89,10 +85,7 @@ static void write_change(struct memory *memory, unsigned int vtl, uint32_t first
 	memory->history_time = ns;
 }
 
-/*
- * Applies rights set by @owner to a range of grains, and records changes in the history. @whole
- * false: they apply to a part of each grain, so rights are only removed.
- */
+/* @whole false: the rights apply to a part of each grain, so they are only removed. */
 static void set_grains(struct memory *memory, unsigned int owner, unsigned int vtl, uint32_t first,
 		       uint32_t end, uint8_t access, bool whole, uint64_t ns)
 {
@@ -130,17 +123,13 @@ static void set_grains(struct memory *memory, unsigned int owner, unsigned int v
 		write_change(memory, vtl, begin, end - begin, to, ns);
 }
 
-/*
- * Sets the rights of pages @first to @end of one range of RAM; the numbers do not count holes
- * between ranges.
- */
+/* Pages of one range of RAM; the numbers do not count holes between ranges. */
 static void set_pages(struct memory *memory, unsigned int owner, unsigned int vtl, uint64_t first,
 		      uint64_t end, uint8_t access, uint64_t ns)
 {
 	const uint64_t grain = memory->grain;
 	uint32_t from = (uint32_t)(first / grain), to = (uint32_t)(end / grain);
 
-	/* The first and the last grain may be only partly in the range. */
 	if (first % grain) {
 		set_grains(memory, owner, vtl, from, from + 1, access, false, ns);
 		from++;
@@ -208,8 +197,6 @@ void memory_record(struct memory *memory, const struct vsm_trace_record *record,
 		break;
 	}
 }
-
-/* ------------------------------------------------------------------ output */
 
 /* Writes the final state as changes at time 0. */
 static void pack_final(struct pack *pack, const struct memory *memory, unsigned int vtl)

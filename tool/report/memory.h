@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access rights of each VTL to guest memory over time, from MEMORY, PROTECT and PROTECT_DEFAULT
- * records.
+ * Access rights of each VTL to guest memory over time.
  *
  * Memory is divided into at most MEMORY_GRAINS grains; a grain with any denied page counts as
  * denied, until one record covers the whole grain. Of more than MEMORY_CHANGES changes only the

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
-// The map of guest memory: access rights of each restricted VTL by page, at a selected time.
+// The map of guest memory.
 'use strict';
 
 const ALL = 15;
@@ -49,7 +48,7 @@ function drawGlyph(context, kind, x, y, size) {
 }
 
 function drawCell(context, parts, x, y, size) {
-  // Stacks the parts, with heights in proportion to their sizes but a visible minimum.
+  // Heights are in proportion to the sizes, but each part is visible.
   const total = parts.reduce((sum, part) => sum + part[1], 0);
   let top = y;
   parts.forEach(([kind, part], i) => {
@@ -93,7 +92,7 @@ class MemoryMap {
     redraws.push(() => this.draw());
   }
 
-  // Finds the grains from the first to the last that are ever restricted.
+  // The part from the first to the last grain that is ever restricted.
   choosePart() {
     let low = Infinity, high = 0;
     for (const change of this.changes) {
@@ -151,7 +150,6 @@ class MemoryMap {
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
-  // Shows the state after `step` steps.
   goTo(step) {
     const end = this.memory.history ? (step ? this.steps[step - 1].end : 0) : this.changes.length;
     if (end < this.done || this.done < 0) {
@@ -168,12 +166,9 @@ class MemoryMap {
     this.draw();
   }
 
-  // Shows the state at a time.
   goToTime(time) {
     if (this.steps.length) this.goTo(lastAtMost(this.steps.map((step) => step.time), time) + 1);
   }
-
-  // ---- geometry
 
   get grains() { return this.parts[this.part]; }
 
@@ -192,20 +187,18 @@ class MemoryMap {
     return column >= 0 && column < this.columns && cell < this.cells ? cell : -1;
   }
 
-  // The address of a page, whose number does not count holes between ranges.
+  // The number of a page does not count holes between ranges.
   address(page) {
     const range = this.ranges.find((one) => page < one.first + one.pages) || this.ranges[this.ranges.length - 1];
     return (range.gpn + page - range.first) * 4096;
   }
 
-  // The rights in a range of grains, with the number of grains that have them.
+  // Maps the rights in a range of grains to the number of grains.
   rights(vtl, first, end) {
     const state = this.state.get(vtl), found = new Map();
     for (let i = first; i < end; i++) found.set(state[i], (found.get(state[i]) || 0) + 1);
     return found;
   }
-
-  // ---- drawing and text
 
   draw() {
     for (const [vtl, {canvas}] of this.canvases) this.drawMap(vtl, canvas);
@@ -258,7 +251,6 @@ class MemoryMap {
       `${hex(this.address(Math.min(end * grain, this.pages) - 1) + 4095)}: ${rights}`;
   }
 
-  // Yields the restricted ranges.
   *runs(vtl) {
     const state = this.state.get(vtl), grain = this.memory.grain;
     for (const range of this.ranges) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Compact encoding of numbers: LEB128 (seven bits per byte, lowest first, bit 7 marks continuation)
- * in base64. Decoded by unpack() in data.js.
- */
+/* LEB128 in base64, decoded by unpack() in data.js. */
 #ifndef TOOL_REPORT_PACK_H
 #define TOOL_REPORT_PACK_H
 
@@ -20,7 +17,7 @@ struct pack {
 
 /* Numbers above 53 bits, the limit of JavaScript, are clamped. */
 void pack_add(struct pack *pack, uint64_t number);
-/* Writes the data as a string. */
+/* As a string. */
 void pack_json(struct json *json, const char *key, const struct pack *pack);
 void pack_free(struct pack *pack);
 

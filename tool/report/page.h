@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page without its data, embedded at build time from page.html, page.css and the scripts. */
+/* Embedded at build time by tool/report/embed. */
 #ifndef TOOL_REPORT_PAGE_H
 #define TOOL_REPORT_PAGE_H
 

@@ -1,5 +1,3 @@
-// SPDX-License-Identifier: BSD-2-Clause
-// Fills the page.
 'use strict';
 
 function fillHeader() {

@@ -1,11 +1,9 @@
-// SPDX-License-Identifier: BSD-2-Clause
-// The tables: intercepts, counts, and the time of each VTL.
 'use strict';
 
 const PAGE = 100;      // rows of intercepts at a time
 const COUNTS_FIRST = 12; // initial rows of a table of counts
 
-// A table cell with a bar whose length shows a share, from 0 to 1.
+// `part` is 0 to 1.
 function meter(part, paint) {
   const cell = element('td', undefined, {className: 'track'});
   const bar = element('span', undefined, {className: 'meter'});

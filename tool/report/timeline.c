@@ -26,8 +26,6 @@ struct timeline_lane {
 	uint32_t mark_label[TIMELINE_KINDS];
 };
 
-/* ------------------------------------------------------------------ slices */
-
 static void write_last(struct timeline_lane *lane)
 {
 	if (lane->last)
@@ -54,7 +52,6 @@ static void flush_cell(struct timeline_lane *lane)
 	lane->in_cell = 0;
 }
 
-/* Appends @ns nanoseconds with @state to the lane. */
 static void add_time(const struct timeline *timeline, struct timeline_lane *lane, uint8_t state,
 		     uint64_t ns)
 {
@@ -68,7 +65,6 @@ static void add_time(const struct timeline *timeline, struct timeline_lane *lane
 	while (ns) {
 		uint64_t part = cell - lane->in_cell;
 
-		/* Add whole cells in one step. */
 		if (!lane->in_cell && ns >= cell)
 			part = ns / cell * cell;
 		part = part < ns ? part : ns;
@@ -92,8 +88,6 @@ static void add_slice(void *opaque, const struct trace_slice *slice)
 			 slice->end - lane->written);
 }
 
-/* ------------------------------------------------------------------ marks */
-
 int timeline_kind(const struct vsm_trace_record *record)
 {
 	switch (record->event) {
@@ -116,7 +110,6 @@ int timeline_kind(const struct vsm_trace_record *record)
 	}
 }
 
-/* Key of a mark: its event and one number. */
 static uint64_t label_key(const struct vsm_trace_record *record)
 {
 	uint64_t number = 0;
@@ -131,7 +124,7 @@ static uint64_t label_key(const struct vsm_trace_record *record)
 	return (uint64_t)record->event << 32 | number;
 }
 
-/* The number of a label; label 0 is "several". */
+/* 0: "several". */
 static uint32_t label_of(struct timeline *timeline, const struct vsm_trace_record *record)
 {
 	const uint64_t key = label_key(record);
@@ -177,11 +170,9 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 	lane->mark_count[kind]++;
 }
 
-/* ------------------------------------------------------------------ interface */
-
 /*
  * Returns the cell length with which at most @limit entries remain, at @each entries per cell and
- * VP. Returns 0 if @count entries fit as they are.
+ * VP; 0 if @count entries fit without cells.
  */
 static uint64_t cell_for(uint64_t count, uint64_t limit, uint64_t each, uint32_t vps,
 			 uint64_t duration)

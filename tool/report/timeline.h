@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page's timeline: the active VTL of each VP, and marks for events.
- *
- * Both are bounded. Beyond the bound time is divided into cells, which keep only the time per VTL
- * and the number of marks of each kind.
+ * The active VTL of each VP, and marks for events. Beyond a bound, time is divided into cells,
+ * which keep only the time per VTL and the number of marks of each kind.
  */
 #ifndef TOOL_REPORT_TIMELINE_H
 #define TOOL_REPORT_TIMELINE_H
@@ -15,7 +13,7 @@
 
 #define TIMELINE_SLICES 400000u
 #define TIMELINE_MARKS	200000u
-/* Limit of labels; further ones are label 0, "several". */
+/* Further labels are label 0, "several". */
 #define TIMELINE_LABELS 1024u
 
 enum timeline_kind {
@@ -39,13 +37,12 @@ struct timeline {
 	uint64_t label[TIMELINE_LABELS]; /* event and number: label_key() */
 };
 
-/* Returns the kind of mark for a record, or -1. */
+/* -1: no mark. */
 int timeline_kind(const struct vsm_trace_record *record);
 
-/* For a trace of @slices slices and @marks marks on all processors. False: no memory. */
+/* @slices, @marks: their number on all processors. False: no memory. */
 bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, uint64_t slices,
 		   uint64_t marks);
-/* Adds the next record in time. */
 void timeline_record(struct timeline *timeline, const struct vsm_trace_record *record, uint64_t ns);
 /* False: no memory. */
 bool timeline_finish(struct timeline *timeline);

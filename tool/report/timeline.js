@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
-// The timeline: a lane for each processor with a row for each VTL, and rows of marks below them.
+// A lane for each processor, with a row for each VTL and rows of marks below them.
 'use strict';
 
 const NOTHING = 32;   // state: neither VTL nor halted is known
@@ -39,7 +38,7 @@ function takeMarks(text) {
   return marks;
 }
 
-// Index of the last element that is at most `value`; -1 if there is none.
+// -1: no element is at most `value`.
 function lastAtMost(sorted, value) {
   let low = 0, high = sorted.length;
   while (low < high) {
@@ -50,7 +49,7 @@ function lastAtMost(sorted, value) {
   return low - 1;
 }
 
-// Shapes that distinguish kinds of marks without colours.
+// Kinds of marks can be distinguished without colours.
 function drawShape(context, shape, x, y, size) {
   context.beginPath();
   if (shape === 'triangle') {
@@ -70,7 +69,6 @@ function drawShape(context, shape, x, y, size) {
   context.fill();
 }
 
-// Pattern of a halted VTL: thin stripes in its colour.
 function stripes(context, paint) {
   const tile = document.createElement('canvas');
   tile.width = tile.height = 6;
@@ -112,8 +110,6 @@ class Timeline {
   get plotWidth() { return Math.max(this.canvas.clientWidth - GUTTER - 8, 10); }
   x(time) { return GUTTER + (time - this.begin) / (this.end - this.begin) * this.plotWidth; }
   time(x) { return this.begin + (x - GUTTER) / this.plotWidth * (this.end - this.begin); }
-
-  // ---- zooming and panning
 
   show(begin, end) {
     const length = clamp(end - begin, Math.min(SHORTEST, this.whole), this.whole);
@@ -173,7 +169,8 @@ class Timeline {
     this.canvas.addEventListener('pointermove', (event) => this.showReadout(event.offsetX, event.offsetY));
   }
 
-  // For any kind of pointer: calls `move` while it is held and moves, and `click` if it is released where it was pressed.
+  // Calls `move` while a pointer is held and moves, and `click` if it is released where it was
+  // pressed.
   drag(canvas, move, click) {
     let start = null;
     canvas.addEventListener('pointerdown', (event) => {
@@ -216,8 +213,6 @@ class Timeline {
     else
       this.zoom(event.deltaY < 0 ? 1 / 1.4 : 1.4, this.time(Math.max(event.offsetX, GUTTER)));
   }
-
-  // ---- drawing
 
   draw() {
     const height = AXIS + this.lanes.length * this.laneHeight;
@@ -335,7 +330,7 @@ class Timeline {
     }
   }
 
-  // Draws the whole trace, with a frame around the range that the lanes show.
+  // A frame shows the range of the lanes.
   drawOverview() {
     const context = prepare(this.overview, this.overview.clientWidth, 34);
     const {begin, end} = this;
@@ -367,9 +362,6 @@ class Timeline {
     this.end = end;
   }
 
-  // ---- text
-
-  // Describes the item at a position of the canvas.
   showReadout(x, y) {
     const lane = this.lanes[Math.floor((y - AXIS) / this.laneHeight)];
     const time = this.time(x);
@@ -388,7 +380,6 @@ class Timeline {
     byId('hint').textContent = words.join(' ');
   }
 
-  // Describes the mark nearest to a time.
   nearest(marks, time, reach) {
     const i = lastAtMost(marks.time, time);
     const best = [i, i + 1].filter((n) => n >= 0 && n < marks.time.length)

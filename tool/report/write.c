@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Writes the page's data in two passes: the first one counts, so that the second can reduce the
- * data to the bounds.
- */
+/* The first pass counts, so that the second can reduce the data to the bounds. */
 #include "write.h"
 
 #include <string.h>
@@ -27,8 +24,6 @@ struct report {
 	uint64_t marks;
 	uint64_t duration;
 };
-
-/* ------------------------------------------------------------------ passes */
 
 static bool first_pass(struct report *report, struct trace_file *file)
 {
@@ -69,8 +64,6 @@ static bool second_pass(struct report *report, struct trace_file *file)
 	return timeline_finish(&report->timeline) && !report->memory.failed;
 }
 
-/* ------------------------------------------------------------------ data */
-
 static void put_shares(struct json *json, const struct trace_stats *stats)
 {
 	json_open(json, "shares", '[');
@@ -92,7 +85,7 @@ static void put_shares(struct json *json, const struct trace_stats *stats)
 	json_close(json, ']');
 }
 
-/* Sum of the library's counters over all VPs, if the trace has its end. */
+/* Over all VPs. Only a complete trace has counters. */
 static void put_counters(struct json *json, const struct trace_stats *stats)
 {
 	uint64_t exits = 0, known = 0;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes a trace as a self-contained HTML page. */
 #ifndef TOOL_REPORT_WRITE_H
 #define TOOL_REPORT_WRITE_H
 

@@ -13,8 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NONE UINT32_MAX
-/* Bytes per read of the first scan. */
+#define NONE	   UINT32_MAX
 #define SCAN_BYTES 65536u
 /* Records per read of one VP. */
 #define AHEAD 64u
@@ -59,8 +58,6 @@ static bool report_error(const struct trace_file *file, const char *format, ...)
 	return false;
 }
 
-/* ------------------------------------------------------------------ bytes */
-
 /* Reads until @size bytes or the end; -1 on error. */
 static ssize_t read_at(const struct trace_file *file, void *data, size_t size, uint64_t offset)
 {
@@ -94,7 +91,7 @@ static bool write_all(int fd, const char *data, size_t size)
 	return true;
 }
 
-/* Copies a pipe to an unnamed temporary file, which is seekable. */
+/* A pipe is not seekable: copy it to a file. */
 static bool spool(struct trace_file *file)
 {
 	FILE *temporary = tmpfile();
@@ -123,8 +120,6 @@ static bool spool(struct trace_file *file)
 	file->fd = fd;
 	return true;
 }
-
-/* ------------------------------------------------------------------ scan */
 
 static bool check_header(struct trace_file *file, size_t got)
 {
@@ -168,7 +163,6 @@ static bool add_extent(struct trace_file *file, uint32_t vp, uint32_t first)
 	return true;
 }
 
-/* Adds one record to the extents of its VP. */
 static bool scan_record(struct trace_file *file, const void *data, uint32_t number)
 {
 	struct vsm_trace_record record;
@@ -260,8 +254,8 @@ bool trace_file_open_fd(struct trace_file *file, const char *command, const char
 }
 
 /*
- * Until its machine has ended, a trace has a temporary name: that of the final file and 12
- * hexadecimal digits (vmm_replace_create()).
+ * Until its machine has ended, a trace has a temporary name: the final name and 12 hexadecimal
+ * digits (vmm_replace_create()).
  */
 static void name_unfinished(const char *command, const char *path)
 {
@@ -303,9 +297,7 @@ void trace_file_close(struct trace_file *file)
 	*file = (struct trace_file){.fd = -1};
 }
 
-/* ------------------------------------------------------------------ in the order of time */
-
-/* Reads more records of a VP. Returns false if it has no more. */
+/* False: the VP has no more records. */
 static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 {
 	const uint32_t size = file->header.record_size;
@@ -323,7 +315,6 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 	got = read_at(file, buffer, (size_t)count * size,
 		      file->header.header_size + (uint64_t)(extent->first + cursor->done) * size);
 	if (got != (ssize_t)((size_t)count * size)) {
-		/* Truncated since the scan. */
 		if (got >= 0)
 			report_error(file, "the file was truncated while it was read");
 		file->failed = true;
@@ -420,8 +411,6 @@ uint64_t trace_file_ns(const struct trace_file *file, uint64_t tsc)
 
 	return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
-
-/* ------------------------------------------------------------------ missing data */
 
 bool trace_file_is_cut(const struct trace_file *file)
 {

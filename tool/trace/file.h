@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads a trace file (docs/trace.md): the records of all VPs in the order of time.
- *
- * Files are untrusted. Memory: 16 bytes for each extent (consecutive records of one VP); a pipe is
- * copied to a temporary file.
+ * Reads a trace file (docs/trace.md), which is untrusted: the records of all VPs in the order of
+ * time.
  */
 #ifndef TOOL_TRACE_FILE_H
 #define TOOL_TRACE_FILE_H
@@ -16,7 +14,6 @@
 
 #include "file/trace.h"
 
-/* VTLs that a record may name. */
 #define TRACE_VTLS VSM_VTL_MAX
 
 struct trace_extent;
@@ -44,27 +41,23 @@ struct trace_file {
 	bool failed;
 };
 
-/*
- * Opens @path ("-" is stdin) and scans it. False: unreadable or no trace, with a line on stderr
- * that begins with @command.
- */
+/* @path "-" is stdin. False: unreadable or no trace, with an error on stderr. */
 bool trace_file_open(struct trace_file *file, const char *command, const char *path);
 /* As trace_file_open(), for a descriptor, which is closed with the file. */
 bool trace_file_open_fd(struct trace_file *file, const char *command, const char *name, int fd);
 void trace_file_close(struct trace_file *file);
 
-/* Restarts at the first record. */
 void trace_file_rewind(struct trace_file *file);
 /*
- * Gets the next record in time; at equal times the lower VP first. Within one VP time never
- * decreases. Returns false at the end, or after a read error with a line on stderr.
+ * At equal times the lower VP is first. Within one VP time never decreases. False: the end, or a
+ * read error, which was printed.
  */
 bool trace_file_next(struct trace_file *file, struct vsm_trace_record *record);
 
 /* Nanoseconds since the first record. */
 uint64_t trace_file_ns(const struct trace_file *file, uint64_t tsc);
 
-/* Whether records are missing at the end, or unreadable; a description of them. */
+/* Whether records are missing at the end, or unreadable. */
 bool trace_file_is_cut(const struct trace_file *file);
 void trace_file_describe_cut(const struct trace_file *file, char *text, size_t size);
 

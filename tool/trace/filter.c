@@ -18,7 +18,7 @@ void trace_filter_init(struct trace_filter *filter)
 	*filter = (struct trace_filter){.to = UINT64_MAX};
 }
 
-/* Parses an integer up to @most. Returns -1 if @text is not one. */
+/* -1: not an integer up to @most. */
 static long whole(const char *text, long most)
 {
 	char *end;
@@ -53,7 +53,7 @@ const char *trace_filter_vtl(struct trace_filter *filter, const char *text)
 	return NULL;
 }
 
-/* "1.5", "1.5s", "200ms", "30us", "7ns": seconds by default. */
+/* "1.5" (seconds), "200ms", "30us", "7ns" */
 static bool parse_time(const char *text, uint64_t *ns)
 {
 	static const struct {
@@ -93,7 +93,7 @@ const char *trace_filter_to(struct trace_filter *filter, const char *text)
 
 #define TAKES_EVENTS "takes names of events (`vsm trace --events` lists them)"
 
-/* Adds all events that match @name. Returns false if none does. */
+/* False: no event matches @name. */
 static bool add_events(struct trace_filter *filter, const char *name)
 {
 	bool found = false;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Selection of records by VP, VTL, event and time. */
 #ifndef TOOL_TRACE_FILTER_H
 #define TOOL_TRACE_FILTER_H
 
@@ -16,24 +15,16 @@ struct trace_filter {
 	uint64_t from, to; /* nanoseconds since the first record, both included */
 };
 
-/* All records. */
 void trace_filter_init(struct trace_filter *filter);
 
-/*
- * Parse the value of an option. Return NULL, or a description of the legal values, which begins
- * with "takes".
- */
+/* These functions return NULL, or a description of the legal values, which begins with "takes". */
 const char *trace_filter_vp(struct trace_filter *filter, const char *text);
 const char *trace_filter_vtl(struct trace_filter *filter, const char *text);
 const char *trace_filter_from(struct trace_filter *filter, const char *text);
 const char *trace_filter_to(struct trace_filter *filter, const char *text);
-/*
- * Event names separated by commas; case-insensitive, with * and ? as in a shell. Adds to earlier
- * names.
- */
+/* Names separated by commas, with * and ? as in a shell. Adds to earlier names. */
 const char *trace_filter_events(struct trace_filter *filter, const char *text);
 
-/* Whether the filter selects @record, made at @ns. */
 bool trace_filter_takes(const struct trace_filter *filter, const struct vsm_trace_record *record,
 			uint64_t ns);
 

@@ -18,7 +18,6 @@ void trace_instruction_take(struct trace_instruction *instruction,
 	instruction->width = (uint8_t)(shape >> 8);
 }
 
-/* Returns false for an invalid width. */
 static bool init(ZydisDecoder *decoder, uint8_t width)
 {
 	ZydisMachineMode mode = ZYDIS_MACHINE_MODE_LONG_64;

@@ -43,14 +43,12 @@ bool trace_is_own(uint16_t event)
 	}
 }
 
-/* ------------------------------------------------------------------ numbers with names */
-
 struct number_name {
 	uint64_t number;
 	const char *name;
 };
 
-/* MSRs that exit on KVM and that kernels use (SDM volume 4). */
+/* SDM volume 4. */
 static const struct number_name msrs[] = {
 	{0x10, "IA32_TIME_STAMP_COUNTER"},
 	{0x17, "IA32_PLATFORM_ID"},
@@ -96,7 +94,7 @@ static const struct number_name msrs[] = {
 	{0xc0000103, "IA32_TSC_AUX"},
 };
 
-/* The x2APIC's registers: MSR 0x800 plus a sixteenth of their offset (SDM volume 3A, table 11-6). */
+/* SDM volume 3A, table 11-6. */
 static const struct number_name x2apic[] = {
 	{0x802, "X2APIC_ID"},	     {0x803, "X2APIC_VERSION"},	   {0x808, "X2APIC_TPR"},
 	{0x80a, "X2APIC_PPR"},	     {0x80b, "X2APIC_EOI"},	   {0x80d, "X2APIC_LDR"},
@@ -107,7 +105,6 @@ static const struct number_name x2apic[] = {
 	{0x83e, "X2APIC_DIV_CONF"},  {0x83f, "X2APIC_SELF_IPI"},
 };
 
-/* MSRs of one kind: a number follows the name. */
 static const struct {
 	uint32_t first, count, step;
 	const char *name;
@@ -161,7 +158,7 @@ static bool is_known(const char *name)
 	return name && strcmp(name, "?") != 0;
 }
 
-/* Prints the name, or @lead and the number if the name is unknown. */
+/* @lead and the number if the name is unknown. */
 static void named(char *text, size_t size, const char *name, const char *lead, uint64_t number)
 {
 	if (is_known(name))
@@ -221,8 +218,6 @@ void trace_access_name(char *text, size_t size, uint64_t access)
 								 : "");
 }
 
-/* ------------------------------------------------------------------ values by their argument's name */
-
 static void put_hex(char *text, size_t size, uint64_t value)
 {
 	snprintf(text, size, value < 10 ? "%" PRIu64 : "0x%" PRIx64, value);
@@ -243,7 +238,7 @@ static void put_vtl(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "VTL%" PRIu64, value);
 }
 
-/* A VTL that is restricted; -1: all lower VTLs. */
+/* -1: all lower VTLs. */
 static void put_restricted(char *text, size_t size, uint64_t value)
 {
 	if (value == UINT64_MAX)
@@ -252,7 +247,6 @@ static void put_restricted(char *text, size_t size, uint64_t value)
 		put_vtl(text, size, value);
 }
 
-/* A set of VTLs as bits. */
 static void put_vtls(char *text, size_t size, uint64_t value)
 {
 	size_t used = 0;
@@ -326,7 +320,7 @@ static void put_time(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "%" PRIu64 ".%07" PRIu64 "s", value / 10000000, value % 10000000);
 }
 
-/* The fields of a hypercall input value other than the code. */
+/* A hypercall input value without its code. */
 static void put_control(char *text, size_t size, uint64_t value)
 {
 	size_t used =
@@ -343,7 +337,7 @@ static void put_control(char *text, size_t size, uint64_t value)
 		snprintf(text + used, size - used, ",0x%" PRIx64, value);
 }
 
-/* Formatters by argument name. Other arguments are numbers. */
+/* Other arguments are numbers. */
 static const struct {
 	const char *argument;
 	void (*put)(char *text, size_t size, uint64_t value);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Names for the numbers in a trace: the meaning of an event's arguments follows from their names in
- * the table of vsm/trace.h.
- */
+/* The name of an argument in the table of vsm/trace.h gives its meaning. */
 #ifndef TOOL_TRACE_NAMES_H
 #define TOOL_TRACE_NAMES_H
 
@@ -25,10 +22,10 @@ struct trace_event_info {
 extern const struct trace_event_info trace_events[];
 extern const size_t trace_event_count;
 
-/* Description of an event; an unknown one has the name "?". */
+/* An unknown event has the name "?". */
 const struct trace_event_info *trace_event(uint16_t number);
 
-/* The value of the argument called @argument as text: "HvCallEnableVpVtl", "0xfee00000", "VTL1". */
+/* "HvCallEnableVpVtl", "0xfee00000", "VTL1" */
 void trace_value(char *text, size_t size, const char *argument, uint64_t value);
 
 /* "HvCallEnableVpVtl", "call-0x1234" */
@@ -41,12 +38,12 @@ void trace_msr_name(char *text, size_t size, uint64_t msr);
 void trace_access_name(char *text, size_t size, uint64_t access);
 
 /*
- * Whether a record is an action of its VP in its VTL. Other records concern the VTL in the record,
- * whichever was active, and may come from another VP's thread.
+ * Whether a record is an action of its VP in its VTL. Other records may come from another VP's
+ * thread, and their VTL need not be active.
  */
 bool trace_is_own(uint16_t event);
 
-/* "name=value" of all arguments of a record, separated by spaces. */
+/* "name=value name=value" */
 void trace_arguments(FILE *out, const struct vsm_trace_record *record);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Format: "Trace Event Format" of the Chromium project. Times are in microseconds; "B" begins a slice,
- * "E" ends it, "i" is an instant, "M" names a track. Numbers of processes and threads start at 1, since
- * Perfetto treats number 0 as the idle task, and a thread's number is unique across all processes.
+ * Format: "Trace Event Format" of the Chromium project. Numbers of processes and threads start at
+ * 1, since Perfetto treats number 0 as the idle task, and a thread's number is unique across all
+ * processes.
  */
 #include "perfetto.h"
 
@@ -58,7 +58,6 @@ static void put_name(struct writer *writer, const char *what, uint32_t vp, unsig
 		what, process_id(vp), thread_id(vp, vtl), number);
 }
 
-/* Names a track before its first event. */
 static void name_track(struct writer *writer, uint32_t vp, unsigned int vtl)
 {
 	if (writer->named[vp] >> vtl & 1)
@@ -90,7 +89,6 @@ static void end_slice(void *opaque, const struct trace_slice *slice)
 	fputc('}', writer->out);
 }
 
-/* Writes the name of a hypercall, or of the event. */
 static void put_title(struct writer *writer, const struct vsm_trace_record *record)
 {
 	char text[TRACE_TEXT];

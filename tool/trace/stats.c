@@ -9,13 +9,9 @@
 
 #define PLACES (2 * STATS_KINDS)
 
-/* ------------------------------------------------------------------ counting */
-
 static uint32_t hash(uint8_t class, uint64_t key)
 {
-	/*
-	 * Fibonacci hashing. A guest can choose keys that collide; STATS_KINDS limits their number.
-	 */
+	/* A guest can choose keys that collide; STATS_KINDS limits their number. */
 	return (uint32_t)(((key ^ (uint64_t) class << 56) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
 	       PLACES;
 }
@@ -45,10 +41,7 @@ static void count(struct trace_stats *stats, enum stats_class class, uint64_t ke
 #define MSR_WRITES UINT64_C(0x100000000)
 #define MSR_FAULTS UINT64_C(0x200000000)
 
-/*
- * What distinguishes intercepts of one event: the access type (memory), whether it writes (MSR,
- * I/O), or the register (CR).
- */
+/* The access type (memory), whether it writes (MSR, I/O), or the register (CR). */
 static uint64_t intercept_detail(const struct vsm_trace_record *record)
 {
 	switch (record->event) {
@@ -155,8 +148,6 @@ void trace_stats_finish(struct trace_stats *stats, uint64_t ns)
 {
 	trace_track_finish(&stats->track, ns);
 }
-
-/* ------------------------------------------------------------------ output */
 
 static int compare(const void *x, const void *y)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts of a trace: how often each event occurs, and how long each VTL ran on each VP.
- *
- * At most STATS_KINDS kinds are distinguished, as a guest chooses MSRs and hypercall codes; further
- * ones count as "others".
+ * How often each event occurs, and how long each VTL ran on each VP. At most STATS_KINDS kinds are
+ * distinguished, as a guest chooses MSRs and hypercall codes.
  */
 #ifndef TOOL_TRACE_STATS_H
 #define TOOL_TRACE_STATS_H
@@ -11,7 +9,7 @@
 #include "trace/file.h"
 #include "trace/track.h"
 
-#define STATS_KINDS 4096u /* a power of two */
+#define STATS_KINDS 4096u
 
 enum stats_class {
 	STATS_EVENT,
@@ -29,24 +27,23 @@ struct stats_count {
 	uint8_t class;
 };
 
-/* One VTL of one VP. */
 struct stats_share {
 	uint64_t running; /* nanoseconds, without halted time */
 	uint64_t halted;
-	uint64_t entries; /* times that the VTL was entered */
+	uint64_t entries; /* VTL entries */
 };
 
-/* The library's counters of a VP, from the end of the trace. */
+/* From the COUNTERS record at the end of the trace. */
 struct stats_counters {
 	bool known;
 	uint64_t exits, switches, intercepts;
 };
 
 struct trace_stats {
-	uint64_t records; /* records counted */
+	uint64_t records;
 	uint64_t switches;
 	uint64_t intercepts;
-	uint64_t slices; /* slices of VTL activity */
+	uint64_t slices;
 	uint64_t others; /* kinds beyond the limit */
 	uint32_t vps;
 	struct stats_share (*share)[TRACE_VTLS]; /* [vps] */
@@ -59,24 +56,18 @@ struct trace_stats {
 /* False: no memory. */
 bool trace_stats_init(struct trace_stats *stats, uint32_t vps);
 void trace_stats_destroy(struct trace_stats *stats);
-/* Adds the next record in time. */
 void trace_stats_record(struct trace_stats *stats, const struct vsm_trace_record *record,
 			uint64_t ns);
 void trace_stats_finish(struct trace_stats *stats, uint64_t ns);
 
-/*
- * Sorts the table by class and, within one, the most frequent first; nothing can be added
- * afterwards. Sets *@first to the counts of @class and returns their number.
- */
+/* Sorts the counts for trace_stats_of(). No record can be added afterwards. */
 void trace_stats_sort(struct trace_stats *stats);
 size_t trace_stats_of(const struct trace_stats *stats, enum stats_class class,
 		      const struct stats_count **first);
 
 /* "hypercalls" */
 const char *stats_class_name(enum stats_class class);
-/* A count's key as text. */
 void stats_name(char *text, size_t size, const struct stats_count *count);
-/* The key of an intercept: its event and access. */
 uint64_t stats_intercept_key(const struct vsm_trace_record *record);
 
 #endif

@@ -38,7 +38,6 @@ static void end_slice(struct trace_track *track, uint32_t vp, uint64_t ns)
 		track->end(track->opaque, slice);
 }
 
-/* Sets the active VTL of a VP; no effect if unchanged. */
 static void enter(struct trace_track *track, uint32_t vp, uint8_t vtl, bool halted, uint64_t ns)
 {
 	struct trace_slice *slice = &track->slice[vp];

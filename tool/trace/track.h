@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The active VTL of each VP over time, as slices made from the records.
- *
- * A slice begins where the last one ended, except after a reset. After lost records the VTL of the
- * next record counts as active from that record on.
+ * The active VTL of each VP over time. After lost records the VTL of the next record counts as
+ * active from that record on.
  */
 #ifndef TOOL_TRACE_TRACK_H
 #define TOOL_TRACE_TRACK_H
@@ -34,10 +32,9 @@ struct trace_track {
 /* False: no memory. */
 bool trace_track_init(struct trace_track *track, uint32_t vps, trace_slice_fn *begin,
 		      trace_slice_fn *end, void *opaque);
-/* The next record in time, made at @ns. Slices that it ends are reported before this returns. */
+/* Slices that the record ends are reported before this returns. */
 void trace_track_record(struct trace_track *track, const struct vsm_trace_record *record,
 			uint64_t ns);
-/* Ends all slices at @ns. */
 void trace_track_finish(struct trace_track *track, uint64_t ns);
 void trace_track_destroy(struct trace_track *track);
 
