@@ -68,7 +68,7 @@ int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, 
 
 bool guest_is_done(const struct backend_run *run);
 
-/* Counts the registers that KVM or the CPU refused. */
+/* How often KVM or the CPU refused registers. */
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
 

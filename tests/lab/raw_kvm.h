@@ -33,8 +33,8 @@ struct raw_kvm_cpuid {
 /* Flat segments, with the selectors of raw_kvm_flat_32(). */
 extern const struct kvm_segment raw_kvm_code_64, raw_kvm_code_32, raw_kvm_data;
 
-/* Switches emulation of instructions with the prefix ud2; "kvm" to "1" or "0". Returns false if
- * this kernel does not permit it. */
+/* Sets KVM's emulation of instructions with the prefix ud2; "kvm": "1" is on. Returns false if this
+ * kernel does not permit it. */
 bool raw_kvm_force_emulation(const char *value);
 
 /* Ends the program with @what and errno unless @ok. */

@@ -94,7 +94,7 @@ p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(v
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x51, VSM_LAPIC_AUTO_EOI);
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x31, VSM_LAPIC_EDGE);
 	run_spinner(vp);
-	/* 0x31 waits for the EOI of 0x41, so that EOI has to exit: "no EOI required" is cleared. */
+	/* 0x31 waits for the EOI of 0x41, which must exit: "no EOI required" is cleared. */
 	assert_int_equal(spinner.count, 1);
 	assert_int_equal(spinner.vector[0], 0x51);
 	assert_int_equal(spinner.offered[0], 0);

@@ -249,7 +249,7 @@ static void p38_a_change_of_the_map_revokes_mappings(void **state)
 	assert_int_equal(map(world, &second, ELSEWHERE + 0x3000, 0x2000, true), 0);
 	second.at[0x200] = 5;
 	assert_int_equal(bytes[0x8000 / 8], 5);
-	/* The page at this GPA stays the same, so its mapping does. */
+	/* The page at this GPA does not change, so its mapping remains. */
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
 	assert_int_equal(first.revoked + second.revoked, 0);
 	/* A lock of the same page of the file at another GPA revokes the mapping as well. */

@@ -47,7 +47,7 @@ static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **stat
 	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
 	assert_true(nothing_at(&world, PLACE + 8));
 	assert_int_equal(eventfd_signals(fd), 0);
-	/* The entry has survived. */
+	/* The entry still exists. */
 	set_map(&world, PLACE, 0x1000, -1, 0, 0);
 	assert_int_equal(guest_write(world.vp, PLACE + 8, 4, 1), GUEST_DONE);
 	assert_int_equal(eventfd_signals(fd), 1);

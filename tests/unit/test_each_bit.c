@@ -219,7 +219,7 @@ static void ranges_of_large_pages_are_flushed_where_they_are_offered(void **stat
 
 #define RECOMMEND(name) HV_RECOMMEND_BIT_##name
 
-/* The hypervisor implements each recommended call. Recommendations without a call are the choice of the VMM. */
+/* Recommendations without a call or an MSR are the choice of the VMM. */
 /* shows: recommendation of rows */
 static void each_recommendation_is_made_if_the_vmm_enables_it(void **state)
 {

@@ -142,7 +142,7 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
 	for (uint64_t i = 1; i < 1024 && !error; i++)
 		error = ioeventfd_set(partition, fd, GPA + 8 * i, 4, 0, 0);
-	/* Each needs a descriptor; the process may have a lower limit. */
+	/* Each entry needs a descriptor, and the process may have a lower limit. */
 	if (!error)
 		assert_int_equal(ioeventfd_set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
 	else

@@ -74,7 +74,7 @@ static void vtl0_gets_the_vector_that_the_vmm_returns(void **state)
 	answer(vp, vector, VECTOR);
 	assert_true(is_quiet(vp));
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
-	/* The 8259 has it in service, not the APIC. */
+	/* The interrupt is in service in the 8259, not in the APIC. */
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 	assert_true(is_quiet(vp));
 }

@@ -12,7 +12,7 @@
 
 static struct {
 	unsigned int mappings; /* with MADV_DONTFORK */
-	unsigned int readable; /* mappings that a child forked before that could read */
+	unsigned int readable; /* mappings that a child forked before MADV_DONTFORK could read */
 } seen;
 
 /* Replaces the function of the C library: forks just before MADV_DONTFORK takes effect. */

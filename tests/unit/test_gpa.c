@@ -319,7 +319,7 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
 			 VSM_WALK_OK);
-	/* A second VTL that uses MBEC has not enabled it here: the kernel-execute right applies for both. */
+	/* VTL2 uses MBEC, but not on this VP: the kernel-execute right applies for VTL1, too. */
 	atomic_store(&bare->partition->mbec_vtls, 3u << 1);
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),

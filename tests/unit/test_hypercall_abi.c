@@ -428,7 +428,7 @@ static void p28_fast_output_follows_the_input_in_the_next_free_register(void **s
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
-	/* 16 + 4 n bytes in, up to 4 names: input ends in XMM0, values from XMM1 on (T 3.7.2). */
+	/* 16 + 4 n bytes in, up to 4 names: input ends in XMM0, values from XMM1 on (3.7.2). */
 	for (unsigned int n = 1; n <= 4; n++) {
 		struct {
 			struct hv_vp_registers_input header;
@@ -566,7 +566,6 @@ static void a_32_bit_caller_uses_register_pairs(void **state)
 		hv_hypercall_result(HV_STATUS_SUCCESS, 2));
 	memcpy(&value, guest_ram(vp->partition, 0x5000), 8);
 	assert_int_equal(value, 0x20001);
-	/* The fast form: vector and VTL in one pair, the mask in the other. */
 	assert_int_equal(call_32(vp, HV_CALL_NOTIFY_LONG_SPIN_WAIT | HV_HYPERCALL_FAST, 1, 0),
 			 HV_STATUS_SUCCESS);
 }

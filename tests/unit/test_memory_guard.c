@@ -323,7 +323,7 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 		0);
 	assert_int_equal(large[BEFORE / 64], 0);
 	assert_int_equal(large[BEFORE / 64 + 1], 1u << 0 | 1u << 1 | 1u << 3);
-	/* Another page replaces it, then it is removed from the map. */
+	/* Another page replaces a page that the guard denies. */
 	assert_true(is_closed(&world, 1));
 	set_map(&world, PLACE + 0x1000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);

@@ -278,7 +278,7 @@ static void p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists(v
 	end(&world);
 }
 
-/* Without ZeroMemoryOnReset the first reset zeroes nothing, but VTL1 and its secrets end with it. */
+/* Without ZeroMemoryOnReset the first reset zeroes nothing, but after it VTL1 no longer exists. */
 static void p38_a_second_reset_keeps_pages_that_left_the_map_before_the_first(void **state)
 {
 	struct world world;

@@ -15,7 +15,7 @@
 #define MOVERS	  6u
 #define CHANGE_NS 3000000
 #define WATCH_NS  UINT64_C(1500000000)
-/* Far above one change, the bound: the threads may wait for a CPU of the host. */
+/* The bound is one change, but the threads may wait for a CPU of the host. */
 #define LONGEST_NS UINT64_C(400000000)
 #define PAGES	   0x200000u
 #define INPUT	   0x300000u

@@ -226,7 +226,7 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	vsm_partition_destroy(partition);
 }
 
-/* By writing IA32_TSC a VTL chooses the offset in the TSC page, which is 8 bytes of its choice in the page. */
+/* By writing IA32_TSC a VTL chooses the 8 bytes of the offset in the TSC page. */
 static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **state)
 {
 	struct vsm_partition *partition;

@@ -595,13 +595,14 @@ static void secure_config_reads_the_actual_state_of_the_lock(void **state)
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), vtl_bit(1));
 	assert_int_equal(status_of(get_register(vp, 0, 0, name, &value)), 0);
 	assert_int_equal(value.reg64, HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED);
-	/* The return to VTL0 clears it: TLFS "HvRegisterVsmVpSecureConfigVtlX". */
+	/* The return to VTL0 clears the lock: TLFS "HvRegisterVsmVpSecureConfigVtlX". */
 	guest_vtl_return(vp, true);
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), 0);
 	guest_vtl_call(vp);
 	assert_int_equal(status_of(get_register(vp, 0, 0, name, &value)), 0);
 	assert_int_equal(value.reg64, 0);
-	/* Refused: a VTL that is not below the caller, MBEC without MBEC in the partition, an unknown bit. */
+	/* Refused: a VTL that is not below the caller, MBEC without MBEC in the partition, shadow
+	 * stacks. */
 	assert_int_equal(status_of(set_register(vp, 0, 0, name + 1, &value)),
 			 HV_STATUS_ACCESS_DENIED);
 	value.reg64 = HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;

@@ -117,7 +117,7 @@ static void expect_done(const struct waiter *waiter)
 	assert_int_equal(answer, waiter->held->index);
 }
 
-/* VTL1 on another VP sets registers of VTL0, so that it continues at another address. */
+/* VTL1 on another VP sets RIP and RAX of VTL0, which continues at another address. */
 static void p40_registers_that_vtl1_sets_during_the_wait_are_kept(void **state)
 {
 	struct waiter waiter = start_waiter(true);

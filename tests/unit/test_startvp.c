@@ -111,7 +111,7 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, DENY), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* No lower VTL may start VP 2 either, which has no VTL1. */
+	/* VTL0 may not start VP 2 either, which has no VTL1. */
 	send(vp, 2, INIT);
 	send(vp, 2, SIPI | 0x12);
 	guest_run(other);

@@ -466,7 +466,6 @@ static void *write_often(void *opaque)
 	return NULL;
 }
 
-/* Once the hypercall has returned, no store of another VP reaches the page. */
 /* shows: hypercall HvCallModifyVtlProtectionMask; rule protect-modify */
 static void no_access_takes_place_after_a_protection_has_returned(void **state)
 {
@@ -539,7 +538,6 @@ static void *flush_often(void *opaque)
 	return NULL;
 }
 
-/* P09: a TLB lock of VTL1 blocks flushes by VTL0 of another VP until it is released, and no longer. */
 /* shows: rule secure-config-tlb */
 static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 {

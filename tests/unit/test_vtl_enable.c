@@ -404,7 +404,7 @@ static void partition_config_follows_its_rules(void **state)
 	for (unsigned int bit = 7; bit < 64; bit++)
 		assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e | UINT64_C(1) << bit),
 				 HV_STATUS_INVALID_REGISTER_VALUE);
-	/* The mask must contain R and W, and be enforceable. */
+	/* The mask must contain R and W, and be a legal set of rights. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x1 << 1),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x7 << 1),

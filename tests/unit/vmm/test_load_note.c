@@ -91,7 +91,7 @@ static void a_vmlinux_without_notes_is_recognised_by_its_banner(void **state)
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
 	expect_zero_page(&bench);
-	/* Linked to another address, it is another kernel that contains the string. */
+	/* A kernel that is linked to another address and contains the string is not Linux. */
 	put(&bench, 64 + 16, 0x1000000, 8);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_string_equal(ram_string(&bench, bench.state.gpr[VMM_RSI]), "console=ttyS0");
