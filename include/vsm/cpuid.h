@@ -14,7 +14,7 @@ extern "C" {
 
 struct vsm_vp;
 
-/* The result of CPUID for one leaf, or for one sub-leaf of a leaf that has any. */
+/* The result of CPUID for a leaf, or for a sub-leaf. */
 struct vsm_cpuid {
 	uint32_t leaf;
 	uint32_t subleaf;
@@ -50,9 +50,8 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * 0x4fffffff), which the library sets. Call it before any VP of the partition runs, with the same
  * features for each VP. At most 256 entries.
  *
- * An entry for leaf 0x40000004 sets only EBX: how often a guest tries to acquire a spinlock before
- * it notifies the hypervisor, or 0xffffffff if it never does (vsm_config.spin_retries). Its other
- * registers must be 0. The first call determines the value for all VPs, but each VP needs a call.
+ * An entry for leaf 0x40000004 sets only EBX, vsm_config.spin_retries; its other registers must be
+ * 0. The first call determines the value for all VPs, but each VP needs a call.
  *
  * Nothing is changed silently. Refused, with one line logged: other hypervisor leaves; a value of
  * this EBX that differs from that of the first call; a leaf twice; no leaf 1; another vendor than

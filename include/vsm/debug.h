@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debugging of a VP from outside, for each VTL: breakpoints, watchpoints, single step, and stops at
- * VTL entries and intercepts. The VMM gets VSM_EXIT_DEBUG; docs/adopt.md has an example.
+ * Debugging of each VTL of a VP by the VMM, which gets VSM_EXIT_DEBUG; docs/adopt.md has an
+ * example.
  */
 #ifndef VSM_DEBUG_H
 #define VSM_DEBUG_H
@@ -15,7 +15,7 @@ extern "C" {
 
 struct vsm_vp;
 
-/* Reasons to stop a VTL; also the cause of VSM_EXIT_DEBUG. */
+/* Reasons to stop a VTL, and causes of VSM_EXIT_DEBUG. */
 enum vsm_debug_flags {
 	/*
 	 * INT3: exits with RIP at the INT3. The guest gets the #BP if the VMM sets
@@ -49,19 +49,15 @@ struct vsm_debug {
 	size_t size;	/* sizeof(struct vsm_debug): lets the structure grow */
 	uint32_t flags; /* enum vsm_debug_flags; 0: nothing stops the VTL */
 	uint32_t reserved;
-	/*
-	 * With VSM_DEBUG_HARDWARE: DR0 to DR3, and the fields L, G, R/W and LEN of DR7 (SDM 3B
-	 * 18.2).
-	 */
+	/* With VSM_DEBUG_HARDWARE: DR0 to DR3, and L, G, R/W and LEN of DR7 (SDM 3B 18.2). */
 	uint64_t dr[4];
 	uint64_t dr7;
 };
 
 /*
  * Replaces the debug settings of @vtl of the VP, which need not be active or enabled yet. They are
- * in force on return, survive a reset, and are not part of a saved state. Other VTLs are not
- * affected: they still read the guest's values in DR0 to DR3, which VTLs share. Any thread; waits
- * as vsm_vp_set_registers().
+ * in force on return, survive a reset, and are not part of a saved state. Other VTLs still read the
+ * guest's values in DR0 to DR3, which VTLs share. Any thread; waits as vsm_vp_set_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown flag, an enabled breakpoint that is
  * illegal (I/O, not canonical, not aligned to its length, execution with a length), other bits of

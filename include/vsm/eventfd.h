@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Notifications of devices without an exit of vsm_vp_run(): a guest's write signals an eventfd, and
- * an eventfd sends an interrupt.
- */
+/* Notifications of devices without an exit of vsm_vp_run(). */
 #ifndef VSM_EVENTFD_H
 #define VSM_EVENTFD_H
 
@@ -32,8 +29,8 @@ struct vsm_ioeventfd {
 };
 
 /*
- * Makes a guest's write, by any VTL, signal an eventfd instead of an IO or MMIO exit, or removes
- * such an entry. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an
+ * Makes a write by any VTL signal an eventfd instead of an IO or MMIO exit, or removes such an
+ * entry. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an
  * address. KVM signals a write by VTL0 without an exit if none of these was there when the entry
  * was added, and none came since; it does so for at most 16 entries of a page or port, and 128 in
  * all. A load from an address with length 0 can then count as a write, as in KVM, and the write of

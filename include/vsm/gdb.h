@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A GDB stub for a partition: the GDB remote serial protocol over the public API, for any VMM.
+ * A GDB stub for a partition: the GDB remote serial protocol, for any VMM.
  *
  * Each VTL is a process of the protocol with id VTL + 1, since it has its own address space, and
  * each VP in a VTL a thread named "VP.VTL". GDB starts with the active VTL of VP 0 and can attach
@@ -67,10 +67,7 @@ void vsm_gdb_destroy(struct vsm_gdb *gdb);
  */
 int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit);
 
-/*
- * As vsm_vp_kick(), for a VP that vsm_gdb_run() runs: also ends its wait for a debugger. Any
- * thread.
- */
+/* As vsm_vp_kick(), for vsm_gdb_run(): also ends its wait for a debugger. Any thread. */
 void vsm_gdb_kick(struct vsm_gdb *gdb, uint32_t vp);
 
 /*
@@ -86,8 +83,7 @@ void vsm_gdb_kick(struct vsm_gdb *gdb, uint32_t vp);
 int vsm_gdb_serve(struct vsm_gdb *gdb, int fd, int stop);
 
 /*
- * The protocol without a socket, for a VMM with its own I/O and for tests: bytes from the client
- * in, bytes for the client out. vsm_gdb_serve() is a loop around these. From one thread at a time.
+ * The protocol without a socket, for a VMM with its own I/O. From one thread at a time.
  *
  * vsm_gdb_attach() begins a session, vsm_gdb_receive() takes bytes of the client, vsm_gdb_poll()
  * reports a stop of the guest after all VPs have stopped; call it when the descriptor of

@@ -3,12 +3,11 @@
  * One I/O APIC: Intel 82093AA (version 0x11) and the one in the ICH family (version 0x20).
  *
  * A stand-alone module: the caller owns the structure and the memory map; there is no allocation,
- * no I/O, no clock and no global state, and the library needs only memcpy and memset. Interrupts
- * are sent as MSI messages (address, data) through a callback.
+ * no I/O, no clock and no global state, and the library needs only memcpy and memset.
  *
- * Threads: calls on one `struct vsm_ioapic` are serialised by the caller (one lock for each I/O
- * APIC is enough); different structures are independent. The callback runs on the calling thread,
- * with that lock held, and must not call back into the same I/O APIC.
+ * Threads: the caller serialises calls on one `struct vsm_ioapic`; different structures are
+ * independent. The callback runs on the calling thread, and must not call back into the same I/O
+ * APIC.
  *
  * Sources: [DS] Intel 82093AA data sheet (order number 290566), [ICH] Intel I/O Controller Hub data
  * sheets, chapter "Advanced Programmable Interrupt Controller"; [SDM] volume 3, "Message Signalled
@@ -36,8 +35,8 @@ extern "C" {
 #define VSM_IOAPIC_MMIO_EOI   0x40u /* only version 0x20 */
 
 /*
- * Values of the index register [DS 3.2]. 8 bits suffice for 120 pins; with more pins the register
- * has 9 bits, for guests that write all 32 bits.
+ * Values of the index register [DS 3.2]. With more than 120 pins, the register has 9 bits, for
+ * guests that write all 32 bits.
  */
 #define VSM_IOAPIC_REG_ID	   0x00u
 #define VSM_IOAPIC_REG_VERSION	   0x01u
@@ -66,7 +65,6 @@ enum vsm_ioapic_mode {
 	VSM_IOAPIC_MODE_EXTINT = 7,
 };
 
-/* Result of a message, returned by the callback. */
 enum vsm_ioapic_delivery {
 	/* At least one local APIC accepted it as a new vector, not pending before. */
 	VSM_IOAPIC_ACCEPTED = 0,
@@ -79,21 +77,21 @@ enum vsm_ioapic_delivery {
 };
 
 /*
- * Sends one message. @address and @data are those of an MSI [SDM]: address bits 19:12 hold the
- * destination, 11:4 the extended destination, 3 the redirection hint (lowest priority), 2 the
- * destination mode; data bits 7:0 the vector, 10:8 the delivery mode, 14 "assert" (always set), 15
- * the trigger mode. With KVM they fit struct kvm_msi and KVM_IRQ_ROUTING_MSI unchanged.
+ * @address and @data are those of an MSI [SDM]: address bits 19:12 hold the destination, 11:4 the
+ * extended destination, 3 the redirection hint (lowest priority), 2 the destination mode; data bits
+ * 7:0 the vector, 10:8 the delivery mode, 14 "assert" (always set), 15 the trigger mode. With KVM
+ * they fit struct kvm_msi and KVM_IRQ_ROUTING_MSI unchanged.
  */
 typedef enum vsm_ioapic_delivery vsm_ioapic_message_fn(void *opaque, uint64_t address,
 						       uint32_t data);
 
-/* Result of a change of an input, for its device. */
+/* Result of a change of an input. */
 enum vsm_ioapic_outcome {
 	/* A message was sent and accepted. */
 	VSM_IOAPIC_DELIVERED = 0,
 	/*
-	 * The interrupt was merged with an earlier one whose handler has not finished. A timer that
-	 * must not lose ticks can send it again later.
+	 * Merged with an earlier interrupt whose handler has not finished. A timer that must not
+	 * lose ticks can send it again later.
 	 */
 	VSM_IOAPIC_COALESCED = 1,
 	/* No local APIC could accept the message yet; it is pending in the I/O APIC. */
@@ -102,7 +100,7 @@ enum vsm_ioapic_outcome {
 	VSM_IOAPIC_IGNORED = 3,
 };
 
-/* Legend of the fields below: c set at creation; r set by reset; s part of the saved state. */
+/* c: set at creation; r: set by reset; s: part of the saved state. */
 struct vsm_ioapic_config {
 	vsm_ioapic_message_fn *message; /* c required */
 	void *opaque;			/* c passed to @message */
@@ -129,28 +127,28 @@ struct vsm_ioapic {
 };
 
 /*
- * Makes *@ioapic an I/O APIC in its reset state with all inputs at 0. Returns 0, or -EINVAL with
- * *@ioapic unchanged when a field of @config is out of range or there is no @config->message.
+ * Sets the reset state, with all inputs at 0. Returns 0, or -EINVAL with *@ioapic unchanged: a
+ * field of @config is out of range, or there is no @config->message.
  */
 int vsm_ioapic_init(struct vsm_ioapic *ioapic, const struct vsm_ioapic_config *config);
 
 /*
  * Sets the reset state [DS 3.2]: all entries masked, nothing pending, index 0, the ID of the
- * configuration. The inputs keep their values, which devices set.
+ * configuration. The inputs keep their values.
  */
 void vsm_ioapic_reset(struct vsm_ioapic *ioapic);
 
 /*
- * A guest's access at any @offset from the base. Registers are 32 bits wide: a wider access is
- * passed as its low half, a narrower write zero-extended. An offset or index without a register
- * reads as 0 and ignores writes. A write may send messages.
+ * A guest's access at any @offset from the base: of a wider access, pass the low half; zero-extend
+ * a narrower write. An offset or index without a register reads as 0 and ignores writes. A write
+ * may send messages.
  */
 uint32_t vsm_ioapic_read(const struct vsm_ioapic *ioapic, uint32_t offset);
 void vsm_ioapic_write(struct vsm_ioapic *ioapic, uint32_t offset, uint32_t value);
 
 /*
- * Sets the input of @pin: see `electrical` for the meaning of @level. May send a message. For a
- * line that several devices share, pass the OR of them.
+ * See `electrical` for the meaning of @level. May send a message. For a line that several devices
+ * share, pass the OR of them.
  */
 enum vsm_ioapic_outcome vsm_ioapic_set_line(struct vsm_ioapic *ioapic, uint32_t pin, bool level);
 
@@ -168,7 +166,7 @@ uint32_t vsm_ioapic_eoi(struct vsm_ioapic *ioapic, uint8_t vector);
  */
 uint32_t vsm_ioapic_retry(struct vsm_ioapic *ioapic);
 
-/* A whole entry as the guest would read it, with the "delivery status" bit; 0 for no such pin. */
+/* The entry as the guest would read it, with the "delivery status" bit; 0 for no such pin. */
 uint64_t vsm_ioapic_entry(const struct vsm_ioapic *ioapic, uint32_t pin);
 
 enum vsm_ioapic_format {
@@ -192,10 +190,9 @@ struct vsm_ioapic_state {
 
 #define VSM_IOAPIC_KVM_STATE_SIZE 216u /* sizeof(struct kvm_ioapic_state) */
 
-/* Why a blob was refused. */
 struct vsm_ioapic_refusal {
 	const char *field; /* static string: a field of the format's structure, or "size" */
-	uint32_t pin;	   /* the pin for a field that belongs to one, else UINT32_MAX */
+	uint32_t pin;	   /* UINT32_MAX if the field belongs to no pin */
 };
 
 /*

@@ -39,7 +39,6 @@ extern "C" {
 #define VSM_LAPIC_DEFAULT_BASE 0xfee00000u
 #define VSM_LAPIC_PAGE_SIZE    0x1000u
 
-/* No deadline. */
 #define VSM_LAPIC_NEVER UINT64_MAX
 
 /* MSRs of the APIC (SDM vol. 4, chapter 2; TLFS "Virtual interrupt controller MSRs"). */
@@ -77,7 +76,6 @@ enum vsm_lapic_shorthand {
 	VSM_LAPIC_TO_OTHERS = 3,
 };
 
-/* How an interrupt is posted. */
 enum vsm_lapic_trigger {
 	VSM_LAPIC_EDGE = 0,
 	VSM_LAPIC_LEVEL = 1, /* its EOI goes to the I/O APICs */
@@ -88,11 +86,10 @@ enum vsm_lapic_trigger {
 	VSM_LAPIC_AUTO_EOI = 2,
 };
 
-/* Result of a post, and what the poster must do. */
 enum vsm_lapic_posted {
 	/* Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. */
 	VSM_LAPIC_IGNORED = 0,
-	/* The same vector or event was pending already: this one merged with it. */
+	/* Merged with the same vector or event, which was pending. */
 	VSM_LAPIC_COALESCED = 1,
 	/* New; the owner processes it at its next vsm_lapic_look() without a kick. */
 	VSM_LAPIC_QUEUED = 2,
@@ -100,16 +97,13 @@ enum vsm_lapic_posted {
 	VSM_LAPIC_KICK = 3,
 };
 
-/* Events that are not vectors, as bits. */
+/* Events that are not vectors. */
 #define VSM_LAPIC_EVENT_NMI    (1u << 0)
 #define VSM_LAPIC_EVENT_SMI    (1u << 1)
 #define VSM_LAPIC_EVENT_INIT   (1u << 2)
 #define VSM_LAPIC_EVENT_SIPI   (1u << 3) /* with vsm_lapic_take_events()'s *sipi_vector */
 #define VSM_LAPIC_EVENT_EXTINT (1u << 4)
-/*
- * With _NMI: two NMIs are pending. The processor can have one in service and one pending; further
- * NMIs are dropped.
- */
+/* With _NMI: two NMIs are pending. Further NMIs are dropped. */
 #define VSM_LAPIC_EVENT_NMI_AGAIN (1u << 5)
 
 /* Local interrupt sources, in the order of the LVT's x2APIC MSRs (SDM 11.5.1). */
@@ -146,7 +140,7 @@ struct vsm_lapic_ipi {
 /* The destination has 32 bits (x2APIC format): all ones is the broadcast, 255 is not. */
 #define VSM_LAPIC_IPI_WIDE (1u << 2)
 
-/* Actions for the caller after a register access or a state change; several may be set. */
+/* Actions for the caller; several may be set. */
 struct vsm_lapic_effect {
 	uint32_t flags;		  /* VSM_LAPIC_EFFECT_* */
 	uint8_t eoi_vector;	  /* with _EOI */
@@ -166,7 +160,6 @@ struct vsm_lapic_effect {
 /* ID, LDR, DFR or mode changed: call vsm_lapic_router_update(). */
 #define VSM_LAPIC_EFFECT_ROUTE (1u << 5)
 
-/* Features of one APIC, as bits of vsm_lapic_config.flags. */
 #define VSM_LAPIC_BSP	       (1u << 0) /* IA32_APIC_BASE.BSP at reset */
 #define VSM_LAPIC_HAS_X2APIC   (1u << 1) /* CPUID.1:ECX[21] */
 #define VSM_LAPIC_HAS_DEADLINE (1u << 2) /* CPUID.1:ECX[24] */
@@ -183,16 +176,16 @@ struct vsm_lapic_config {
 	uint32_t timer_khz; /* rate of the undivided timer, 1 or more (TLFS: APIC_FREQUENCY MSR) */
 	/*
 	 * Shortest period of the periodic timer, in TSC ticks, which replaces shorter ones: a guest
-	 * must not keep the host busy with expirations. 0: no limit.
+	 * must not keep the host busy. 0: no limit.
 	 */
 	uint32_t min_period;
 	uint8_t max_phys_bits; /* CPUID.80000008:EAX[7:0], 32 to 52: legal bits of IA32_APIC_BASE */
 };
 
 /*
- * One local APIC. Its fields are private; the caller provides the memory and uses the functions
- * below. Legend: `c` set by vsm_lapic_init(); `o` accessed only by the owner; `w` written by the
- * owner, read by any thread; `a` written by any thread (atomically).
+ * The fields are private; the caller provides the memory. Legend: `c` set by vsm_lapic_init(); `o`
+ * accessed only by the owner; `w` written by the owner, read by any thread; `a` written by any
+ * thread (atomically).
  */
 struct vsm_lapic {
 	/* The cache line that posts write. */
@@ -246,8 +239,8 @@ void vsm_lapic_reset(struct vsm_lapic *apic);
 void vsm_lapic_init_reset(struct vsm_lapic *apic);
 
 /*
- * Software-enables an APIC after a reset: SVR becomes 0x1ff. VTLs above 0 start with an enabled
- * APIC, since some secure kernels expect interrupts without writing the SVR. [owner]
+ * Sets SVR to 0x1ff after a reset. VTLs above 0 start with an enabled APIC, since some secure
+ * kernels expect interrupts without writing the SVR. [owner]
  */
 void vsm_lapic_software_enable(struct vsm_lapic *apic);
 
@@ -256,12 +249,12 @@ void vsm_lapic_software_enable(struct vsm_lapic *apic);
 /* The mode. [any] */
 enum vsm_lapic_mode vsm_lapic_mode(const struct vsm_lapic *apic);
 
-/* True if SVR[8] is set: the APIC accepts vectors. [any] */
+/* Whether SVR[8] is set: the APIC accepts vectors. [any] */
 bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic);
 
 /*
- * The GPA of the register page, or UINT64_MAX if there is no such page (disabled, or x2APIC mode).
- * Pass accesses to that page to the two functions below. [owner]
+ * The GPA of the register page, or UINT64_MAX if there is none (disabled, or x2APIC mode). Pass
+ * accesses to that page to the two functions below. [owner]
  */
 uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
 
@@ -308,7 +301,7 @@ bool vsm_lapic_get_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t value,
 			    struct vsm_lapic_effect *effect);
 
-/* The name of an APIC register by x2APIC MSR minus 0x800 ("TPR"), or NULL. [any] */
+/* The name of a register by x2APIC MSR minus 0x800 ("TPR"), or NULL. [any] */
 const char *vsm_lapic_register_name(uint32_t reg);
 
 /* TPR as a byte, and as CR8 (its upper four bits: SDM 11.8.6). [owner] */
@@ -349,7 +342,7 @@ enum vsm_lapic_posted vsm_lapic_post_message(struct vsm_lapic *apic,
 /*
  * A local source (performance counter, thermal sensor, CMCI; the timer and errors are internal)
  * requests its interrupt: delivered by its LVT entry, ignored if that is masked. For LINT0 and
- * LINT1: one request, whatever the level of the input. [any]
+ * LINT1: one request, independent of the input's level. [any]
  */
 enum vsm_lapic_posted vsm_lapic_post_local(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt);
 
@@ -393,7 +386,6 @@ int vsm_lapic_pending(const struct vsm_lapic *apic);
 int vsm_lapic_highest_irr(const struct vsm_lapic *apic);
 int vsm_lapic_highest_isr(const struct vsm_lapic *apic);
 
-/* A vector given to the processor. */
 struct vsm_lapic_taken {
 	uint8_t vector;
 	bool auto_eoi; /* its bit in the ISR was not set */
@@ -419,7 +411,7 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic);
  */
 bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *taken);
 
-/* An EOI: takes the highest vector out of the ISR; ignored if the ISR is empty. [owner] */
+/* Takes the highest vector out of the ISR; ignored if the ISR is empty. [owner] */
 void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 
 /* Pending events, VSM_LAPIC_EVENT_*. [owner] */
@@ -520,7 +512,7 @@ struct vsm_lapic_state {
 	uint8_t reserved;
 };
 
-/* Saves the state. Concurrent posts may or may not be in it. [owner] */
+/* Concurrent posts may or may not be in it. [owner] */
 void vsm_lapic_save(const struct vsm_lapic *apic, struct vsm_lapic_state *state);
 
 /*
@@ -558,8 +550,8 @@ struct vsm_lapic_targets {
 };
 
 /*
- * Finds the target APICs of a message. One router for each set of APICs that can send to each
- * other: with VTLs, one for each VTL. The caller provides the memory.
+ * Finds the target APICs of a message, among APICs that can send to each other, such as
+ * those of one VTL. The caller provides the memory.
  *
  * Threads: vsm_lapic_router_add() by one thread at a time; vsm_lapic_router_update() of an APIC by
  * its owner; all other functions by any thread, without a lock. While an APIC changes its ID, LDR,
@@ -567,15 +559,12 @@ struct vsm_lapic_targets {
  */
 struct vsm_lapic_router;
 
-/*
- * Bytes of memory for a router of @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range.
- * [any]
- */
+/* Bytes of memory for @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range. [any] */
 size_t vsm_lapic_router_size(uint32_t count);
 
 /*
- * Makes a router in @memory, of vsm_lapic_router_size() bytes, aligned to 64. NULL if @count is out
- * of range, @size too small or @memory not aligned.
+ * @memory has vsm_lapic_router_size() bytes, aligned to 64. NULL: @count is out of range, @size too
+ * small or @memory not aligned.
  */
 struct vsm_lapic_router *vsm_lapic_router_init(void *memory, size_t size, uint32_t count);
 
@@ -591,7 +580,7 @@ int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct
  */
 void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index);
 
-/* The APIC with number @index, or NULL. [any] */
+/* NULL: no such index. [any] */
 struct vsm_lapic *vsm_lapic_router_apic(const struct vsm_lapic_router *router, uint32_t index);
 
 /* The index of the APIC whose initial (x2APIC) ID is @id, or -1. [any] */

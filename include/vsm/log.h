@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Log messages of libvsm: a callback of the caller.
+ * Log messages of libvsm.
  *
  * The library never prints. Each object that can fail holds a `struct vsm_log`; an error is logged
  * once, where it arises, and returned to the caller.
@@ -22,7 +22,7 @@ enum vsm_log_level {
 	VSM_LOG_DEBUG = 3, /* errors of the guest, and messages that a guest can cause at will */
 };
 
-/* One message. The strings are valid until the callback returns. */
+/* The strings are valid until the callback returns. */
 struct vsm_log_record {
 	enum vsm_log_level level;
 	int error; /* errno value (positive) that is about to be returned, or 0 */
@@ -48,8 +48,7 @@ struct vsm_log {
 const char *vsm_log_level_name(enum vsm_log_level level);
 
 /*
- * Formats a message and passes it to @log. Called through the macros below. @log may be NULL.
- * Messages longer than 511 bytes are truncated.
+ * For the macros below. @log may be NULL. Messages longer than 511 bytes are truncated.
  *
  * Returns: -@error, so that a function can end with it.
  */
@@ -64,8 +63,8 @@ int vsm_log_write(const struct vsm_log *log, enum vsm_log_level level, int error
 /*
  * `return vsm_error(log, EINVAL, "vtl %u: above the maximum %u", vtl, max);`
  *
- * Used once for each failure, at the place where it arises; callers return the value without
- * logging it again.
+ * Call it once for each failure, where it arises; callers return the value
+ * without logging it again.
  */
 #define vsm_error(log, errno_value, ...)                                                 \
 	vsm_log_write((log), VSM_LOG_ERROR, (errno_value), __FILE__, __LINE__, __func__, \

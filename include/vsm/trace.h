@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The events of a trace, as one table: X(number, name, meaning of the four arguments). A number
- * never changes its meaning, and an argument's name defines its format (docs/trace.md).
- *
- * vsm.h has the functions that start a trace and read its records.
+ * The events of a trace: X(number, name, meaning of the four arguments). A number never changes its
+ * meaning, and an argument's name defines its format (docs/trace.md).
  */
 #ifndef VSM_TRACE_H
 #define VSM_TRACE_H

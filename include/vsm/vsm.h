@@ -38,7 +38,7 @@ struct vsm_partition;
 struct vsm_vp;
 struct vsm_dma_map;
 
-/* From <vsm/hv/hv.h>, which is optional: a VMM may have its own Hyper-V definitions. */
+/* A VMM may have its own Hyper-V definitions instead of <vsm/hv/hv.h>. */
 struct hv_message;
 union hv_register_value;
 
@@ -47,7 +47,7 @@ union hv_register_value;
 #define VSM_VTL_MAX 16u	  /* VTLs 0 to 15 */
 #define VSM_VP_MAX  2048u /* VPs in a partition, if the host allows as many */
 
-/* Ways to enforce protections on a host (`vsm probe` lists those available). */
+/* `vsm probe` lists the engines available on a host. */
 enum vsm_engine {
 	VSM_ENGINE_AUTO = 0, /* ATTR if the host has it, else UFFD */
 	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
@@ -82,10 +82,10 @@ struct vsm_config {
 	const uint32_t *apic_id;
 
 	/*
-	 * Privileges and features offered to guests, as in CPUID leaf 0x40000003. Those that are
-	 * not implemented, or not possible on this host, are removed; if VSM needs one of them, VSM
-	 * is turned off. Each removal is logged, except of AccessVsm if max_vtl is 0 and of
-	 * AccessTscInvariantControls if the host has no invariant TSC.
+	 * Offered to guests as in CPUID leaf 0x40000003, without those that are not implemented or
+	 * not possible on this host; if VSM needs one of these, VSM is turned off. Each removal is
+	 * logged, except of AccessVsm if max_vtl is 0 and of AccessTscInvariantControls if the host
+	 * has no invariant TSC.
 	 */
 	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
 	uint32_t features;	  /* EDX */
@@ -108,7 +108,7 @@ struct vsm_config {
 	void *refused_opaque;
 };
 
-/* Sets @config to the defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
+/* The defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
 void vsm_config_init(struct vsm_config *config);
 
 /*
@@ -183,7 +183,7 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
 
-/* a write by the guest is a VSM_EXIT_MMIO; a reset keeps the contents */
+/* A write by the guest is a VSM_EXIT_MMIO; a reset keeps the contents. */
 #define VSM_MEMORY_READONLY 1u
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 /*
@@ -195,7 +195,7 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
  */
 #define VSM_MEMORY_SMM 4u
 
-/* A change of the memory at [gpa, gpa + size): it is replaced by a part of a file. */
+/* Replaces the memory at [gpa, gpa + size) by a part of a file. */
 struct vsm_memory_change {
 	uint64_t gpa;  /* a multiple of 4096, as the next two */
 	uint64_t size; /* bytes, not 0 */
@@ -421,19 +421,17 @@ struct vsm_exit {
  */
 int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
 
-/*
- * Makes the current or next vsm_vp_run() of this VP return VSM_EXIT_INTERRUPTED soon. Any thread.
- */
+/* Makes the current or next vsm_vp_run() return VSM_EXIT_INTERRUPTED soon. Any thread. */
 void vsm_vp_kick(struct vsm_vp *vp);
 
-/* Counters of a VP since its creation; a reset does not clear them. */
+/* Since the VP's creation; a reset does not clear them. */
 struct vsm_counters {
 	uint64_t exits;	       /* from the guest to the library */
 	uint64_t vtl_switches; /* VTL calls, returns, and entries by interrupts and intercepts */
 	uint64_t intercepts;   /* intercept messages to higher VTLs */
 };
 
-/* Reads the counters. Each is exact, but while the VP runs they are not read at the same moment. */
+/* Each counter is exact, but while the VP runs they are not read at the same moment. */
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
 
 /*
@@ -559,7 +557,7 @@ typedef void vsm_connection_fn(void *opaque, uint32_t id, uint32_t message_type,
 struct vsm_connection {
 	uint32_t id;  /* 24 bits (TLFS "SynIC Connections"); unique for its kind */
 	uint8_t kind; /* enum vsm_connection_kind */
-	/* Target: @fn in the VMM, or, if @fn is NULL, this SINT of the partition. */
+	/* Target: @fn in the VMM, or, if @fn is NULL, this SINT of the partition */
 	uint8_t vtl;
 	uint8_t sint;
 	uint32_t vp;
@@ -633,7 +631,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
-/* Receives one line of text, without a newline. */
+/* @line has no newline. */
 typedef void vsm_line_fn(void *opaque, const char *line);
 
 /*

@@ -3,9 +3,8 @@
  * Guest virtual to guest physical addresses: a walk of x86 page tables.
  *
  * Stand-alone: needs only this header and the static library vsm-walk. No memory is allocated, no
- * I/O done, no state kept; every structure belongs to the caller. vsm_walk() may run on any number
- * of threads at once, also while the guest runs: entries are read once each, with one load, and
- * only changed by compare-exchange.
+ * I/O done, no state kept. vsm_walk() may run on any number of threads at once, also while the
+ * guest runs: entries are read once each, with one load, and only changed by compare-exchange.
  *
  * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE,
  * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack
@@ -34,7 +33,7 @@
 extern "C" {
 #endif
 
-/* Maximum number of levels (SDM 3A 4.5: 5-level paging). Level 1 maps 4 KiB pages. */
+/* SDM 3A 4.5: 5-level paging. Level 1 maps 4 KiB pages. */
 #define VSM_WALK_MAX_LEVELS 5
 
 /*
@@ -55,10 +54,7 @@ enum vsm_walk_cpu {
 	VSM_WALK_CPU_PAGE1GB = 1 << 1,
 	/* AMD (APM volume 2, 5.3): bit 8 of PML5E and PML4E is reserved; Intel ignores it. */
 	VSM_WALK_CPU_PML4E_BIT8_RESERVED = 1 << 2,
-	/*
-	 * PAE: uses context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1) instead of PDPTEs in
-	 * memory.
-	 */
+	/* PAE: uses context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1) instead of memory. */
 	VSM_WALK_CPU_PDPTES_LOADED = 1 << 3,
 };
 
@@ -95,9 +91,9 @@ enum vsm_walk_refusal {
 };
 
 /*
- * Guest memory that is accessed directly, without a function. Memory that needs a check for each
- * access (pages that a VTL protects, overlays, MMIO) must lie outside of every such range. gpa,
- * size and host are multiples of 4096; host[0..size) stays mapped for the time of the walk.
+ * Guest memory that is accessed without a function. Memory that needs a check for each access
+ * (pages that a VTL protects, overlays, MMIO) must lie outside of it. gpa, size and host are
+ * multiples of 4096; host[0..size) stays mapped for the time of the walk.
  */
 struct vsm_walk_direct {
 	uint64_t gpa;
@@ -187,7 +183,7 @@ struct vsm_walk_request {
 	enum vsm_walk_ad ad;
 };
 
-/* Why a walk ended. Every reason except VSM_WALK_OK means that the access is not allowed. */
+/* Every reason except VSM_WALK_OK means that the access is not allowed. */
 enum vsm_walk_reason {
 	VSM_WALK_OK = 0,
 	/* The linear address: general protection (or stack) fault. */
@@ -213,7 +209,6 @@ enum vsm_walk_reason {
 	 */
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
 	VSM_WALK_PAGE_REFUSED = 12, /* refused by check_page */
-	/* Results that do not depend on access rights. */
 	/* Entries kept changing; not an error: run the guest, or walk again. */
 	VSM_WALK_TRY_AGAIN = 13,
 	VSM_WALK_UNSUPPORTED = 14, /* VSM_WALK_SHADOW_STACK */
@@ -299,7 +294,7 @@ enum vsm_walk_reason vsm_walk(const struct vsm_walk_context *context,
 			      const struct vsm_walk_request *request,
 			      struct vsm_walk_result *result);
 
-/* The name of a reason in lower case with spaces ("not present", ...), "?" for any other number. */
+/* In lower case with spaces ("not present", ...), "?" for any other number. */
 const char *vsm_walk_reason_name(enum vsm_walk_reason reason);
 
 #ifdef __cplusplus

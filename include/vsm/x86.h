@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The x86 state of one VTL of a VP in one structure, by groups: for VMMs that keep CPU state in
- * their own form. Each register is also available by its HvRegister name (vsm_vp_get_registers()).
+ * The x86 state of one VTL of a VP in one structure, for VMMs that keep CPU state in their own
+ * form.
  */
 #ifndef VSM_X86_H
 #define VSM_X86_H
@@ -44,7 +44,6 @@ struct vsm_x86_table {
 	uint64_t base;
 };
 
-/* Order of the segment registers. */
 enum vsm_x86_segment_index {
 	VSM_X86_ES,
 	VSM_X86_CS,

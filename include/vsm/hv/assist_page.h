@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HV_VP_ASSIST_PAGE: one for each VP and VTL, placed by MSR 0x40000073 or VP register 0x00090013.
+ * The page of a VP and VTL, placed by MSR 0x40000073 or VP register 0x00090013.
  *
  * TLFS: Virtual Processors. Fields from offset 112 on are from Microsoft's public headers
  * (OpenVMM's hvdef, Linux' include/hyperv).
@@ -29,7 +29,6 @@ enum hv_vtl_entry_reason { HV_VTL_ENTRY_REASON_LIST(HV_VTL_ENTRY_ENUM_) };
 
 /* clang-format on */
 
-/* HV_VP_VTL_CONTROL */
 struct hv_vp_vtl_control {
 	uint32_t entry_reason;
 	uint8_t vina_status;
@@ -49,7 +48,6 @@ HV_ASSERT_OFFSET(struct hv_vp_vtl_control, vtl_return_x64_rcx, 16);
 
 #define HV_VINA_STATUS_ASSERTED 0x01
 
-/* HV_NESTED_ENLIGHTENMENTS_CONTROL */
 struct hv_nested_enlightenments_control {
 	uint32_t features;
 	uint32_t hypercall_controls;
@@ -63,7 +61,6 @@ HV_ASSERT_OFFSET(struct hv_nested_enlightenments_control, hypercall_controls, 4)
 #define HV_NESTED_FEATURE_VIRTUALIZATION_EXCEPTION	  HV_BIT32(1)
 #define HV_NESTED_HYPERCALL_INTER_PARTITION_COMMUNICATION HV_BIT32(0)
 
-/* HV_VIRTUALIZATION_FAULT_INFORMATION */
 struct hv_virtualization_fault_information {
 	uint16_t parameter0;
 	uint16_t reserved0;

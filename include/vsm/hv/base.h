@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Common definitions of the Hyper-V ABI headers: identifiers, the input VTL, and macros that check
- * a layout at build time.
+ * Common definitions of the Hyper-V ABI headers.
  *
- * All values are little endian, and every structure has its natural alignment: padding is explicit,
- * no structure is packed, and there are no bit fields. A structure describes bytes that a guest may
- * change at any time: copy it before reading it.
+ * All values are little endian. Structures have their natural alignment and explicit padding, and
+ * no bit fields. A structure describes bytes that a guest may change at any time: copy it before
+ * reading it.
  */
 #ifndef VSM_HV_BASE_H
 #define VSM_HV_BASE_H
@@ -19,7 +18,6 @@
 #define HV_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-/* Checks the size of @type, and the offset of a field, against the number in the TLFS. */
 #define HV_ASSERT_SIZE(type, bytes) \
 	HV_STATIC_ASSERT(sizeof(type) == (bytes), "size of " #type " is not " #bytes)
 #define HV_ASSERT_OFFSET(type, field, bytes)               \
@@ -32,11 +30,9 @@
 #define HV_PAGE_SIZE  4096
 #define HV_PAGE_SHIFT 12
 
-/* HV_PARTITION_ID */
 #define HV_PARTITION_ID_INVALID UINT64_C(0)
 #define HV_PARTITION_ID_SELF	UINT64_C(0xffffffffffffffff)
 
-/* HV_VP_INDEX */
 #define HV_VP_INDEX_SELF UINT32_C(0xfffffffe)
 #define HV_VP_INDEX_ANY	 UINT32_C(0xffffffff)
 
@@ -56,7 +52,7 @@
 #define HV_INPUT_VTL_USE_TARGET	   0x10
 #define HV_INPUT_VTL_RESERVED_MASK 0xe0
 
-/* An enable bit and a guest page number in one register: hypercall page, SIMP, assist page, ... */
+/* An enable bit and a guest page number in one register, as in the hypercall page's MSR. */
 #define HV_PAGE_MSR_ENABLE	  HV_BIT64(0)
 #define HV_PAGE_MSR_RESERVED_MASK UINT64_C(0x0000000000000ffe)
 #define HV_PAGE_MSR_GPA_MASK	  UINT64_C(0xfffffffffffff000)

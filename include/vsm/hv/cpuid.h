@@ -36,7 +36,6 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
 
 /* clang-format on */
 
-/* Leaf 1, ECX */
 #define HV_CPUID_1_ECX_HYPERVISOR_PRESENT HV_BIT32(31)
 
 /* VENDOR_AND_MAX_FUNCTION: "Microsoft Hv" in EBX, ECX, EDX */
@@ -52,18 +51,14 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
 #define HV_CPUID_VERSION_EDX_SERVICE_BRANCH_SHIFT 24
 
 /*
- * ENLIGHTENMENT_INFO: EBX spinlock retries (all ones: never notify), ECX 6:0 physical address
- * bits
+ * ENLIGHTENMENT_INFO: EBX spinlock retries (all ones: never notify), ECX 6:0 physical address bits
  */
 #define HV_CPUID_SPINLOCK_NEVER_NOTIFY	   UINT32_C(0xffffffff)
 #define HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX UINT32_C(0x7f)
 
-/*
- * IMPLEMENT_LIMITS: EAX VPs, EBX logical processors, ECX interrupt vectors to remap; 0 not
- * reported
- */
+/* IMPLEMENT_LIMITS: EAX VPs, EBX logical processors, ECX vectors to remap; 0: not reported */
 
-/* HARDWARE_FEATURES, EAX; bit 24 has no name here, since sources disagree about its meaning */
+/* HARDWARE_FEATURES, EAX. Bit 24 has no name here: sources disagree about its meaning. */
 #define HV_HARDWARE_APIC_OVERLAY_ASSIST	      HV_BIT32(0)
 #define HV_HARDWARE_MSR_BITMAPS		      HV_BIT32(1)
 #define HV_HARDWARE_PERFORMANCE_COUNTERS      HV_BIT32(2)
@@ -99,11 +94,9 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
 #define HV_CPU_MANAGEMENT_EBX_LOGICAL_PROCESSOR_IDLING	    HV_BIT32(2)
 #define HV_CPU_MANAGEMENT_ECX_REMAP_GUEST_UNCACHED	    HV_BIT32(0)
 
-/* PASID_FEATURES */
 #define HV_PASID_EAX_SUPPORTED	     HV_BIT32(0)
 #define HV_PASID_EAX_MAX_COUNT_SHIFT 11
 
-/* NESTED_FEATURES */
 #define HV_NESTED_EAX_EVMCS_VERSION_LOW_MASK   UINT32_C(0x000000ff)
 #define HV_NESTED_EAX_EVMCS_VERSION_HIGH_SHIFT 8
 #define HV_NESTED_EAX_EVMCS_VERSION_HIGH_MASK  UINT32_C(0x0000ff00)
@@ -115,13 +108,11 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
 #define HV_NESTED_EAX_ENLIGHTENED_TLB	       HV_BIT32(22)
 #define HV_NESTED_EBX_EVMCS_PERF_GLOBAL_CTRL   HV_BIT32(0)
 
-/* IPT_FEATURES */
 #define HV_IPT_EAX_CHAINED_TO_PA    HV_BIT32(0)
 #define HV_IPT_EAX_ENLIGHTENED	    HV_BIT32(1)
 #define HV_IPT_EAX_MAX_BUFFER_SHIFT 12
 #define HV_IPT_EDX_HYPERVISOR	    HV_BIT32(0)
 
-/* ISOLATION_CONFIG */
 #define HV_ISOLATION_EAX_PARAVISOR_PRESENT	    HV_BIT32(0)
 #define HV_ISOLATION_EBX_TYPE_MASK		    UINT32_C(0x0000000f)
 #define HV_ISOLATION_TYPE_NONE			    0

@@ -12,11 +12,7 @@
 
 /* clang-format off */
 
-/*
- * HV_PARTITION_PRIVILEGE_MASK: EAX is bits 31:0, EBX bits 63:32.
- *
- * X(name, bit, name in the TLFS): constant HV_PRIVILEGE_BIT_<name>.
- */
+/* HV_PARTITION_PRIVILEGE_MASK: X(name, bit, name in the TLFS), for HV_PRIVILEGE_BIT_<name>. */
 #define HV_PRIVILEGE_LIST(X) \
 	X(ACCESS_VP_RUN_TIME_REG,                  0, AccessVpRunTimeReg) \
 	X(ACCESS_PARTITION_REFERENCE_COUNTER,      1, AccessPartitionReferenceCounter) \
@@ -131,10 +127,7 @@ enum hv_recommend_bit { HV_RECOMMEND_LIST(HV_RECOMMEND_ENUM_) };
 
 /* clang-format on */
 
-/*
- * Masks by name: HV_PRIVILEGE(ACCESS_VSM) for the 64-bit mask, HV_FEATURE(NPIEP) for EDX of leaf
- * 0x40000003, HV_RECOMMEND(RESET_MSR) for EAX of leaf 0x40000004.
- */
+/* Masks by name: HV_PRIVILEGE(ACCESS_VSM), where EAX is bits 31:0 and EBX is bits 63:32. */
 #define HV_PRIVILEGE(name) HV_BIT64(HV_PRIVILEGE_BIT_##name)
 #define HV_FEATURE(name)   HV_BIT32(HV_FEATURE_BIT_##name)
 #define HV_RECOMMEND(name) HV_BIT32(HV_RECOMMEND_BIT_##name)
@@ -147,7 +140,6 @@ enum hv_recommend_bit { HV_RECOMMEND_LIST(HV_RECOMMEND_ENUM_) };
 #define HV_FEATURE_ECX_ARCHITECTURAL_PMU       HV_BIT32(7)
 #define HV_FEATURE_ECX_EXCEPTION_TRAP	       HV_BIT32(8)
 
-/* What a guest needs to use VSM. */
 #define HV_PRIVILEGES_FOR_VSM                                           \
 	(HV_PRIVILEGE(ACCESS_VSM) | HV_PRIVILEGE(ACCESS_VP_REGISTERS) | \
 	 HV_PRIVILEGE(ACCESS_SYNIC_REGS))

@@ -53,7 +53,6 @@ enum hv_cr_intercept_bit { HV_CR_INTERCEPT_LIST(HV_CR_INTERCEPT_ENUM_) };
 
 /* clang-format on */
 
-/* The mask of one bit by name: HV_CR_INTERCEPT(CR0_WRITE). */
 #define HV_CR_INTERCEPT(name) HV_BIT64(HV_CR_INTERCEPT_BIT_##name)
 
 #define HV_CR_INTERCEPT_RESERVED_MASK UINT64_C(0xffffffffe0000000)

@@ -11,8 +11,7 @@
 
 /* clang-format off */
 
-/* X(constant, number, name in the TLFS). */
-/* Every call code that a guest may see, in ascending order. */
+/* Every call code that a guest may see, ascending: X(constant, number, name in the TLFS). */
 #define HV_HYPERCALL_LIST(X) \
 	X(HV_CALL_SWITCH_VIRTUAL_ADDRESS_SPACE,           0x0001, HvCallSwitchVirtualAddressSpace) \
 	X(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,            0x0002, HvCallFlushVirtualAddressSpace) \
@@ -106,12 +105,10 @@ enum hv_hypercall_code { HV_HYPERCALL_LIST(HV_HYPERCALL_ENUM_) };
 
 /* clang-format on */
 
-/* From this code on a call is an extended one: it needs the privilege EnableExtendedHypercalls. */
+/* From this code on, calls need the privilege EnableExtendedHypercalls. */
 #define HV_EXT_CALL_FIRST 0x8001
 
-/*
- * HvExtCallQueryCapabilities returns one 64-bit word: bit n is set if call 0x8002 + n is supported.
- */
+/* Bit n of the result of HvExtCallQueryCapabilities is set if call 0x8002 + n is supported. */
 #define HV_EXT_CALL_CAPABILITY(code) ((code)-0x8002)
 
 #endif

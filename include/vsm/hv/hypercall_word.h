@@ -10,7 +10,6 @@
 
 #include <vsm/hv/base.h>
 
-/* Input value */
 #define HV_HYPERCALL_CODE_MASK	     UINT64_C(0x000000000000ffff)
 #define HV_HYPERCALL_FAST	     HV_BIT64(16)
 #define HV_HYPERCALL_VARHEAD_SHIFT   17 /* in units of 8 bytes */
@@ -24,7 +23,6 @@
 #define HV_HYPERCALL_REP_MAX	     0xfff
 #define HV_HYPERCALL_VARHEAD_MAX     0x3ff
 
-/* Result value */
 #define HV_HYPERCALL_RESULT_STATUS_MASK	  UINT64_C(0x000000000000ffff)
 #define HV_HYPERCALL_RESULT_REPS_SHIFT	  32
 #define HV_HYPERCALL_RESULT_REPS_MASK	  UINT64_C(0x00000fff00000000)

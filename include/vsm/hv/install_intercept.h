@@ -68,7 +68,6 @@ HV_ASSERT_OFFSET(struct hv_install_intercept_input, intercept_parameters, 16);
 #define HV_INTERCEPT_IO_PORT_RANGE_END_SHIFT 16
 #define HV_INTERCEPT_IO_PORT_RANGE_END_MASK  UINT64_C(0x00000000ffff0000)
 
-/* RegisterInterceptResult for HV_INTERCEPT_TYPE_X64_CPUID */
 struct hv_register_intercept_result_cpuid_input {
 	uint64_t partition_id;
 	uint32_t vp_index;
@@ -108,7 +107,6 @@ HV_ASSERT_OFFSET(struct hv_register_intercept_result_cpuid_input, result_edx, 52
 HV_ASSERT_OFFSET(struct hv_register_intercept_result_cpuid_input, result_edx_mask, 56);
 HV_ASSERT_OFFSET(struct hv_register_intercept_result_cpuid_input, pad1, 60);
 
-/* RegisterInterceptResult for HV_INTERCEPT_TYPE_X64_MSR */
 struct hv_register_intercept_result_msr_input {
 	uint64_t partition_id;
 	uint32_t vp_index;
@@ -131,7 +129,6 @@ HV_ASSERT_OFFSET(struct hv_register_intercept_result_msr_input, pad, 28);
 #define HV_UNIMPLEMENTED_MSR_ACTION_FAULT		   0
 #define HV_UNIMPLEMENTED_MSR_ACTION_IGNORE_WRITE_READ_ZERO 1
 
-/* CheckForIoIntercept */
 struct hv_check_for_io_intercept_input {
 	uint64_t partition_id;
 	uint32_t vp_index;

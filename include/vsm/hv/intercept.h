@@ -37,11 +37,9 @@ HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, cs, 8);
 HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, rip, 24);
 HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, rflags, 32);
 
-/* instruction_length_cr8 */
 #define HV_INTERCEPT_INSTRUCTION_LENGTH_MASK 0x0f
 #define HV_INTERCEPT_CR8_SHIFT		     4
 
-/* HV_X64_VP_EXECUTION_STATE */
 #define HV_X64_EXECUTION_STATE_CPL_MASK			   0x0003
 #define HV_X64_EXECUTION_STATE_CR0_PE			   0x0004
 #define HV_X64_EXECUTION_STATE_CR0_AM			   0x0008
@@ -128,7 +126,6 @@ enum hv_cache_type {
 	HV_CACHE_TYPE_WRITE_BACK = 6,
 };
 
-/* memory_access_info */
 #define HV_MEMORY_ACCESS_GVA_VALID		  0x01
 #define HV_MEMORY_ACCESS_GVA_GPA_VALID		  0x02
 #define HV_MEMORY_ACCESS_HYPERCALL_OUTPUT_PENDING 0x04
@@ -136,7 +133,7 @@ enum hv_cache_type {
 #define HV_MEMORY_ACCESS_SUPERVISOR_SHADOW_STACK  0x10
 #define HV_MEMORY_ACCESS_VERIFY_PAGE_WRITABILITY  0x20
 
-/* X64_MSR_INTERCEPT. The value of a write is EDX:EAX of the raw registers. */
+/* The value of a write is EDX:EAX of the raw registers. */
 struct hv_x64_msr_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint32_t msr_number;
@@ -153,8 +150,8 @@ HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rdx, 48);
 HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rax, 56);
 
 /*
- * REGISTER_INTERCEPT. access_info: the value of a write, the destination register (32 bits) of a
- * read, or the memory address (64 bits) of a memory operand.
+ * access_info: the value of a write, the destination register (32 bits) of a read, or the address
+ * (64 bits) of a memory operand.
  */
 struct hv_x64_register_intercept_message {
 	struct hv_x64_intercept_message_header header;
@@ -175,7 +172,6 @@ HV_ASSERT_OFFSET(struct hv_x64_register_intercept_message, access_info, 48);
 
 #define HV_REGISTER_INTERCEPT_IS_MEMORY_OP 0x01
 
-/* X64_IO_PORT_INTERCEPT */
 struct hv_x64_io_port_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint16_t port_number;
@@ -209,7 +205,6 @@ HV_ASSERT_OFFSET(struct hv_x64_io_port_intercept_message, rdi, 120);
 #define HV_IO_PORT_ACCESS_STRING    0x08
 #define HV_IO_PORT_ACCESS_REP	    0x10
 
-/* X64_EXCEPTION_INTERCEPT */
 struct hv_x64_exception_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint16_t exception_vector;
@@ -270,7 +265,7 @@ HV_ASSERT_OFFSET(struct hv_x64_exception_intercept_message, r15, 232);
 #define HV_EXCEPTION_INFO_ERROR_CODE_VALID   0x01
 #define HV_EXCEPTION_INFO_SOFTWARE_EXCEPTION 0x02
 
-/* X64_CPUID_INTERCEPT: the inputs, and what the instruction would have returned. */
+/* The inputs, and what the instruction would have returned. */
 struct hv_x64_cpuid_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint64_t rax;
@@ -294,7 +289,6 @@ HV_ASSERT_OFFSET(struct hv_x64_cpuid_intercept_message, default_result_rcx, 80);
 HV_ASSERT_OFFSET(struct hv_x64_cpuid_intercept_message, default_result_rdx, 88);
 HV_ASSERT_OFFSET(struct hv_x64_cpuid_intercept_message, default_result_rbx, 96);
 
-/* HYPERCALL_INTERCEPT */
 struct hv_x64_hypercall_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint64_t rax;
@@ -324,7 +318,6 @@ HV_ASSERT_OFFSET(struct hv_x64_hypercall_intercept_message, reserved, 196);
 
 #define HV_HYPERCALL_INTERCEPT_ISOLATED HV_BIT32(0)
 
-/* X64_SIPI_INTERCEPT */
 struct hv_x64_sipi_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint32_t target_vp_index;
@@ -336,7 +329,6 @@ HV_ASSERT_OFFSET(struct hv_x64_sipi_intercept_message, header, 0);
 HV_ASSERT_OFFSET(struct hv_x64_sipi_intercept_message, target_vp_index, 40);
 HV_ASSERT_OFFSET(struct hv_x64_sipi_intercept_message, interrupt_vector, 44);
 
-/* X64_INTERRUPTION_DELIVERABLE */
 struct hv_x64_interruption_deliverable_message {
 	struct hv_x64_intercept_message_header header;
 	uint8_t deliverable_type; /* enum hv_interruption_type */
@@ -348,7 +340,6 @@ HV_ASSERT_OFFSET(struct hv_x64_interruption_deliverable_message, header, 0);
 HV_ASSERT_OFFSET(struct hv_x64_interruption_deliverable_message, deliverable_type, 40);
 HV_ASSERT_OFFSET(struct hv_x64_interruption_deliverable_message, reserved, 41);
 
-/* SYNIC_SINT_DELIVERABLE */
 struct hv_x64_synic_sint_deliverable_message {
 	struct hv_x64_intercept_message_header header;
 	uint16_t deliverable_sints;
@@ -360,7 +351,7 @@ HV_ASSERT_OFFSET(struct hv_x64_synic_sint_deliverable_message, header, 0);
 HV_ASSERT_OFFSET(struct hv_x64_synic_sint_deliverable_message, deliverable_sints, 40);
 HV_ASSERT_OFFSET(struct hv_x64_synic_sint_deliverable_message, reserved, 42);
 
-/* X64_APIC_EOI: no common header. */
+/* No common header. */
 struct hv_x64_apic_eoi_message {
 	uint32_t vp_index;
 	uint32_t interrupt_vector;
@@ -370,7 +361,7 @@ HV_ASSERT_SIZE(struct hv_x64_apic_eoi_message, 8);
 HV_ASSERT_OFFSET(struct hv_x64_apic_eoi_message, vp_index, 0);
 HV_ASSERT_OFFSET(struct hv_x64_apic_eoi_message, interrupt_vector, 4);
 
-/* INVALID_VP_REGISTER_VALUE: no common header. */
+/* No common header. */
 struct hv_x64_invalid_vp_register_message {
 	uint32_t vp_index;
 	uint32_t reserved;
@@ -380,10 +371,7 @@ HV_ASSERT_SIZE(struct hv_x64_invalid_vp_register_message, 8);
 HV_ASSERT_OFFSET(struct hv_x64_invalid_vp_register_message, vp_index, 0);
 HV_ASSERT_OFFSET(struct hv_x64_invalid_vp_register_message, reserved, 4);
 
-/*
- * UNSUPPORTED_FEATURE: no common header. UNRECOVERABLE_EXCEPTION and X64_HALT consist of only the
- * common header.
- */
+/* No common header. UNRECOVERABLE_EXCEPTION and X64_HALT consist of the common header alone. */
 struct hv_x64_unsupported_feature_message {
 	uint32_t vp_index;
 	uint32_t feature_code;

@@ -64,7 +64,7 @@ HV_ASSERT_OFFSET(struct hv_assert_virtual_interrupt_input, target_vtl, 28);
 HV_ASSERT_OFFSET(struct hv_assert_virtual_interrupt_input, reserved0, 29);
 HV_ASSERT_OFFSET(struct hv_assert_virtual_interrupt_input, reserved1, 30);
 
-/* HV_INTERRUPT_CONTROL: 31:0 is an enum hv_interrupt_type. */
+/* 31:0 is an enum hv_interrupt_type. */
 #define HV_INTERRUPT_CONTROL_TYPE_MASK		 UINT64_C(0x00000000ffffffff)
 #define HV_INTERRUPT_CONTROL_LEVEL_TRIGGERED	 HV_BIT64(32)
 #define HV_INTERRUPT_CONTROL_LOGICAL_DESTINATION HV_BIT64(33)
@@ -84,7 +84,6 @@ enum hv_interrupt_type {
 	HV_INTERRUPT_TYPE_LOCAL_INT1 = 9,
 };
 
-/* HV_INTERRUPT_ENTRY */
 struct hv_interrupt_entry {
 	uint32_t source;
 	uint32_t reserved;

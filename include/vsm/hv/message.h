@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SynIC messages: types, header, slots; and the calls that post one or signal an event.
+ * SynIC messages, and the calls that post one or signal an event.
  *
  * Type 0x80010006 is RegisterIntercept, which a higher VTL receives; some headers also give that
  * number to IommuPrq. The order of the header's fields is that of the TLFS's structure, not of its
@@ -70,7 +70,7 @@ __extension__ enum hv_message_type { HV_MESSAGE_TYPE_LIST(HV_MESSAGE_TYPE_ENUM_)
 #define HV_MESSAGE_SIZE	       256
 #define HV_MESSAGE_PAYLOAD_MAX 240
 
-/* HV_MESSAGE: one slot of the SIM page. */
+/* One slot of the SIM page. */
 struct hv_message {
 	uint32_t message_type; /* 0: the slot is free */
 	uint8_t payload_size;  /* 0..240 */
@@ -90,7 +90,7 @@ HV_ASSERT_OFFSET(struct hv_message, payload, 16);
 
 #define HV_MESSAGE_FLAG_PENDING 0x01
 
-/* Payload of HV_MESSAGE_TYPE_TIMER_EXPIRED; times in units of 100 ns of the reference time. */
+/* Times are in units of 100 ns of the reference time. */
 struct hv_timer_message_payload {
 	uint32_t timer_index;
 	uint32_t reserved;
@@ -104,7 +104,6 @@ HV_ASSERT_OFFSET(struct hv_timer_message_payload, reserved, 4);
 HV_ASSERT_OFFSET(struct hv_timer_message_payload, expiration_time, 8);
 HV_ASSERT_OFFSET(struct hv_timer_message_payload, delivery_time, 16);
 
-/* HvCallPostMessage (0x5c) */
 struct hv_post_message_input {
 	uint32_t connection_id;
 	uint32_t reserved;
@@ -120,7 +119,6 @@ HV_ASSERT_OFFSET(struct hv_post_message_input, message_type, 8);
 HV_ASSERT_OFFSET(struct hv_post_message_input, payload_size, 12);
 HV_ASSERT_OFFSET(struct hv_post_message_input, payload, 16);
 
-/* HvCallSignalEvent (0x5d) */
 struct hv_signal_event_input {
 	uint32_t connection_id; /* 24 bits */
 	uint16_t flag_number;
@@ -134,7 +132,6 @@ HV_ASSERT_OFFSET(struct hv_signal_event_input, reserved, 6);
 
 #define HV_CONNECTION_ID_MASK UINT32_C(0x00ffffff)
 
-/* HvCallSignalEventDirect (0xc0) */
 struct hv_signal_event_direct_input {
 	uint64_t partition_id;
 	uint32_t vp_index;
@@ -160,9 +157,8 @@ HV_ASSERT_OFFSET(struct hv_signal_event_direct_output, newly_signaled, 0);
 HV_ASSERT_OFFSET(struct hv_signal_event_direct_output, reserved, 1);
 
 /*
- * HvCallPostMessageDirect (0xc1), in the layout that callers use. (The TLFS has the SINT at 13 and
- * the message at 16.) The message is an array of bytes, as it lacks the alignment of struct
- * hv_message.
+ * The layout that callers use; the TLFS has the SINT at 13 and the message at 16. The message lacks
+ * the alignment of struct hv_message.
  */
 struct hv_post_message_direct_input {
 	uint64_t partition_id;

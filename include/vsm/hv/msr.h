@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic MSRs: numbers, and the bits of those that no other header describes (synic.h has the
- * SynIC and the timers, assist_page.h the VP assist page, tsc_page.h the reference TSC page).
+ * Synthetic MSRs: numbers, and the bits of those that no other header describes.
  *
  * TLFS: Feature Discovery and the chapters on each; 6.0b appendix C.
  */
@@ -128,7 +127,6 @@ enum hv_msr { HV_MSR_LIST(HV_MSR_ENUM_) };
 
 /* clang-format on */
 
-/* GUEST_OS_ID */
 #define HV_GUEST_OS_ID_OPEN_SOURCE	 HV_BIT64(63)
 #define HV_GUEST_OS_ID_OS_TYPE_SHIFT	 56 /* open source: 62:56, enum hv_guest_os_type */
 #define HV_GUEST_OS_ID_VENDOR_DATA_SHIFT 48 /* open source: 55:48 */
@@ -140,7 +138,6 @@ enum hv_msr { HV_MSR_LIST(HV_MSR_ENUM_) };
 #define HV_GUEST_OS_ID_SERVICE_SHIFT	 16 /* otherwise: 23:16 */
 #define HV_GUEST_OS_ID_BUILD_MASK	 UINT64_C(0xffff) /* 15:0, in both formats */
 
-/* GUEST_OS_ID of an open source system, 62:56 */
 enum hv_guest_os_type {
 	HV_GUEST_OS_TYPE_LINUX = 1,
 	HV_GUEST_OS_TYPE_FREEBSD = 2,
@@ -148,21 +145,19 @@ enum hv_guest_os_type {
 	HV_GUEST_OS_TYPE_ILLUMOS = 4,
 };
 
-/* HYPERCALL; GPA as in HV_PAGE_MSR_GPA_MASK */
+/* GPA as in HV_PAGE_MSR_GPA_MASK */
 #define HV_X64_MSR_HYPERCALL_ENABLE	   HV_BIT64(0)
 #define HV_X64_MSR_HYPERCALL_LOCKED	   HV_BIT64(1)
 #define HV_X64_MSR_HYPERCALL_RESERVED_MASK UINT64_C(0x0000000000000ffc)
 
-/* RESET */
 #define HV_X64_MSR_RESET_INITIATE HV_BIT64(0)
 
-/* NPIEP_CONFIG: instructions that fault outside of ring 0 */
+/* Instructions that fault outside of ring 0. */
 #define HV_NPIEP_PREVENT_SGDT HV_BIT64(0)
 #define HV_NPIEP_PREVENT_SIDT HV_BIT64(1)
 #define HV_NPIEP_PREVENT_SLDT HV_BIT64(2)
 #define HV_NPIEP_PREVENT_STR  HV_BIT64(3)
 
-/* CRASH_CTL */
 #define HV_CRASH_CTL_NOTIFY	     HV_BIT64(63)
 #define HV_CRASH_CTL_MESSAGE	     HV_BIT64(62) /* P3: GPA of a text, P4: its length */
 #define HV_CRASH_MESSAGE_MAX	     4096	  /* bytes of the text */
@@ -178,7 +173,6 @@ enum hv_guest_os_type {
 #define HV_TSC_EMULATION_IN_PROGRESS	   HV_BIT64(0)
 #define HV_TSC_INVARIANT_EXPOSE		   HV_BIT64(0)
 
-/* STIME_UNHALTED_TIMER_CONFIG */
 #define HV_STIME_UNHALTED_VECTOR_MASK UINT64_C(0xff) /* 2: an NMI */
 #define HV_STIME_UNHALTED_ENABLED     HV_BIT64(8)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names for the numbers of the Hyper-V ABI, made from the tables of these headers.
+ * Names for the numbers of the Hyper-V ABI.
  *
- * Every function may be called at any time, from any thread and in a signal handler: it allocates
- * nothing and has no state. The result of a name function is a static string, "?" for a number
+ * Functions may be called at any time, from any thread and in a signal handler: they allocate
+ * nothing and have no state. The result of a name function is a static string, "?" for a number
  * without a name.
  */
 #ifndef VSM_HV_NAMES_H
@@ -44,10 +44,10 @@ const char *hv_vtl_entry_reason_name(uint32_t reason);
 const char *hv_cpuid_leaf_name(uint32_t leaf);
 
 /*
- * Names of bits; @bit counts from 0. "AccessVsm" for 48 of the privileges, "Npiep" for 12 of the
- * features (EDX of leaf 0x40000003), "UseMsrForReset" for 4 of the recommendations (EAX of leaf
- * 0x40000004; all three in cpuid_features.h), "Cr0Write" for 0 of CrInterceptControl
- * (cr_intercept.h), "Writable" for 1 of the map flags (protection.h).
+ * @bit counts from 0. "AccessVsm" for 48 of the privileges, "Npiep" for 12 of the features (EDX of
+ * leaf 0x40000003), "UseMsrForReset" for 4 of the recommendations (EAX of leaf 0x40000004; all
+ * three in cpuid_features.h), "Cr0Write" for 0 of CrInterceptControl (cr_intercept.h), "Writable"
+ * for 1 of the map flags (protection.h).
  */
 const char *hv_privilege_name(unsigned int bit);
 const char *hv_feature_name(unsigned int bit);
@@ -56,13 +56,11 @@ const char *hv_cr_intercept_name(unsigned int bit);
 const char *hv_map_gpa_flag_name(unsigned int bit);
 
 /*
- * Writes the names of all bits that are set, lowest first, joined by '|':
- * "AccessVsm|AccessVpRegisters". A bit without a name is written as "bit" and its number, no bits
- * as "0".
+ * Writes the names of all set bits, lowest first: "AccessVsm|AccessVpRegisters". A bit without a
+ * name is "bit" and its number; no bits are "0".
  *
- * Like snprintf: at most @size bytes are written, the last of them a NUL (@text may be NULL if
- * @size is 0), and the length of the whole text is returned: a result >= @size means that the text
- * was truncated.
+ * Like snprintf: writes at most @size bytes, the last of them a NUL (@text may be NULL if @size is
+ * 0), and returns the length of the whole text.
  */
 size_t hv_privileges_text(char *text, size_t size, uint64_t privileges);
 size_t hv_features_text(char *text, size_t size, uint32_t features);
@@ -71,9 +69,8 @@ size_t hv_cr_intercepts_text(char *text, size_t size, uint64_t intercepts);
 size_t hv_map_gpa_flags_text(char *text, size_t size, uint32_t flags);
 
 /*
- * Writes the rights of map flags (protection.h) as three letters and a NUL: "rwx", with '-' for a
- * right that is absent, and 'u' or 'k' in place of 'x' where only user or only kernel mode
- * executes. Other flags are ignored.
+ * Writes rights (protection.h) as "rwx", with '-' for an absent right, and 'u' or 'k' in place of
+ * 'x' where only user or only kernel mode executes. Other flags are ignored.
  */
 void hv_map_gpa_rights_text(char text[4], uint32_t flags);
 

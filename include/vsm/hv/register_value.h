@@ -19,7 +19,6 @@ HV_ASSERT_SIZE(struct hv_u128, 16);
 HV_ASSERT_OFFSET(struct hv_u128, low, 0);
 HV_ASSERT_OFFSET(struct hv_u128, high, 8);
 
-/* HV_X64_SEGMENT_REGISTER */
 struct hv_x64_segment_register {
 	uint64_t base;
 	uint32_t limit; /* in bytes, the granularity bit applied */
@@ -44,7 +43,6 @@ HV_ASSERT_OFFSET(struct hv_x64_segment_register, attributes, 14);
 #define HV_X64_SEGMENT_DEFAULT	     0x4000 /* D/B */
 #define HV_X64_SEGMENT_GRANULARITY   0x8000
 
-/* HV_X64_TABLE_REGISTER */
 struct hv_x64_table_register {
 	uint16_t pad[3];
 	uint16_t limit;
@@ -56,7 +54,6 @@ HV_ASSERT_OFFSET(struct hv_x64_table_register, pad, 0);
 HV_ASSERT_OFFSET(struct hv_x64_table_register, limit, 6);
 HV_ASSERT_OFFSET(struct hv_x64_table_register, base, 8);
 
-/* HV_X64_FP_REGISTER */
 struct hv_x64_fp_register {
 	uint64_t mantissa;
 	uint16_t exponent_sign; /* 14:0 exponent, 15 sign */
@@ -68,7 +65,7 @@ HV_ASSERT_OFFSET(struct hv_x64_fp_register, mantissa, 0);
 HV_ASSERT_OFFSET(struct hv_x64_fp_register, exponent_sign, 8);
 HV_ASSERT_OFFSET(struct hv_x64_fp_register, reserved, 10);
 
-/* HV_X64_FP_CONTROL_STATUS_REGISTER; 32-bit form: EIP in 31:0 of last_rip, CS in 47:32. */
+/* 32-bit form: EIP in 31:0 of last_rip, CS in 47:32. */
 struct hv_x64_fp_control_status_register {
 	uint16_t control;
 	uint16_t status;
@@ -86,7 +83,7 @@ HV_ASSERT_OFFSET(struct hv_x64_fp_control_status_register, ignne, 5);
 HV_ASSERT_OFFSET(struct hv_x64_fp_control_status_register, last_opcode, 6);
 HV_ASSERT_OFFSET(struct hv_x64_fp_control_status_register, last_rip, 8);
 
-/* HV_X64_XMM_CONTROL_STATUS_REGISTER; 32-bit form: DP in 31:0 of last_rdp, DS in 47:32. */
+/* 32-bit form: DP in 31:0 of last_rdp, DS in 47:32. */
 struct hv_x64_xmm_control_status_register {
 	uint64_t last_rdp;
 	uint32_t mxcsr;
@@ -98,7 +95,7 @@ HV_ASSERT_OFFSET(struct hv_x64_xmm_control_status_register, last_rdp, 0);
 HV_ASSERT_OFFSET(struct hv_x64_xmm_control_status_register, mxcsr, 8);
 HV_ASSERT_OFFSET(struct hv_x64_xmm_control_status_register, mxcsr_mask, 12);
 
-/* One CPUID leaf: registers 0x100 and 0x200-0x208, and the output elements of GetVpCpuidValues. */
+/* Registers 0x100 and 0x200-0x208, and the output elements of GetVpCpuidValues. */
 struct hv_cpuid_result {
 	uint32_t eax;
 	uint32_t ebx;
@@ -147,7 +144,6 @@ HV_ASSERT_OFFSET(struct hv_vp_registers_input, vp_index, 8);
 HV_ASSERT_OFFSET(struct hv_vp_registers_input, input_vtl, 12);
 HV_ASSERT_OFFSET(struct hv_vp_registers_input, reserved, 13);
 
-/* HV_REGISTER_ASSOC */
 struct hv_register_assoc {
 	uint32_t name;
 	uint32_t pad[3];
@@ -159,10 +155,7 @@ HV_ASSERT_OFFSET(struct hv_register_assoc, name, 0);
 HV_ASSERT_OFFSET(struct hv_register_assoc, pad, 4);
 HV_ASSERT_OFFSET(struct hv_register_assoc, value, 16);
 
-/*
- * HvCallGetVpCpuidValues: this, then one hv_cpuid_query for each rep; output hv_cpuid_result
- * each.
- */
+/* One hv_cpuid_query for each rep follows; the output is one hv_cpuid_result for each. */
 struct hv_get_vp_cpuid_values_input {
 	uint64_t partition_id;
 	uint32_t vp_index;

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VP register names, as HvCallGetVpRegisters and HvCallSetVpRegisters take them.
- *
- * The tables are in two files; here they become one list and one enumeration. The layout of a
- * value is in register_value.h, unless a header of its own describes it (vsm.h, synic.h,
- * pending_event.h, ...).
- */
+/* VP register names, as HvCallGetVpRegisters and HvCallSetVpRegisters take them. */
 #ifndef VSM_HV_REGISTERS_H
 #define VSM_HV_REGISTERS_H
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of the VP registers that the hypervisor defines: tables of X(constant, number, name in the
- * TLFS). registers.h makes the enumeration of them.
- *
- * TLFS: HV_REGISTER_NAME (data types). All sources agree on the numbers.
+ * Names of the VP registers that the hypervisor defines: X(constant, number, name in the TLFS).
+ * TLFS: HV_REGISTER_NAME (data types).
  */
 #ifndef VSM_HV_REGISTERS_SYNTHETIC_H
 #define VSM_HV_REGISTERS_SYNTHETIC_H
@@ -139,7 +137,6 @@
 	X(HV_REGISTER_NESTED_EOM,      0x000a1014, HvRegisterNestedEom) \
 	X(HV_REGISTER_NESTED_SIRBP,    0x000a1015, HvRegisterNestedSirbp)
 
-/* Synthetic timers. */
 #define HV_REGISTER_LIST_STIMER(X) \
 	X(HV_REGISTER_STIMER0_CONFIG,              0x000b0000, HvRegisterStimer0Config) \
 	X(HV_REGISTER_STIMER0_COUNT,               0x000b0001, HvRegisterStimer0Count) \

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of the VP registers that the architecture defines: tables of X(constant, number, name in
- * the TLFS). registers.h makes the enumeration of them.
- *
- * TLFS: HV_REGISTER_NAME (data types). All sources agree on the numbers.
+ * Names of the VP registers that the architecture defines: X(constant, number, name in the TLFS).
+ * TLFS: HV_REGISTER_NAME (data types).
  */
 #ifndef VSM_HV_REGISTERS_X64_H
 #define VSM_HV_REGISTERS_X64_H
 
 /* clang-format off */
 
-/* General purpose, x87, XMM. RSP, RIP and RFLAGS are private to a VTL, the others shared. */
+/* RSP, RIP and RFLAGS are private to a VTL, the others shared. */
 #define HV_REGISTER_LIST_GENERAL(X) \
 	X(HV_X64_REGISTER_RAX,                0x00020000, HvX64RegisterRax) \
 	X(HV_X64_REGISTER_RCX,                0x00020001, HvX64RegisterRcx) \
@@ -57,10 +55,7 @@
 	X(HV_X64_REGISTER_FP_CONTROL_STATUS,  0x00030018, HvX64RegisterFpControlStatus) \
 	X(HV_X64_REGISTER_XMM_CONTROL_STATUS, 0x00030019, HvX64RegisterXmmControlStatus)
 
-/*
- * Control, debug, segment and table registers. CR2, DR0-DR3 and XFEM (XCR0) are shared by the
- * VTLs.
- */
+/* CR2, DR0-DR3 and XFEM (XCR0) are shared by the VTLs. */
 #define HV_REGISTER_LIST_CONTROL(X) \
 	X(HV_X64_REGISTER_CR0,              0x00040000, HvX64RegisterCr0) \
 	X(HV_X64_REGISTER_CR2,              0x00040001, HvX64RegisterCr2) \
@@ -89,7 +84,6 @@
 	X(HV_X64_REGISTER_IDTR,             0x00070000, HvX64RegisterIdtr) \
 	X(HV_X64_REGISTER_GDTR,             0x00070001, HvX64RegisterGdtr)
 
-/* Architectural MSRs. */
 #define HV_REGISTER_LIST_MSR(X) \
 	X(HV_X64_REGISTER_TSC,                          0x00080000, HvX64RegisterTsc) \
 	X(HV_X64_REGISTER_EFER,                         0x00080001, HvX64RegisterEfer) \
@@ -203,7 +197,6 @@
 	X(HV_X64_REGISTER_AMD_VM_HSAVE_PA,              0x000800b3, HvX64RegisterAmdVmHsavePa) \
 	X(HV_X64_REGISTER_AMD_VM_CR,                    0x000800b4, HvX64RegisterAmdVmCr)
 
-/* Performance counters, processor trace, last branch records. */
 #define HV_REGISTER_LIST_PERF(X) \
 	X(HV_X64_REGISTER_PERF_GLOBAL_CTRL,      0x00081000, HvX64RegisterPerfGlobalCtrl) \
 	X(HV_X64_REGISTER_PERF_GLOBAL_STATUS,    0x00081001, HvX64RegisterPerfGlobalStatus) \
@@ -276,7 +269,7 @@
 	X(HV_X64_REGISTER_APIC_DIVIDE,        0x0008483e, HvX64RegisterApicDivide) \
 	X(HV_X64_REGISTER_APIC_SELF_IPI,      0x0008483f, HvX64RegisterApicSelfIpi)
 
-/* YMM halves. YMMnLow is XMMn. */
+/* YMMnLow is XMMn. */
 #define HV_REGISTER_LIST_YMM(X) \
 	X(HV_X64_REGISTER_YMM0_LOW,   0x000c0000, HvX64RegisterYmm0Low) \
 	X(HV_X64_REGISTER_YMM1_LOW,   0x000c0001, HvX64RegisterYmm1Low) \

@@ -19,10 +19,9 @@
 /* The SINT of intercepts and other messages of the hypervisor. */
 #define HV_SYNIC_SINT_HYPERVISOR 0
 
-/* SCONTROL */
 #define HV_SYNIC_SCONTROL_ENABLE HV_BIT64(0)
 
-/* SINTx. Reserved bits read back as they were written. */
+/* Reserved bits read back as they were written. */
 #define HV_SYNIC_SINT_VECTOR_MASK   UINT64_C(0x00000000000000ff)
 #define HV_SYNIC_SINT_MASKED	    HV_BIT64(16)
 #define HV_SYNIC_SINT_AUTO_EOI	    HV_BIT64(17)

@@ -43,10 +43,7 @@ HV_ASSERT_OFFSET(struct hv_translate_virtual_address_input, gva_page, 24);
 /* Bits that need the feature TranslateGvaFlags. */
 #define HV_TRANSLATE_GVA_EXTENDED_MASK UINT64_C(0x00000000000007c0)
 
-/*
- * HV_TRANSLATE_GVA_RESULT: 31:0 an enum hv_translate_gva_result_code, 39:32 an enum
- * hv_cache_type.
- */
+/* 31:0 an enum hv_translate_gva_result_code, 39:32 an enum hv_cache_type. */
 #define HV_TRANSLATE_GVA_RESULT_CODE_MASK	 UINT64_C(0x00000000ffffffff)
 #define HV_TRANSLATE_GVA_RESULT_CACHE_TYPE_SHIFT 32
 #define HV_TRANSLATE_GVA_RESULT_CACHE_TYPE_MASK	 UINT64_C(0x000000ff00000000)

@@ -35,7 +35,6 @@ HV_ASSERT_OFFSET(struct hv_reference_tsc_page, reserved1, 40);
 /* Old guests treat this value as invalid as well, so it is never used. */
 #define HV_REFERENCE_TSC_SEQUENCE_OLD_INVALID UINT32_C(0xffffffff)
 
-/* Units of the reference time in a second. */
 #define HV_REFERENCE_TIME_HZ UINT64_C(10000000)
 
 struct hv_restore_partition_time_input {

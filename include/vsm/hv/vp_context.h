@@ -51,7 +51,7 @@ HV_ASSERT_OFFSET(struct hv_initial_vp_context, cr3, 200);
 HV_ASSERT_OFFSET(struct hv_initial_vp_context, cr4, 208);
 HV_ASSERT_OFFSET(struct hv_initial_vp_context, pat, 216);
 
-/* EnableVpVtl and StartVirtualProcessor; no output. */
+/* Also the input of HvCallStartVirtualProcessor. */
 struct hv_enable_vp_vtl_input {
 	uint64_t partition_id;
 	uint32_t vp_index;
@@ -67,7 +67,6 @@ HV_ASSERT_OFFSET(struct hv_enable_vp_vtl_input, target_vtl, 12);
 HV_ASSERT_OFFSET(struct hv_enable_vp_vtl_input, reserved, 13);
 HV_ASSERT_OFFSET(struct hv_enable_vp_vtl_input, context, 16);
 
-/* EnablePartitionVtl; no output. */
 struct hv_enable_partition_vtl_input {
 	uint64_t partition_id;
 	uint8_t target_vtl; /* HV_VTL */
