@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Properties of the hypercall in progress, for its handler. */
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 

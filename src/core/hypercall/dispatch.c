@@ -22,7 +22,6 @@ struct request {
 	uint64_t output; /* GPA, or bytes 8-15 */
 };
 
-/* Location of the parameters, from the control word. */
 struct layout {
 	/* bytes as in the control word: fixed part, variable header, elements */
 	uint32_t input;
@@ -50,8 +49,8 @@ static void read_request(const struct vcpu_state *cpu, struct request *request)
 }
 
 /*
- * Whether the VMM set RIP in a callback of this call. The output belongs to a context that no
- * longer exists, and is dropped (P40).
+ * Whether the VMM set RIP in a callback of this call: the output is dropped, as its context no
+ * longer exists (P40).
  */
 static bool is_replaced(const struct hypercall *call)
 {
@@ -85,8 +84,6 @@ static void write_result(struct vsm_vp *vp, uint8_t vtl, const struct request *r
 	vp_skip_instruction(vp, vtl, length);
 }
 
-/* ------------------------------------------------------------------ checks before the call */
-
 /* TLFS "Legal Hypercall Environments": ring 0 of protected or long mode. */
 static bool mode_is_legal(const struct vcpu_state *cpu)
 {
@@ -108,7 +105,6 @@ static uint16_t check_code(const struct vsm_partition *partition, uint16_t code,
 	return HV_STATUS_SUCCESS;
 }
 
-/* Checks the control word against the description of the call. */
 static uint16_t check_control(struct hypercall *call, uint64_t control, struct layout *layout)
 {
 	const struct hypercall_info *info = call->info;
@@ -164,8 +160,6 @@ static uint16_t check_fast(const struct vsm_partition *partition, const struct r
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ parameters in registers */
-
 static void read_block(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
 		       uint8_t *block, uint32_t bytes)
 {
@@ -208,8 +202,6 @@ static void write_block(struct vsm_vp *vp, uint8_t vtl, const uint8_t *block, ui
 	}
 }
 
-/* ------------------------------------------------------------------ parameters in memory */
-
 /* TLFS "Memory-based Hypercall Inputs": aligned to 8, inside the GPA space, within one page. */
 static bool address_is_legal(const struct vsm_partition *partition, uint64_t gpa, uint32_t size)
 {
@@ -217,10 +209,6 @@ static bool address_is_legal(const struct vsm_partition *partition, uint64_t gpa
 	       gpa % CORE_PAGE_SIZE + size <= CORE_PAGE_SIZE;
 }
 
-/*
- * Handles a parameter page that cannot be accessed: a higher VTL gets an intercept, or the call
- * fails.
- */
 static uint16_t page_refused(struct hypercall *call, enum gpa_result result,
 			     const struct gpa_fault *fault, bool output)
 {
@@ -261,9 +249,6 @@ static uint16_t read_memory(struct hypercall *call, const struct request *reques
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ execution */
-
-/* Bytes [*from, *to) of the output that the call has produced. */
 static void output_range(const struct hypercall *call, uint16_t status, const struct layout *layout,
 			 uint32_t *from, uint32_t *to)
 {
@@ -296,10 +281,7 @@ static uint16_t write_output(struct hypercall *call, const struct request *reque
 	}
 	result = gpa_write(call->vp->partition, call->vtl, request->output + from,
 			   call->output + from, to - from, &fault);
-	/*
-	 * A failure means that the rights have changed since read_memory(). Calls with output can
-	 * be repeated safely.
-	 */
+	/* The rights have changed since read_memory(). Calls with output can be repeated safely. */
 	return result == GPA_OK ? status : page_refused(call, result, &fault, true);
 }
 
@@ -317,7 +299,7 @@ static uint16_t execute(struct hypercall *call, const struct request *request,
 
 		read_block(vp, call->vtl, request, input, bytes);
 		call->input_available = (uint16_t)layout->input;
-		/* The block of the output has the layout of that of the input. */
+		/* The output is at its offset in the register block. */
 		output += layout->output_at;
 	} else {
 		status = read_memory(call, request, layout);
@@ -352,10 +334,7 @@ static bool switch_vtl(struct vsm_vp *vp, const struct vcpu_state *cpu,
 	return vtl_return(vp, request->control, input, length);
 }
 
-/*
- * Handles every call except VTL call and return. Not inlined: its frame is large, and VTL switches
- * are frequent.
- */
+/* Not inlined: its frame is large, and VTL switches are frequent. */
 static __attribute__((noinline)) void dispatch_call(struct vsm_vp *vp, uint8_t vtl,
 						    const struct request *request, uint16_t code,
 						    uint8_t instruction_length)

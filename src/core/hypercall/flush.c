@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallFlushVirtualAddressSpace, HvCallFlushVirtualAddressList and their Ex forms (TLFS "Virtual
- * MMU").
- *
- * A flush drops all translations of a VTL, not only the range and address space of the call: the
- * TLFS allows more than requested, and KVM has no narrower flush.
+ * TLFS "Virtual MMU". A flush drops all translations of a VTL, which the TLFS allows: KVM has no
+ * narrower flush.
  */
 #include <string.h>
 
@@ -13,10 +10,7 @@
 #include "core/vp/vp.h"
 #include "core/hypercall/vp_set.h"
 
-/*
- * With USE_TARGET_VTL, bits 8 and 9 select the VTLs; without it both are zero and the caller's VTL
- * is used.
- */
+/* Without USE_TARGET_VTL both target bits must be zero, and the caller's VTL is used. */
 static uint16_t target_vtls(const struct hypercall *call, uint64_t flags, uint16_t *vtls)
 {
 	const struct vsm_partition *partition = call->vp->partition;
@@ -76,9 +70,9 @@ static bool is_locked(const struct hypercall *call, const struct vp_set *set, ui
 }
 
 /*
- * Drops the translations of @vtls on every VP of @set before it returns. A VP that runs another VTL
- * is not stopped: it drops them before it enters one of @vtls. Returns false if the calling VP has
- * work in its run loop; the guest then repeats the call.
+ * Drops the translations of @vtls on every VP of @set. A VP that runs another VTL is not stopped:
+ * it drops them before it enters one of @vtls. False: the calling VP has work in its run loop; the
+ * guest repeats the call.
  */
 static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The hypercall ABI (TLFS "Hypercall Interface"): control word, parameters in memory or registers,
- * rep calls.
- */
+/* The hypercall ABI (TLFS "Hypercall Interface"). */
 #ifndef CORE_HYPERCALL_H
 #define CORE_HYPERCALL_H
 
@@ -29,7 +26,6 @@ enum {
 #define HYPERCALL_NO_FAST  (1u << 2)
 #define HYPERCALL_EXTENDED (1u << 3) /* 0x8001 and up */
 
-/* The description of one call for the dispatcher, the documents and the fuzzer. */
 struct hypercall_info {
 	uint16_t code;
 	uint16_t flags;	      /* HYPERCALL_* */
@@ -60,7 +56,7 @@ struct hypercall {
 	uint64_t rip;		  /* of the instruction */
 };
 
-/* All calls that are implemented, by ascending code. */
+/* By ascending code. */
 extern const struct hypercall_info hypercall_table[];
 extern const size_t hypercall_table_size;
 const struct hypercall_info *hypercall_find(uint16_t code);
@@ -73,13 +69,10 @@ void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length);
  * begins the work, since the slice limits the cost for that VP. Any thread.
  */
 void hypercall_begin_slice(struct hypercall *call);
-/* True when a rep call should stop and continue later. At least one element is always processed. */
+/* Whether a rep call must stop and continue later: false until one element is processed. */
 bool hypercall_time_is_up(struct hypercall *call);
 
-/*
- * HV_INPUT_VTL: *vtl is the target VTL. INVALID_PARAMETER: reserved bits; ACCESS_DENIED: above the
- * caller's.
- */
+/* HV_INPUT_VTL. INVALID_PARAMETER: reserved bits; ACCESS_DENIED: a VTL above the caller's. */
 uint16_t hypercall_target_vtl(const struct hypercall *call, uint8_t input_vtl, uint8_t *vtl);
 /* Partition id: SELF, or the result of GetPartitionId; else INVALID_PARTITION_ID. */
 #define HYPERCALL_PARTITION_ID UINT64_C(1)
@@ -90,12 +83,10 @@ struct vsm_vp *hypercall_vp(const struct hypercall *call, uint32_t index);
 uint16_t hypercall_find_vp(const struct hypercall *call, uint64_t partition_id, uint32_t index,
 			   struct vsm_vp **vp);
 
-/* Writes the hypercall page of a VTL: call, VTL call and VTL return sequences, 32 and 64 bit. */
 void hypercall_page_fill(const struct vsm_partition *partition, uint8_t page[CORE_PAGE_SIZE]);
 /* HvRegisterVsmCodePageOffsets for a VTL in 64-bit (or 32-bit) mode. */
 uint64_t hypercall_page_offsets(const struct vsm_partition *partition, bool long_mode);
 
-/* The handlers, by file. */
 hypercall_fn hc_enable_partition_vtl, hc_enable_vp_vtl; /* hypercall/vtl.c */
 hypercall_fn hc_modify_vtl_protection_mask,
 	hc_check_sparse_gpa_page_vtl_access;	       /* hypercall/protect.c */

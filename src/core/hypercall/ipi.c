@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* HvCallSendSyntheticClusterIpi (0x0b), its Ex form (0x15), HvCallAssertVirtualInterrupt (0x94). */
 #include "core/hypercall/hypercall.h"
 #include "core/interrupt/interrupt.h"
 #include "core/trace/trace.h"
 #include "core/hypercall/vp_set.h"
 
-/*
- * Sends @vector to the VPs of @set. The target VTL is read from the copy of the input, as in every
- * form of the call (P18).
- */
+/* The target VTL is read from the copy of the input, as in every form of the call (P18). */
 static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t input_vtl,
 			    const struct vp_set *set)
 {

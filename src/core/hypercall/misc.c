@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Other calls: spin wait, partition id, CPUID of a VP, extended capabilities. */
 #include <sched.h>
 #include <string.h>
 
@@ -30,17 +29,15 @@ uint16_t hc_ext_query_capabilities(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ HvCallGetVpCpuidValues */
-
 struct cpuid_batch {
 	struct hypercall *call;
 	uint16_t status;
 };
 
 /*
- * The call has no target VTL: it returns the values for the caller's VTL, not for the active VTL of
- * @vp, which may be higher: the caller must not see its CR4 and APIC. If the caller's VTL is not
- * enabled on @vp, the next lower one is used.
+ * The call has no target VTL: it returns the values of the caller's VTL, since the caller must not
+ * see CR4 and APIC of a higher one. If the caller's VTL is not enabled on @vp, the next lower one
+ * is used.
  */
 static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 {
@@ -49,7 +46,6 @@ static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 	return vtls_highest(enabled);
 }
 
-/* Runs on the thread that owns @vp. */
 static void cpuid_batch(struct vsm_vp *vp, void *argument)
 {
 	struct cpuid_batch *batch = argument;
@@ -86,8 +82,7 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	/*
-	 * Both flags are always in effect: no values can be registered, and XSAVE sizes follow the
-	 * VP's XFEM.
+	 * Both flags are always in effect: no values are registered, and XSAVE sizes follow XFEM.
 	 */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* HvCallModifyVtlProtectionMask (0x0c) and HvCallCheckSparseGpaPageVtlAccess (0xd4). */
 #include <string.h>
 
 #include "core/memory/gpa.h"
@@ -37,8 +36,8 @@ static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, s
 }
 
 /*
- * The VTL whose mask the call changes: the caller's, or a lower VTL above VTL0. A mask restricts
- * every VTL below its owner. Only the change of a VTL's own mask needs EnableVtlProtection.
+ * The VTL whose mask the call changes; the mask restricts all lower VTLs. Only the change of a
+ * VTL's own mask needs EnableVtlProtection.
  */
 static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint8_t *owner)
 {
@@ -105,9 +104,9 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 }
 
 /*
- * Checks the access of @vtl to a page. VTL0 has no access to memory with VSM_MEMORY_SMM, even while
- * a VP is in System Management Mode: VTL1, which asks on behalf of VTL0, must not access this
- * memory for it. The intercepting VTL is 0 in this case.
+ * VTL0 has no access to memory with VSM_MEMORY_SMM, even while a VP is in System Management Mode:
+ * VTL1, which asks on behalf of VTL0, must not access this memory for it. The intercepting VTL is 0
+ * in this case.
  */
 static uint64_t check_page(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			   uint8_t access)

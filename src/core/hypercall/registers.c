@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"). */
 #include <string.h>
 
 #include "core/hypercall/hypercall.h"
@@ -69,7 +68,7 @@ static uint16_t set_element(struct vsm_vp *vp, struct batch *batch, uint16_t ind
 	return status;
 }
 
-/* Processes the elements in order, up to the first failure or the end of the time slice. */
+/* Up to the first failure or the end of the time slice. */
 static void run_batch(struct vsm_vp *vp, struct batch *batch, element_fn *element)
 {
 	struct hypercall *call = batch->call;

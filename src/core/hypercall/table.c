@@ -16,11 +16,10 @@
 
 /*
  * TLFS "Hypercall Reference". Columns: code, flags, fixed input, output of a simple call, input and
- * output of one element, privileges, handler. VtlCall and VtlReturn are not dispatched by this
- * table.
+ * output of one element, privileges, handler.
  *
- * The 240 bytes of EnableVpVtl and StartVirtualProcessor and the 256 of PostMessage never fit into
- * registers, so they need no flag against fast calls.
+ * The inputs of EnableVpVtl, StartVirtualProcessor and PostMessage never fit into registers, so
+ * they need no flag against fast calls.
  */
 const struct hypercall_info hypercall_table[] = {
 	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,    NONE,           24,  0,  0,  0,  0, hc_flush_mask},

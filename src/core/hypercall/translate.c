@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* HvCallTranslateVirtualAddress and HvCallTranslateVirtualAddressEx (TLFS "Virtual MMU"). */
 #include <string.h>
 
 #include "core/memory/gpa.h"
@@ -22,8 +21,6 @@ struct translation {
 	uint8_t intercept_access;
 	bool intercept_page; /* the page itself is denied, not a page table */
 };
-
-/* ------------------------------------------------------------------ TLFS to walker */
 
 static const struct {
 	uint64_t flag;
@@ -53,14 +50,11 @@ static uint32_t walk_access_of(uint64_t flags)
 	       (flags & HV_TRANSLATE_GVA_VALIDATE_EXECUTE ? VSM_WALK_EXECUTE : 0u);
 }
 
-/* ------------------------------------------------------------------ walker to TLFS */
-
 static const uint8_t cache_types[] = {
 	[VSM_WALK_CACHE_UC] = 0, [VSM_WALK_CACHE_WC] = 1, [VSM_WALK_CACHE_WT] = 4,
 	[VSM_WALK_CACHE_WP] = 5, [VSM_WALK_CACHE_WB] = 6, [VSM_WALK_CACHE_UC_MINUS] = 0,
 };
 
-/* Sets the result if memory refuses an access to a page table, or to the page found. */
 static void memory_refused(struct translation *translation, const struct gva_walk *walk)
 {
 	const struct gpa_fault *fault = &walk->fault;
@@ -142,9 +136,6 @@ static void conclude(struct vsm_vp *vp, struct translation *translation,
 	}
 }
 
-/* ------------------------------------------------------------------ the calls */
-
-/* Runs on the thread that owns @vp. */
 static void translate(struct vsm_vp *vp, void *argument)
 {
 	struct translation *translation = argument;
@@ -155,10 +146,7 @@ static void translate(struct vsm_vp *vp, void *argument)
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
-	/*
-	 * The lock ends when the caller's VTL returns on @vp, which it never does if it is not
-	 * enabled there.
-	 */
+	/* The caller's VTL drops the lock when it returns on @vp, so it must be enabled there. */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT &&
 	    !(atomic_load(&vp->enabled_vtls) & vtl_bit(translation->caller))) {
 		translation->status = HV_STATUS_INVALID_VTL_STATE;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-/* The VPs of bank @bank that exist. */
 static uint64_t existing(const struct vsm_partition *partition, unsigned int bank)
 {
 	const uint32_t first = bank * HV_VP_SET_VPS_PER_BANK;

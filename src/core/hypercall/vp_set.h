@@ -16,8 +16,8 @@ void vp_set_all(const struct vsm_partition *partition, struct vp_set *set);
 void vp_set_from_mask(const struct vsm_partition *partition, uint64_t mask, struct vp_set *set);
 
 /*
- * Parses the HV_VP_SET of @call, in the format sparse or all; its header is the last part of the
- * fixed input. VPs that do not exist are left out.
+ * Parses the HV_VP_SET of @call, whose header is the last part of the fixed input. VPs that do not
+ * exist are left out.
  *
  * The number of banks is taken from the set itself: some guests state another size of the variable
  * header. INVALID_PARAMETER: unknown format, or banks that are not in the input.

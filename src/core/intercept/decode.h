@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Decoding of an instruction for an intercept message: its length, and the memory that it accesses.
- *
- * Inputs are registers and instruction bytes; no guest memory is read.
- */
+/* Decoding of an instruction for an intercept message, without access to guest memory. */
 #ifndef CORE_DECODE_H
 #define CORE_DECODE_H
 
@@ -16,7 +12,6 @@
 #define DECODE_MAX_LENGTH 15u /* bytes of an instruction (SDM volume 2A, 2.3.11) */
 #define DECODE_MAX_MEMORY 4u
 
-/* Memory that the instruction accesses. */
 struct decode_memory {
 	uint64_t linear; /* address of the first byte, with segment base */
 	uint32_t size;	 /* bytes; of one element for string instructions */
@@ -30,16 +25,16 @@ struct decode_result {
 };
 
 /*
- * Decodes the instruction at RIP of @cpu (groups GPR and SYSTEM valid) from @count bytes. Registers
- * have the values from before the instruction. False: illegal or incomplete.
+ * Decodes the instruction at RIP of @cpu, which has the state before the instruction (groups GPR
+ * and SYSTEM valid). False: illegal or incomplete.
  */
 bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size_t count,
 			struct decode_result *result);
 
-/* Code size: 16, 32 or 64 bits. */
+/* In bits: 16, 32 or 64. */
 unsigned int decode_width(const struct vcpu_state *cpu);
 
-/* The linear address of the instruction: CS base and RIP, truncated to the width of the mode. */
+/* CS base and RIP, truncated to the width of the mode. */
 uint64_t decode_linear_rip(const struct vcpu_state *cpu);
 
 #endif

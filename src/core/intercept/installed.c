@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Intercepts that each VTL has enabled: I/O ports and MSRs by HvCallInstallIntercept, registers and
- * MSRs by CrInterceptControl.
- */
 #include "core/intercept/installed.h"
 
 #include <errno.h>
@@ -92,8 +88,6 @@ bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr
 		 mask & HV_INTERCEPT_ACCESS_MASK_WRITE);
 }
 
-/* ------------------------------------------------------------------ exits of MSRs and registers */
-
 static struct msr_intercept *find_msr(struct intercept_map *map, uint32_t msr)
 {
 	for (uint32_t i = 0; map && i < map->msr_count; i++) {
@@ -121,7 +115,7 @@ static bool msr_wanted(struct vsm_partition *partition, uint8_t vtl, uint32_t ms
 	return false;
 }
 
-/* Updates the exits of one MSR in the backend, for every VTL below @owner. Partition lock held. */
+/* For every VTL below @owner. Partition lock held. */
 static int update_msr_exits(struct vsm_partition *partition, uint8_t owner, uint32_t msr)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {
@@ -164,7 +158,6 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 	return 0;
 }
 
-/* Updates which register writes of @vtl exit: those that any VTL above it intercepts. */
 static int update_register_exits(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -200,8 +193,6 @@ int intercept_update(struct vsm_vp *vp, uint8_t vtl)
 	pthread_mutex_unlock(&partition->lock);
 	return error;
 }
-
-/* ------------------------------------------------------------------ HvCallInstallIntercept */
 
 static bool port_set(const struct intercept_map *map, uint32_t port, bool write)
 {
@@ -316,8 +307,6 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 	return status;
 }
 
-/* ------------------------------------------------------------------ interceptors of an access */
-
 uint8_t intercept_io_owner_locked(const struct vsm_partition *partition, uint16_t owners,
 				  uint16_t port, uint8_t size, bool write)
 {
@@ -378,8 +367,6 @@ uint8_t intercept_msr_owner_of(struct vsm_partition *partition, uint16_t owners,
 	return found;
 }
 
-/* ------------------------------------------------------------------ reset */
-
 static void reset_vp(struct vsm_vp *vp)
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -425,9 +412,6 @@ void intercept_destroy(struct vsm_partition *partition)
 	}
 }
 
-/* ------------------------------------------------------------------ saving */
-
-/* Intercepted accesses of one port. */
 static uint32_t port_mask(const struct intercept_map *map, uint32_t port)
 {
 	return (port_set(map, port, false) ? HV_INTERCEPT_ACCESS_MASK_READ : 0) |

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lookup of enabled intercepts. */
 #ifndef CORE_INTERCEPT_STATE_H
 #define CORE_INTERCEPT_STATE_H
 
@@ -22,12 +21,10 @@ extern const size_t cr_intercept_table_size;
 /* The bit for this access, or NULL. */
 const struct cr_intercept *cr_intercept_of_msr(uint32_t msr, bool write);
 
-/*
- * The lowest VTL of the set @owners that intercepts the access by HvCallInstallIntercept; 0: none.
- */
+/* The lowest of @owners that intercepts the access by HvCallInstallIntercept; 0: none. */
 uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, uint16_t port,
 			      uint8_t size, bool write);
-/* The same, with partition->lock held. */
+/* partition->lock held. */
 uint8_t intercept_io_owner_locked(const struct vsm_partition *partition, uint16_t owners,
 				  uint16_t port, uint8_t size, bool write);
 uint8_t intercept_msr_owner_of(struct vsm_partition *partition, uint16_t owners, uint32_t msr,

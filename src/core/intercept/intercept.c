@@ -13,7 +13,6 @@
 
 #define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
 
-/* VTLs that can receive an intercept of this VP: those enabled on it above the active one. */
 static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 {
 	return atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
@@ -23,9 +22,8 @@ static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 #define RETRY_HZ 1000u
 
 /*
- * Posts directly to the slot of SINT0. If the slot is busy, SINT0 is masked, its SynIC or SIM page
- * is off, or @vtl is not enabled on the VP, the instruction, which had no effect, is retried later
- * and intercepted again.
+ * Posts to the slot of SINT0. If @vtl cannot take the message now, the instruction, which had no
+ * effect, is retried later and intercepted again.
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
 {
@@ -57,8 +55,6 @@ static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruct
 	trace_write(vp, VSM_TRACE_INSTRUCTION, cpu->rip, bytes[0], bytes[1],
 		    decode_width(cpu) << 8 | instruction->byte_count);
 }
-
-/* ------------------------------------------------------------------ memory */
 
 /* If @gva translates to the denied page, stores @gva and its exact GPA in @access. */
 static bool match(struct vsm_vp *vp, uint64_t gva, struct intercept_access *access)
@@ -157,10 +153,7 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	deliver(vp, fault->vtl, &message);
 }
 
-/*
- * Whether @gva or one of its page tables is denied to the active VTL; if so, the denying VTL gets
- * the intercept.
- */
+/* Sends an intercept if @gva or one of its page tables is denied. False: not denied. */
 static bool report_operand(struct vsm_vp *vp, uint64_t gva, uint8_t access)
 {
 	const uint32_t walk_access = access & GPA_WRITE ? VSM_WALK_WRITE : VSM_WALK_READ;
@@ -195,8 +188,6 @@ void intercept_other_operand(struct vsm_vp *vp)
 			return;
 	}
 }
-
-/* ------------------------------------------------------------------ registers and MSRs */
 
 struct register_intercept {
 	uint32_t name;
@@ -295,8 +286,6 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 	deliver(vp, owner, &message);
 	return true;
 }
-
-/* ------------------------------------------------------------------ ports */
 
 bool intercept_io(struct vsm_vp *vp, const struct backend_run *run)
 {

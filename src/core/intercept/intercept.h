@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Secure intercepts (TLFS "Secure Intercepts"): accesses of a lower VTL that are reported to a
- * higher one.
+ * TLFS "Secure Intercepts". Called by the owner of the VP, for its active VTL.
  *
- * intercept_memory() to intercept_cr() build the message and post it to SINT0 of the intercepting
- * VTL on the same VP: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at
- * the instruction, which had no effect.
+ * intercept_memory() to intercept_cr() post a message to SINT0 of the intercepting VTL on the same
+ * VP: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the instruction,
+ * which had no effect.
  *
- * They are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers
- * return false if no VTL intercepts the access; otherwise they take the exit back (vp_take_back()),
- * so that it needs no answer.
+ * Those for MSRs, ports and registers return false if no VTL intercepts the access; otherwise they
+ * take the exit back (vp_take_back()), so that it needs no answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H
@@ -21,44 +19,35 @@
 void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva_valid,
 		      uint64_t gva, bool hypercall_output);
 /*
- * The backend reported an allowed access of an instruction that has another operand, which is
- * denied. Decodes the instruction to find and report this operand; reports nothing if there is
- * none.
+ * The backend reported an allowed access of an instruction with another operand, which is denied:
+ * decodes the instruction to find and report this operand.
  */
 void intercept_other_operand(struct vsm_vp *vp);
-/* RDMSR or WRMSR. */
 bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, uint8_t length);
-/* IN or OUT, single or string. */
 bool intercept_io(struct vsm_vp *vp, const struct backend_run *run);
-/* MOV CR0/CR4, XSETBV, LGDT, LIDT, LLDT, LTR: @control is the HV_CR_INTERCEPT bit index. */
+/* @control: index of the HV_CR_INTERCEPT bit. */
 bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t length);
 
-/* Updates the exits of registers and MSRs after a change of CrInterceptControl or masks of @vtl. */
+/* After a change of CrInterceptControl or masks of @vtl. */
 int intercept_update(struct vsm_vp *vp, uint8_t vtl);
 /* Bits of CrInterceptControl that this partition can enforce. */
 uint64_t intercept_supported(const struct vsm_partition *partition);
 /* Whether this partition can enforce HV_INTERCEPT_ACCESS bits @mask of an MSR. */
 bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr, uint32_t mask);
 
-/*
- * HvCallInstallIntercept by @vtl for the VTLs below: @mask of HV_INTERCEPT_ACCESS bits (0 removes).
- * Returns an HV_STATUS.
- */
+/* HvCallInstallIntercept by @vtl. @mask: HV_INTERCEPT_ACCESS bits; 0 removes the intercept. */
 uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_t type,
 			   uint32_t mask, uint64_t parameter);
-/* The VTL above @vtl that intercepts this port access, lowest first; 0 if none. */
+/* The lowest VTL above @vtl that intercepts this port access; 0: none. */
 uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
 			   uint8_t size, bool write);
-/*
- * Reports every rule that @vtl has installed, as arguments of intercept_install(). The partition is
- * stopped.
- */
+/* Reports every installed rule, as arguments of intercept_install(). The partition is stopped. */
 typedef void intercept_rule_fn(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter);
 void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule_fn *rule,
 		    void *opaque);
-/* Removes all intercepts (partition reset). No VP runs. */
+/* No VP runs. */
 void intercept_reset(struct vsm_partition *partition);
-/* Frees all installed intercepts; the VPs may already be freed. */
+/* The VPs may already be freed. */
 void intercept_destroy(struct vsm_partition *partition);
 
 #endif

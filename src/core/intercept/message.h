@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of intercept messages (TLFS, "Secure Intercepts" and the HV_X64_..._INTERCEPT_MESSAGE
- * types).
- *
- * All describe the active VTL of the VP at the instruction, before it had any effect. Owner of the
- * VP.
+ * Intercept messages (TLFS, "Secure Intercepts" and the HV_X64_..._INTERCEPT_MESSAGE types). They
+ * have the state of the active VTL before the instruction. Owner of the VP.
  */
 #ifndef CORE_INTERCEPT_MESSAGE_H
 #define CORE_INTERCEPT_MESSAGE_H
@@ -22,13 +19,12 @@ struct intercept_instruction {
 };
 
 /*
- * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length: as
- * reported by the backend; 0: the decoder determines it.
+ * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length: 0:
+ * the decoder determines it.
  */
 void intercept_read_instruction(struct vsm_vp *vp, uint8_t length,
 				struct intercept_instruction *instruction);
 
-/* A denied memory access for a message. */
 struct intercept_access {
 	uint64_t gpa;
 	uint64_t gva;	    /* if gva_valid */

@@ -51,7 +51,6 @@
 	 HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) |         \
 	 HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | HV_RECOMMEND(EX_PROCESSOR_MASKS))
 
-/* Features and recommendations that require a privilege. */
 static const struct {
 	uint64_t privileges; /* required by these features or recommendations */
 	uint32_t features;
@@ -150,8 +149,6 @@ void cpuid_settle(struct vsm_partition *partition)
 	settle_vsm(partition);
 }
 
-/* ------------------------------------------------------------------ leaves */
-
 /* The version of Windows Server 2022. Some guests read the leaf, but none requires a value. */
 #define VERSION_BUILD 20348u
 #define VERSION_MAJOR 10u
@@ -164,7 +161,6 @@ void cpuid_settle(struct vsm_partition *partition)
 #define CPUID_7_ECX_OSPKE		 (1u << 4)
 #define CPUID_80000007_EDX_INVARIANT_TSC (1u << 8)
 
-/* One leaf; fields that are not set are zero. */
 static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t leaf)
 {
 	struct cpuid_leaf value = {.leaf = leaf};

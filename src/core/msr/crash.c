@@ -22,10 +22,7 @@ bool crash_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 	return true;
 }
 
-/*
- * Copies the text at the GPA in P3 with the rights of @vtl. If it is longer than a page, or @vtl
- * cannot read it, the report has no text.
- */
+/* The report has no text if that is longer than a page, or @vtl cannot read it. */
 static void read_message(struct vsm_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t size)
 {
 	vp->crash_message_size = 0;

@@ -4,14 +4,11 @@
 #include <string.h>
 
 /*
- * The hypercall page: code sequences at fixed offsets, independent of the length of the backend's
- * instruction. HvRegisterVsmCodePageOffsets holds the offsets of the VTL sequences; the plain
- * hypercall is at offset 0 by definition.
+ * Code sequences at fixed offsets, independent of the length of the backend's instruction.
  *
- * Every sequence starts with ENDBR, a NOP on CPUs without it, so that a kernel can keep indirect
- * branch tracking on: Linux turns it off without ENDBR at offset 0. The VTL sequences move the
- * control input to the register that the instruction needs and load the call code (TLFS "VTL Call",
- * "VTL Return").
+ * Every sequence starts with ENDBR, so that a kernel can keep indirect branch tracking on: Linux
+ * turns it off without ENDBR at offset 0. The VTL sequences move the control input to the register
+ * that the instruction needs and load the call code (TLFS "VTL Call", "VTL Return").
  */
 struct stub {
 	uint16_t offset;

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * MSRs that the core implements, as one table: range, required privilege and feature, functions.
- *
- * Each function gets the target VTL, as each VTL has a SynIC, timers and pages of its own (P02).
- */
+/* Functions get the target VTL: each VTL has a SynIC, timers and pages of its own (P02). */
 #include "core/msr/cpuid.h"
 #include "core/msr/crash.h"
 #include "core/msr/msr.h"
@@ -20,8 +16,6 @@
 
 typedef bool read_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 typedef bool write_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
-
-/* ------------------------------------------------------------------ simple MSRs */
 
 static bool read_vp_index(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
@@ -92,10 +86,9 @@ static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64
 }
 
 /*
- * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept for register
- * accesses and the mask of its intercept. Legal bits: fast strings, TCC, performance monitoring,
- * BTS and PEBS unavailable, EIST, MONITOR, limit of CPUID (22), xTPR and XD disable (34); CPUID and
- * NX do not change with them.
+ * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here. Legal bits: fast strings,
+ * TCC, performance monitoring, BTS and PEBS unavailable, EIST, MONITOR, limit of CPUID (22), xTPR
+ * and XD disable (34).
  */
 #define MISC_ENABLE_LEGAL UINT64_C(0x400c51889)
 
@@ -115,8 +108,6 @@ static bool write_misc_enable(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint
 	return true;
 }
 
-/* ------------------------------------------------------------------ the local APIC */
-
 static bool read_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
 	return vsm_lapic_msr_read(&vp->vtl[vtl].lapic, vp_tsc(vp->partition), msr, value);
@@ -132,8 +123,6 @@ static bool write_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t va
 	return true;
 }
 
-/* ------------------------------------------------------------------ the table */
-
 struct msr_range {
 	uint32_t first;
 	uint32_t last;
@@ -143,10 +132,7 @@ struct msr_range {
 	write_fn *write;    /* NULL: WRMSR faults */
 };
 
-/*
- * Sorted by number. MSRs that are neither here nor in vp/plain_msr.c nor in vcpu_msr.h do not
- * exist.
- */
+/* Sorted by number. Other MSRs are in vp/plain_msr.c or vcpu_msr.h, or do not exist. */
 static const struct msr_range msr_table[] = {
 	{X64_MSR_TSC, X64_MSR_TSC, 0, 0, tsc_msr_read, tsc_msr_write},
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},

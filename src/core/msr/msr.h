@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * MSRs that the core implements: synthetic ones (TLFS "Virtual Interrupt Controller" and others),
- * and those of the APIC, the TSC and the MTRRs.
- */
+/* MSRs that the core implements. */
 #ifndef CORE_MSR_H
 #define CORE_MSR_H
 
@@ -14,7 +11,7 @@ bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
 /* Whether the CPU implements the MSR (vcpu_msr.h), which exits only if a VTL intercepts it. */
 bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write);
-/* Whether @value has only valid bits of an MSR that the CPU implements. */
+/* Whether @value has only valid bits of the MSR. */
 bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value);
 
 /* Reset the MSRs of msr/page.c; overlay_reset() removes the overlays. */

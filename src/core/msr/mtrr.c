@@ -27,7 +27,7 @@ uint32_t mtrr_fixed_msr(uint32_t index)
 	return number[index];
 }
 
-/* One MTRR of a VP. `kept` is NULL if the MSR is not an MTRR. */
+/* `kept` is NULL if the MSR is not an MTRR. */
 struct mtrr_place {
 	uint64_t *kept;
 	unsigned int types; /* number of its low bytes that are memory types */

@@ -8,14 +8,10 @@
 
 #include "core/core.h"
 
-/*
- * By MSR number: MTRRCAP, DEF_TYPE, PHYSBASE and PHYSMASK 0 to 7, the fixed ranges; read_fn and
- * write_fn of msr/msr.c.
- */
 bool mtrr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool mtrr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* The MSR of fixed range @index, 0 to CORE_MTRR_FIXED - 1, by ascending address. */
+/* @index: 0 to CORE_MTRR_FIXED - 1, by ascending address. */
 uint32_t mtrr_fixed_msr(uint32_t index);
 
 #endif

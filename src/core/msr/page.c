@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * GUEST_OS_ID, HYPERCALL, REFERENCE_TSC and VP_ASSIST_PAGE (TLFS "Reporting the Guest OS Identity",
- * "Reference TSC Page", "VP Assist Page"). The first three belong to the partition, one instance
- * for each VTL; VP_ASSIST_PAGE to VP and VTL.
- */
+/* TLFS "Reporting the Guest OS Identity", "Reference TSC Page", "VP Assist Page". */
 #include <string.h>
 
 #include "core/hypercall/hypercall.h"
@@ -35,7 +31,7 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 	return true;
 }
 
-/* Maps or unmaps a page. False: no such GPA, or a higher VTL denies @vtl to read or write it. */
+/* False: no such GPA, or a higher VTL denies @vtl to read or write it. */
 static bool place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		  uint64_t value)
 {

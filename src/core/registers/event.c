@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Pending events, interruptions and the activity state of a VTL (TLFS "Virtual processor
- * registers").
- */
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 
-/* Ends HLT and other waits, except for a SIPI or a TLB lock: a VTL with a new event runs. */
+/* Ends waits, except for a SIPI or a TLB lock. */
 static void wake(struct vp_vtl *vtl)
 {
 	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||
@@ -151,8 +147,6 @@ uint16_t regs_set_interrupt_state(const struct regs_target *target,
 	events->nmi_masked = value->reg64 & HV_INTERRUPT_STATE_NMI_MASKED;
 	return HV_STATUS_SUCCESS;
 }
-
-/* ------------------------------------------------------------------ activity */
 
 /* To the guest, a VTL that waits for a TLB lock or the delivery of an intercept is running. */
 static const uint64_t activity_bits[] = {

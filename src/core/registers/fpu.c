@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* x87, SSE and AVX registers by their HvRegister names; vp/fpu.c accesses the XSAVE area. */
 #include <string.h>
 
 #include "core/vp/fpu.h"

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Register names of MSRs of the target VTL (SynIC, timers, assist page, ...), CPUID leaves, APIC
- * registers, MTRRs.
- */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
 #include "core/msr/msr.h"
@@ -69,8 +65,6 @@ uint16_t regs_get_cpuid(const struct regs_target *target, union hv_register_valu
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ the APIC and time */
-
 uint16_t regs_get_apic(const struct regs_target *target, union hv_register_value *value)
 {
 	struct vsm_lapic *lapic = &target->vp->vtl[target->vtl].lapic;
@@ -121,8 +115,6 @@ uint16_t regs_get_tsc_sequence(const struct regs_target *target, union hv_regist
 	pthread_mutex_unlock(&partition->lock);
 	return HV_STATUS_SUCCESS;
 }
-
-/* ------------------------------------------------------------------ MTRRs */
 
 static uint32_t mtrr_number(const struct regs_target *target)
 {

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VP registers by their HvRegister names (TLFS "Virtual processor registers"): one table of name,
- * group, rules.
- */
+/* VP registers by their HvRegister names (TLFS "Virtual processor registers"). */
 #ifndef CORE_REGS_H
 #define CORE_REGS_H
 
 #include "core/core.h"
 
-/* The caller. */
 struct regs_caller {
 	bool host;    /* the VMM: no rule about VTLs applies */
 	uint8_t vtl;  /* the calling VTL */

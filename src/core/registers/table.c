@@ -15,18 +15,16 @@
 
 /* clang-format off */
 
-/* One register, and a range of them. */
 #define ONE(name)	    HV_X64_REGISTER_##name, HV_X64_REGISTER_##name
 #define RUN(first, last)    HV_X64_REGISTER_##first, HV_X64_REGISTER_##last
 #define HV_ONE(name)	    HV_REGISTER_##name, HV_REGISTER_##name
 #define HV_RUN(first, last) HV_REGISTER_##first, HV_REGISTER_##last
 
 /*
- * TLFS "Virtual processor registers", by ascending name. A register that is not here does not exist
- * for guests of this partition: those of other architectures, of a root partition, of nested
- * virtualization and isolation, and of CPU features that are not offered (CET, performance
- * counters, processor trace, SGX, VMX, ...). HvRegisterGuestIdle is left out because reading it
- * would suspend the reader, and VsmVpWaitForTlbLock because no guest uses it.
+ * TLFS "Virtual processor registers", by ascending name. Missing are registers of other
+ * architectures, of a root partition, of nested virtualization and isolation, and of CPU features
+ * that are not offered. HvRegisterGuestIdle is left out because reading it would suspend the
+ * reader, and VsmVpWaitForTlbLock because no guest uses it.
  */
 const struct regs_row regs_table[] = {
 	/* names, rule, flags, bits, group, at, get, set, check */

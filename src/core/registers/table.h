@@ -25,7 +25,6 @@ enum regs_flag {
 
 struct regs_row;
 
-/* A register of one VTL of one VP that the caller may access. */
 struct regs_target {
 	struct vsm_vp *vp;
 	uint8_t vtl;	/* target VTL; for a shared register the active VTL */
@@ -60,7 +59,7 @@ const struct regs_row *regs_find(uint32_t name);
 extern const struct regs_row regs_table[];
 extern const size_t regs_table_size;
 
-/* Registers in struct vcpu_state. registers/x64.c */
+/* registers/x64.c */
 regs_get_fn regs_get_state, regs_get_segment, regs_get_table, regs_get_dr6, regs_get_cr8;
 regs_set_fn regs_set_state, regs_set_segment, regs_set_table, regs_set_paging, regs_set_dr6,
 	regs_set_cr8;
@@ -71,13 +70,13 @@ regs_check_fn regs_check_rip, regs_check_rflags, regs_check_cr0, regs_check_cr3,
 regs_get_fn regs_get_xmm, regs_get_ymm_high, regs_get_st, regs_get_fp_control, regs_get_xmm_control;
 regs_set_fn regs_set_xmm, regs_set_ymm_high, regs_set_st, regs_set_fp_control, regs_set_xmm_control;
 
-/* Events and activity. registers/event.c */
+/* registers/event.c */
 regs_get_fn regs_get_pending_event0, regs_get_pending_event1, regs_get_pending_interruption,
 	regs_get_interrupt_state, regs_get_activity, regs_get_emulation_hints;
 regs_set_fn regs_set_pending_event0, regs_set_pending_event1, regs_set_pending_interruption,
 	regs_set_interrupt_state, regs_set_activity;
 
-/* Aliases of MSRs, CPUID leaves and the APIC. registers/msr.c */
+/* registers/msr.c */
 regs_get_fn regs_get_msr, regs_get_cpuid, regs_get_apic, regs_get_tsc, regs_get_apic_id,
 	regs_get_cpu_msr, regs_get_tsc_sequence, regs_get_mtrr;
 regs_set_fn regs_set_msr, regs_set_strict_msr, regs_set_apic, regs_set_mtrr, regs_set_cpu_msr,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VSM registers (TLFS "Virtual Secure Mode"). */
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
 #include "core/registers/table.h"
@@ -7,7 +6,7 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* The VTL of the caller; the VMM counts as the highest possible one. */
+/* The VMM counts as the highest possible VTL. */
 static uint8_t caller_vtl(const struct regs_target *target)
 {
 	return target->caller->host ? CORE_VTL_MAX - 1 : target->caller->vtl;
@@ -84,8 +83,6 @@ uint16_t regs_set_partition_config(const struct regs_target *target,
 	return vtl_set_config(target->vp->partition, caller_vtl(target), target->vtl, value->reg64);
 }
 
-/* ------------------------------------------------------------------ VsmVpSecureConfigVtl<n> */
-
 uint16_t regs_get_secure_config(const struct regs_target *target, union hv_register_value *value)
 {
 	const struct vsm_vp *vp = target->vp;
@@ -122,8 +119,6 @@ uint16_t regs_set_secure_config(const struct regs_target *target,
 		vtl_tlb_unlock_one(vp, target->vtl, (uint8_t)target->index);
 	return HV_STATUS_SUCCESS;
 }
-
-/* ------------------------------------------------------------------ CrIntercept* */
 
 /* In the order of their names: control, CR0, CR4 and IA32_MISC_ENABLE mask. */
 static uint64_t *cr_intercept(const struct regs_target *target)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers in a VTL's register file: general, control, debug, segment and table registers, and the
- * MSRs that are private to a VTL. A write raises no exception (TLFS "HvCallSetVpRegisters"); a
- * write that affects translation flushes the VTL's TLB.
+ * A write raises no exception (TLFS "HvCallSetVpRegisters"); one that affects translation flushes
+ * the VTL's TLB.
  */
 #include <string.h>
 
@@ -18,8 +17,6 @@
 #define CR0_DEFINED                                                                    \
 	(X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET | X64_CR0_NE | \
 	 X64_CR0_WP | X64_CR0_AM | X64_CR0_NW | X64_CR0_CD | X64_CR0_PG)
-
-/* ------------------------------------------------------------------ legal values */
 
 bool regs_check_canonical(const struct regs_target *target, uint64_t *value)
 {
@@ -86,8 +83,6 @@ bool regs_check_pat(const struct regs_target *target, uint64_t *value)
 	return regs_pat_is_legal(*value);
 }
 
-/* ------------------------------------------------------------------ plain registers */
-
 uint16_t regs_get_state(const struct regs_target *target, union hv_register_value *value)
 {
 	const struct regs_row *row = target->row;
@@ -125,8 +120,6 @@ uint16_t regs_set_paging(const struct regs_target *target, const union hv_regist
 	atomic_fetch_or(&target->vp->flush_wanted, vtl_bit(target->vtl));
 	return HV_STATUS_SUCCESS;
 }
-
-/* ------------------------------------------------------------------ structured registers */
 
 uint16_t regs_get_segment(const struct regs_target *target, union hv_register_value *value)
 {

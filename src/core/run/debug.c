@@ -12,9 +12,7 @@
 
 #define BACKEND_FLAGS (VSM_DEBUG_SOFTWARE | VSM_DEBUG_HARDWARE | VSM_DEBUG_STEP)
 
-/*
- * DR7: L0 to L3, G0 to G3, LE, GE; from bit 16 on, four bits for each breakpoint (SDM 3B 18.2.4).
- */
+/* SDM 3B 18.2.4: L0 to L3, G0 to G3, LE, GE; from bit 16 on, four bits for each breakpoint. */
 #define DR7_ENABLES   UINT64_C(0x3ff)
 #define DR7_FIELDS    UINT64_C(0xffff0000)
 #define DR7_SHIFT     16u

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exits of a VP for a debugger of the VMM. */
 #ifndef CORE_RUN_DEBUG_H
 #define CORE_RUN_DEBUG_H
 

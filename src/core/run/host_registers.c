@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Register access by the VMM: HvCallGetVpRegisters and HvCallSetVpRegisters with the rights of the
- * host.
- */
 #include <errno.h>
 
 #include <vsm/hv/names.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest writes that signal an eventfd instead of exiting to the VMM: by the backend where it can
- * (memory/doorbell.h), else in the exit.
+ * Guest writes that signal an eventfd: by the backend where it can (memory/doorbell.h), else in the
+ * exit.
  */
 #include "core/run/ioeventfd.h"
 
@@ -93,7 +93,7 @@ static const char *fault_of(const struct vsm_ioeventfd *wanted)
 	return NULL;
 }
 
-/* Whether one write can be that of both. */
+/* Whether a write can match both entries. */
 static bool may_coincide(const struct vsm_ioeventfd *a, const struct vsm_ioeventfd *b)
 {
 	return a->address == b->address &&
@@ -103,8 +103,8 @@ static bool may_coincide(const struct vsm_ioeventfd *a, const struct vsm_ioevent
 }
 
 /*
- * Stops the doorbells that could take writes of @entry: the order of the list decides which entry
- * such a write signals. False: there are other entries for them.
+ * Stops other doorbells for writes that @entry matches: the order of the list decides which entry
+ * such a write signals. True: there are no other entries for these writes.
  */
 static bool is_alone(struct vsm_partition *partition, const struct ioeventfd *entry)
 {
@@ -238,7 +238,7 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 
 void ioeventfd_init(struct vsm_partition *partition)
 {
-	/* Writers first: VPs that signal without end must not delay an intercept of VTL1. */
+	/* VPs that signal without end must not delay an intercept of VTL1. */
 	(void)rwlock_init_writers_first(&partition->eventfd_lock);
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest writes that signal an eventfd. */
 #ifndef CORE_IOEVENTFD_H
 #define CORE_IOEVENTFD_H
 
@@ -8,10 +7,7 @@
 void ioeventfd_init(struct vsm_partition *partition);
 void ioeventfd_destroy(struct vsm_partition *partition);
 
-/*
- * Signals the eventfd for a write of @size bytes to a port, or to a GPA without memory. False: no
- * eventfd was signalled.
- */
+/* For a write to a port, or to a GPA without memory. False: no eventfd was signalled. */
 bool ioeventfd_signal(struct vsm_partition *partition, uint8_t vtl, bool port, uint64_t address,
 		      const uint8_t *data, uint8_t size);
 

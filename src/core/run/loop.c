@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The run loop of a virtual processor. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -28,9 +27,7 @@
 /* Argument of VSM_TRACE_SHUTDOWN if no exception was delivered. */
 #define NO_VECTOR 0x100u
 
-/* ------------------------------------------------------------------ exits, one function each */
-
-/* An exit handler returns true if the exit goes to the VMM. */
+/* True: the exit goes to the VMM. */
 typedef bool exit_fn(struct vsm_vp *vp, struct backend_run *run);
 
 static bool exit_nothing(struct vsm_vp *vp, struct backend_run *run)
@@ -209,7 +206,6 @@ static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
 	return false;
 }
 
-/* Logs and traces the cause of a shutdown, as far as it is known. */
 static void report_shutdown(struct vsm_vp *vp, uint64_t rip, uint64_t cr2, bool at_entry)
 {
 	const uint8_t vtl = vp->active_vtl;
@@ -265,9 +261,7 @@ static exit_fn *const exit_table[] = {
 	[BACKEND_EXIT_ERROR] = exit_error,
 };
 
-/* ------------------------------------------------------------------ the loop */
-
-/* Conditions to report to the VMM between two entries. True: vp->exit is filled. */
+/* True: vp->exit is filled. */
 static bool vmm_exit_due(struct vsm_vp *vp)
 {
 	struct vsm_exit *exit = &vp->exit;
@@ -308,8 +302,7 @@ static void inta_exit(struct vsm_vp *vp)
 }
 
 /*
- * Flushes TLBs as other VPs requested. in_guest is already set: a later request waits for the exit,
- * and an earlier one is served here.
+ * in_guest is already set: a later request waits for the exit, and an earlier one is served here.
  */
 static void flush_tlbs(struct vsm_vp *vp)
 {
@@ -321,8 +314,7 @@ static void flush_tlbs(struct vsm_vp *vp)
 }
 
 /*
- * Registers that were set one by one may form an invalid state. If VM entry would fail, the VTL
- * shuts down as by a triple fault, until they are changed.
+ * If VM entry would fail, the VTL shuts down as by a triple fault, until its registers are changed.
  */
 static bool registers_contradict(struct vsm_vp *vp)
 {
@@ -343,7 +335,7 @@ static bool registers_contradict(struct vsm_vp *vp)
 	return true;
 }
 
-/* One entry into the guest and the exit that ends it. True: the VMM must see it. */
+/* True: the exit goes to the VMM. */
 static bool enter_guest(struct vsm_vp *vp)
 {
 	struct backend_run *run = &vp->run;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * vsm_vp_set_cpuid(): checks what the library requires of CPUID. The backend checks what the host
- * supports.
- */
+/* Checks what the library requires of CPUID; the backend checks what the host supports. */
 #include <errno.h>
 
 #include <vsm/cpuid.h>
@@ -26,7 +23,7 @@ static uint32_t reg_of(const struct vsm_cpuid *entry, unsigned int reg)
 	return value[reg];
 }
 
-/* Features that the library always implements, so CPUID must have them. */
+/* The library always implements these features. */
 static const struct {
 	uint32_t leaf;
 	uint8_t reg;
@@ -37,7 +34,6 @@ static const struct {
 	{1, ECX, 21, "x2APIC"}, {1, ECX, 31, "hypervisor"},
 };
 
-/* Fields of CPUID with the APIC ID of the VP. */
 static const struct {
 	uint32_t leaf;
 	uint8_t reg;
@@ -47,8 +43,8 @@ static const struct {
 };
 
 /*
- * In the leaf of recommendations the VMM can set only EBX, the retries of spinlocks. The value is
- * the same for all VPs: a later call does not update the leaves of other VPs.
+ * In the leaf of recommendations the VMM can set only EBX, the retries of spinlocks, to the same
+ * value for all VPs: a later call does not update the leaves of other VPs.
  */
 static int check_retries(const struct vsm_vp *vp, const struct vsm_cpuid *entry)
 {
@@ -127,7 +123,6 @@ static int check_all(const struct vsm_vp *vp, const struct vsm_cpuid *entry, siz
 	return error;
 }
 
-/* RAM that was added must stay within the guest's physical addresses. */
 static bool ram_fits(struct vsm_partition *partition, uint8_t gpa_bits)
 {
 	struct memory *memory = &partition->memory;
@@ -141,10 +136,7 @@ static bool ram_fits(struct vsm_partition *partition, uint8_t gpa_bits)
 	return fits;
 }
 
-/*
- * Copies the entries to @cpu, except leaf 0x40000004, from which it sets *@retries. Returns the
- * number of entries in @cpu.
- */
+/* Leaf 0x40000004 is not copied; it sets *@retries. Returns the number of entries in @cpu. */
 static size_t split(const struct vsm_cpuid *entry, size_t count, struct vsm_cpuid *cpu,
 		    uint32_t *retries)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The x86 state of a VTL as one structure (vsm/x86.h): a table of fields and the registers that
- * hold them, and functions for the groups that are not registers.
- */
+/* The x86 state of a VTL as one structure (vsm/x86.h). */
 #include <errno.h>
 #include <string.h>
 
@@ -76,12 +73,7 @@ static int set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 					   : refused(vp, vtl, hv_register_name(name), value->reg64);
 }
 
-/* ------------------------------------------------------------------ MSRs */
-
-/*
- * False for MSRs that are not state: an access to them has side effects, or no value is kept
- * (PATCH_LOADER).
- */
+/* False: an access to the MSR has side effects, or no value is kept (PATCH_LOADER). */
 static bool is_state(uint32_t msr)
 {
 	static const struct {
@@ -138,8 +130,6 @@ static int set_msr(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_msr *msr
 			 vp->index, vtl, msr->index, (unsigned long long)msr->value);
 }
 
-/* ------------------------------------------------------------------ XSAVE */
-
 /* The VTLs share the XSAVE state; only the register file of the active VTL is up to date. */
 static int set_xsave(struct vsm_vp *vp, const struct vsm_x86_state *from)
 {
@@ -166,8 +156,6 @@ static int get_xsave(struct vsm_vp *vp, struct vsm_x86_state *to)
 	memcpy(to->xsave, cpu->xsave, cpu->xsave_size);
 	return 0;
 }
-
-/* ------------------------------------------------------------------ events and activity */
 
 static void get_events(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_events *to)
 {
@@ -258,8 +246,6 @@ static uint32_t get_activity(struct vsm_vp *vp, uint8_t vtl)
 			return activities[i].activity;
 	return VSM_X86_RUNNING;
 }
-
-/* ------------------------------------------------------------------ all groups */
 
 static void get_field(struct vsm_vp *vp, uint8_t vtl, const struct field *field,
 		      struct vsm_x86_state *state)
@@ -365,8 +351,6 @@ int vsm_vp_set_x86(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_state *s
 	vp_call(NULL, vp, set_all, &access);
 	return access.error;
 }
-
-/* ------------------------------------------------------------------ the local APIC */
 
 struct lapic_change {
 	uint8_t vtl;

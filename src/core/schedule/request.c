@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests of one VP to another.
- *
- * Only the thread that owns a VP may access its registers (vp/own.c). A thread that needs a
- * register of another VP sends a request to the owner; if no thread owns the VP, the requesting
- * thread owns it for the duration of the request.
+ * Requests of one VP to another for access to its registers (vp/own.c).
  *
  * A VP that waits for the reply to its request is inside a hypercall, with RIP at the instruction.
  * It serves requests that only read: they see the state before the instruction. Before it serves
- * one that changes registers, it withdraws its own request, so that its instruction has no effect,
- * and returns to its run loop. Thus the result of a call is never applied to registers that were
- * set meanwhile (P40).
+ * one that changes registers, it withdraws its own request and returns to its run loop, so that the
+ * result of a call is never applied to registers that were set meanwhile (P40).
  *
- * A request carries the VTL that made it. Those of higher VTLs come first; a VP that runs serves
- * those of VTLs below the one to be entered at most CORE_REQUESTS_HZ times a second, and none of
- * these while it waits for its own request (P32). If two VPs wait for each other, the one whose
- * request has the lower VTL serves the other; with equal VTLs either does.
+ * Requests of higher VTLs come first. A VP serves those of VTLs below the one to be entered at most
+ * CORE_REQUESTS_HZ times a second, and none of these while it waits for its own request (P32).
  */
 #include <errno.h>
 #include <sched.h>
@@ -35,7 +28,7 @@
 /* Bounds a sleep, as a change of the target VP's active VTL causes no broadcast. */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
-/* ---------------------------------------------------------- the list of a VP; request lock held */
+/* Here and up to serve(): request lock held. */
 
 static void note_waiting(struct vsm_vp *vp)
 {
@@ -58,7 +51,7 @@ static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 	atomic_fetch_or(&vp->request_waiting, 1u << request->vtl);
 }
 
-/* False: not in the list any more, as the VP's owner has begun to serve it. */
+/* False: the VP's owner has begun to serve the request. */
 static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -90,7 +83,7 @@ static struct vp_request *find_request(const struct vsm_vp *vp, unsigned int low
 	return NULL;
 }
 
-/* Serves @request of @vp's list. Drops the request lock meanwhile. */
+/* Drops the request lock meanwhile. */
 static void serve(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -102,8 +95,6 @@ static void serve(struct vsm_vp *vp, struct vp_request *request)
 	request->done = true;
 	pthread_cond_broadcast(&partition->request_wake);
 }
-
-/* ------------------------------------------------------------------ the VP that serves */
 
 /* Serves the first request, if it comes from @lowest or a higher VTL. */
 static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
@@ -121,10 +112,7 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 	return request;
 }
 
-/*
- * Limits requests of all lower VTLs together to CORE_REQUESTS_HZ. Returns true if one may be served
- * now. Any thread.
- */
+/* True: a request of a lower VTL may be served now, at most CORE_REQUESTS_HZ. Any thread. */
 static bool claim_lower_request(struct vsm_vp *vp)
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -156,8 +144,6 @@ bool vp_serve_idle(struct vsm_vp *vp)
 {
 	return atomic_load(&vp->request_waiting) && serve_first(vp, 0);
 }
-
-/* ------------------------------------------------------------------ the VP that waits */
 
 /* Makes @vp check its requests; at a limited rate while it runs a VTL above @vtl. */
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
@@ -191,11 +177,7 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 	pthread_mutex_lock(&partition->request_lock);
 }
 
-/*
- * Whether @self must return to its run loop: the VMM stops it, a higher VTL has an interrupt or
- * NMI, the APIC of the active VTL has an event (NMI, INIT, SIPI, SMI), or a request that changes
- * registers waits. Drops the request lock meanwhile.
- */
+/* Whether @self must return to its run loop (vp_call()). Drops the request lock meanwhile. */
 static bool is_needed(struct vsm_vp *self)
 {
 	struct vsm_partition *partition = self->partition;
@@ -237,10 +219,7 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/*
- * Sleeps until a broadcast, for @ns at most, and not beyond @deadline (NULL: none). Request lock
- * held.
- */
+/* Until a broadcast, for @ns at most, and not beyond @deadline (NULL: none). Request lock held. */
 static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct timespec *deadline)
 {
 	struct timespec until;
@@ -269,9 +248,7 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	uint64_t ns = SLEEP_MAX_NS;
 
 	if (request->vtl < atomic_load(&vp->level)) {
-		/*
-		 * Sleeps until the next request of a lower VTL may be served, or until a broadcast.
-		 */
+		/* Until the next request of a lower VTL may be served, or a broadcast. */
 		ns = time_until(partition, atomic_load(&vp->next_lower_request));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
 	}
@@ -327,18 +304,13 @@ static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_r
 		return true;
 	}
 	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
-	/*
-	 * Counted before ownership is checked, so that an owner that leaves after the check
-	 * broadcasts.
-	 */
+	/* Before ownership is checked: an owner that leaves after the check broadcasts. */
 	atomic_fetch_add(&partition->requests, 1);
 	pthread_mutex_lock(&partition->request_lock);
 	enqueue(vp, request);
 	if (self)
 		atomic_store(&self->waits_for_request, true);
-	/*
-	 * The owner may be waiting for another VP; the backend's vp_kick() does not end that wait.
-	 */
+	/* The owner may wait for another VP; the backend's vp_kick() does not end that wait. */
 	pthread_cond_broadcast(&partition->request_wake);
 	done = wait_until_done(self, vp, request, deadline);
 	if (self)
@@ -367,8 +339,6 @@ bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *functi
 
 	return request_and_wait(self, vp, &request, deadline);
 }
-
-/* ------------------------------------------------------------------ waiting for an exit */
 
 bool vp_must_leave_call(struct vsm_vp *self)
 {

@@ -17,17 +17,13 @@ uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl);
 /* Whether VTL0 is active and takes an SMI at its next entry. Owner. */
 bool smm_due(struct vsm_vp *vp);
 /*
- * Called right before each entry with vp->smi_waits, as the check of the state save area is valid
- * only for this entry. False: no entry, a shutdown of VTL0 is due; it may not write to the area, or
- * had a triple fault. Owner.
+ * Called right before each entry with vp->smi_waits: the check of the state save area is valid only
+ * for this entry. False: no entry, a shutdown of VTL0 is due. Owner.
  */
 bool smm_take(struct vsm_vp *vp);
 /* After that entry: an SMI that the CPU has not taken waits for the next entry. Owner. */
 void smm_after_exit(struct vsm_vp *vp);
-/*
- * Returns the TSC, at most @deadline, at which to check for the end of SMM, as RSM does not exit.
- * Owner.
- */
+/* The TSC, at most @deadline, at which to check for the end of SMM: RSM does not exit. Owner. */
 uint64_t smm_deadline(const struct vsm_vp *vp, uint64_t deadline);
 
 #endif

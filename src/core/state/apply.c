@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Restoring a partition from a checked saved state. */
 #include <errno.h>
 #include <string.h>
 
@@ -26,8 +25,8 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 }
 
 /*
- * Maps an overlay page at the GPA of its MSR, without the check of rights: a higher VTL may have
- * restricted the GPA later. The restored protections determine whether the page is visible.
+ * No check of rights: a higher VTL may have restricted the GPA after the overlay was mapped. The
+ * restored protections determine whether the overlay is visible.
  */
 static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t msr)
 {

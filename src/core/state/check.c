@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Checks of a saved state as a whole: it is complete, fits the partition, and violates no invariant
- * of the core.
- */
+/* Whether a saved state is complete, fits the partition, and violates no invariant of the core. */
 #include <errno.h>
 #include <string.h>
 
@@ -66,9 +63,8 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 }
 
 /*
- * Groups whose registers do not depend on other groups, so that a correct state always passes. The
- * other groups may be inconsistent between two hypercalls that set them: they are checked when the
- * VTL runs.
+ * Groups that do not depend on other groups, so that a correct state always passes. The others may
+ * be inconsistent between two hypercalls that set them: they are checked when the VTL runs.
  */
 #define CHECKED_GROUPS (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
 

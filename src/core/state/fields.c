@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The layouts of records: how their fields are packed, checked and copied, from the rows of
- * state/rows.h.
- */
+/* Layouts of records, from the rows of state/rows.h. */
 #include <string.h>
 
 #include "core/state/state.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads the records of a saved state into plain structures and checks them, before state/apply.c
- * changes the partition.
+ * Reads records into plain structures and checks them, before state/apply.c changes the partition.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include "core/state/load.h"
 #include "core/x64.h"
 
-/* ------------------------------------------------------------------ one reader for each record */
-
 typedef int load_fn(struct state_image *image, const struct state_record *record,
 		    const uint8_t *payload);
 
@@ -23,7 +20,7 @@ static int bad(const struct state_image *image, const struct state_record *recor
 			 record->vp, record->vtl, what);
 }
 
-/* A record of fields: exact size, each field in its bounds, and only once. */
+/* Exact size, each field in its bounds, and only once. */
 static int unpack_once(struct state_image *image, const struct state_record *record,
 		       const uint8_t *payload, const struct state_layout *layout, void *structure,
 		       bool *seen)
@@ -186,8 +183,8 @@ static uint64_t pages_of_run(const struct memory *memory, const struct state_run
 }
 
 /*
- * This partition must have all memory of a run of "ram". A run of "protection" may have pages whose
- * memory was removed; their number is limited, so that the time to apply them is bounded.
+ * A run of "ram" must be memory of this partition. A run of "protection" may have pages whose
+ * memory was removed: their number is limited, which bounds the time to apply them.
  */
 static bool run_fits(struct state_image *image, const struct state_run *run, bool is_ram)
 {
@@ -267,7 +264,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 	return keep(image, record, payload);
 }
 
-/* The destination of an MSR's value; NULL: no such MSR is saved for this VP and VTL. */
+/* NULL: no such MSR is saved for this VP and VTL. */
 static uint64_t *msr_place(struct state_image *image, const struct state_record *record,
 			   uint32_t msr)
 {
@@ -314,7 +311,6 @@ static int load_msrs(struct state_image *image, const struct state_record *recor
 	return 0;
 }
 
-/* The scope of a record: a VTL, a VP, or both. */
 enum scope {
 	SCOPE_NONE,
 	SCOPE_VTL,
@@ -363,8 +359,6 @@ static int load_record(struct state_image *image, const struct state_record *rec
 			 "saved state: needs '%s', which this version does not support",
 			 record->name);
 }
-
-/* ------------------------------------------------------------------ entry point */
 
 int state_image_read(struct state_image *image, const void *data, size_t size)
 {

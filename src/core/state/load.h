@@ -33,7 +33,6 @@ struct image_vp {
 	bool have_smm;
 };
 
-/* A record that is applied unchanged. */
 struct image_record {
 	struct state_record record;
 	const uint8_t *payload;
@@ -68,9 +67,8 @@ struct state_image {
 
 int state_image_init(struct state_image *image, const struct vsm_partition *partition);
 void state_image_free(struct state_image *image);
-/* Reads all records; the image refers to @data afterwards. -EILSEQ, -ENOTSUP, -EINVAL, -ENOMEM. */
+/* The image refers to @data afterwards. -EILSEQ, -ENOTSUP, -EINVAL, -ENOMEM. */
 int state_image_read(struct state_image *image, const void *data, size_t size);
-/* Checks the image against the partition: completeness and consistency. -EINVAL. */
 int state_image_check(const struct state_image *image, const struct vsm_partition *partition);
 
 #endif

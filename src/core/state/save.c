@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Saving a partition. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +142,7 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
-/* Saves the MSRs of the TSC. IA32_TSC is its value when the partition's TSC was saved. */
+/* IA32_TSC is its value when the partition's TSC was saved. */
 static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
 {
 	const struct vp_vtl *own = &vp->vtl[vtl];

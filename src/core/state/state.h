@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The saved form of a partition: docs/state.md.
- *
- * A file is a header and records, each with a name, a length and a checksum, ended by the record
- * "end". The rows of its fields (state/rows.h) make the structure of a record, and are used to
- * write, read, check, print and apply it. Saving fills the structures from the partition; restoring
- * reads and checks all of them before it changes the partition.
+ * The saved form of a partition: docs/state.md. The rows of state/rows.h make the structure of a
+ * record, and are used to write, read, check, print and apply it.
  */
 #ifndef CORE_STATE_H
 #define CORE_STATE_H
@@ -38,8 +34,6 @@ struct state_record {
 _Static_assert(sizeof(struct state_header) == 16, "state header");
 _Static_assert(sizeof(struct state_record) == 40, "state record header");
 
-/* ------------------------------------------------------------------ records made of fields */
-
 #define STATE_ONE(type, name, max, live)		  type name;
 #define STATE_MANY(type, name, count, max, array, member) type name[count];
 #define STATE_OWN(type, name, max)			  type name;
@@ -70,7 +64,6 @@ struct state_field {
 	uint32_t live_stride;
 };
 
-/* One kind of record made of fields. */
 struct state_layout {
 	const char *name;
 	const struct state_field *field;
@@ -87,18 +80,13 @@ extern const size_t state_layout_count;
 /* Bytes of one structure in the file. */
 size_t state_packed_size(const struct state_layout *layout);
 void state_pack(const struct state_layout *layout, const void *structure, uint8_t *bytes);
-/* Fills @structure. Returns the first field that is out of bounds, or NULL. */
+/* Returns the first field that is out of bounds, or NULL. */
 const struct state_field *state_unpack(const struct state_layout *layout, const uint8_t *bytes,
 				       void *structure);
 
-/*
- * state_take() copies the fields that have a live member from @live, state_put() copies them to it.
- * The partition is stopped.
- */
+/* Copy the fields that have a live member. The partition is stopped. */
 void state_take(const struct state_layout *layout, const void *live, void *structure);
 void state_put(const struct state_layout *layout, const void *structure, void *live);
-
-/* ------------------------------------------------------------------ records */
 
 uint32_t state_crc(uint32_t crc, const void *data, size_t size);
 
@@ -124,10 +112,7 @@ struct state_reader {
 
 /* 0, or -EILSEQ (damaged), -ENOTSUP (another version); logged with the position. */
 int state_read_header(struct state_reader *reader);
-/*
- * Reads the next record and checks its checksum. *payload points into the data. Errors of
- * state_read_header().
- */
+/* *payload points into the data. Errors of state_read_header(). */
 int state_read(struct state_reader *reader, struct state_record *record, const uint8_t **payload);
 
 #endif

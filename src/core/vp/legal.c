@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Legal values of single registers, independent of other registers. */
+/* Legal values of single registers. */
 #include "core/vp/cpu_registers.h"
 
 #include "core/x64.h"
