@@ -130,6 +130,7 @@ static void interrupts_of_vtl0_do_not_stop_vtl1(void **state)
 	assert_int_equal(kicks, 0);
 }
 
+/* P14 */
 static void interrupts_that_did_not_kick_are_not_lost(void **state)
 {
 	struct vsm_vp *vp = *state;

@@ -468,6 +468,7 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* P16: the other VTL sees the RAM. */
 /* shows: rule code-page */
 static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 {
