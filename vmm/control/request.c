@@ -42,8 +42,8 @@ static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 struct request {
 	struct vmm_guest *guest;
 	uint64_t client;
-	const char *text;   /* of the string field */
-	uint64_t number[4]; /* of the number fields, in the order of the command's row */
+	const char *text;   /* value of the string field */
+	uint64_t number[4]; /* values of the number fields, in the order of the command's row */
 	struct vmm_effect *effect;
 	struct vmm_refused refused;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Values of devices, whose lock a VP holds while it waits for the reader of its console. */
+/* Values of devices. A VP that waits for the reader of its console holds the devices' lock. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debug console at 0xe9: prints each byte written; a read detects the device. */
+/* Debug console at 0xe9: prints each byte written; a read returns 0xe9, to detect the device. */
 #include "device/testdev.h"
 
 #define PORT 0xe9u

@@ -14,7 +14,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 int vmm_irq_lines_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
 {
-	/* Narrower units would split a write of four bytes, which would set four lines. */
+	/* A smaller max_size would split a write of four bytes, which would then set four lines. */
 	const struct vmm_port_range range = {
 		"interrupt lines", PORT, PORT + VMM_IRQ_LINES - 1, 4, NULL, write_port, testdev};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory for test kernels. */
+/* A latch for test kernels: four bytes of memory at ports 0xe0 to 0xe3. */
 #include "device/testdev.h"
 
 #define PORT 0xe0u

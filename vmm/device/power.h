@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ports that reset or power off a PC, as in QEMU's machines. */
+/* The ports that reset or power off a PC; PM1a control is at 0x604, as in QEMU's machines. */
 #ifndef VMM_DEVICE_POWER_H
 #define VMM_DEVICE_POWER_H
 

@@ -23,7 +23,7 @@ struct vmm_field {
 struct vmm_fields {
 	const struct vmm_field *field;
 	size_t count;
-	/* The name of a field that contradicts the others, or NULL. May be NULL. */
+	/* Returns a field that contradicts the others, or NULL. The pointer may be NULL. */
 	const char *(*wrong)(const void *device);
 };
 

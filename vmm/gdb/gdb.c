@@ -105,7 +105,7 @@ static void *run_server(void *opaque)
 
 /* ------------------------------------------------------------------ begin and end */
 
-/* False: a path. */
+/* False: @where is a path. */
 static bool is_port(const char *where, uint16_t *port)
 {
 	char *end;

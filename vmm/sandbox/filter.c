@@ -47,10 +47,10 @@ static int add_calls(scmp_filter_ctx filter, enum vmm_role role)
 {
 	int error = 0;
 
-	/* A filter cannot read the flags of clone3(), which are in memory; glibc then uses clone(). */
+	/* A filter cannot read clone3()'s flags in memory; after ENOSYS, glibc uses clone(). */
 	if (role == VMM_ROLE_MAIN)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	/* KVM_RUN is the most frequent call. */
+	/* ioctl is checked first: KVM_RUN is the most frequent call. */
 	if (!error)
 		error = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), UINT8_MAX);
 	for (size_t i = 0; i < vmm_call_count && !error; i++) {
