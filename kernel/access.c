@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: storage and changes.
+ * Access restrictions of guest pages: storage and changes (README.md, "Access restrictions").
  *
- * kvm->arch.access.blocks holds one entry per 2 MiB of guest physical space:
- *   NULL      nothing is restricted,
- *   a value   every page has these restrictions,
- *   a pointer one byte of restrictions per page.
- * Writers hold kvm->slots_lock, readers RCU.
- *
- * A writer stores first and zaps afterwards.  If a fault has read the old
- * restrictions, either its mapping is made before the zap and removed by it, or
- * the fault finds mmu_invalidate_seq changed and is retried.  The level and the
- * rights of a mapping are read separately.  So if a block becomes uniform or
- * ceases to be, changed pages are zapped even if rights were only added: a huge
- * mapping may have been made with the rights of its first page.
+ * An entry of kvm->arch.access.blocks is for 2 MiB: NULL, nothing is restricted; a value, every
+ * page has these restrictions; a pointer, one byte for each page. Writers hold kvm->slots_lock,
+ * readers RCU. A writer stores first and zaps afterwards.
  */
 #include <linux/kvm_host.h>
 #include "mmu.h"
@@ -54,10 +45,7 @@ u8 access_restrictions(struct kvm *kvm, gfn_t gfn)
 	return restrictions;
 }
 
-/*
- * Neither EPT nor NPT maps write without read; execution without read needs EPT
- * with execute-only.
- */
+/* EPT and NPT cannot map write without read; execution without read needs execute-only EPT. */
 u8 access_denied(u8 restrictions)
 {
 	if (restrictions & KVM_ACCESS_NO_READ) {
@@ -133,8 +121,6 @@ int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
 	return max_level_in_use(kvm, gfn, max_level);
 }
 
-/* --- Changes of restrictions --- */
-
 /* Whether a change from @old to @new must remove mappings of the page. */
 static bool must_zap(u8 old, u8 new)
 {
@@ -142,10 +128,7 @@ static bool must_zap(u8 old, u8 new)
 	return (new & ~old) || ((old ^ new) & KVM_ACCESS_NO_READ);
 }
 
-/*
- * The part of setting @n pages from @gfn on, within one block, that can fail.
- * Does not change the restrictions of any page.
- */
+/* The part of setting @n pages of one block that can fail. Changes no page's restrictions. */
 static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 {
 	struct kvm_access *access = &kvm->arch.access;
@@ -291,11 +274,9 @@ static void zap_pages(struct kvm *kvm, const struct change *change)
 }
 
 /*
- * Waits for instructions that KVM is emulating: they may have read the old
- * restrictions and not yet made their access.  Such a vCPU is in a read section
- * of kvm->srcu.  Other vCPUs (in the guest, waiting for an interrupt, not in
- * KVM_RUN) need no wait: they pass a full barrier (srcu_read_lock(),
- * mutex_lock()) before they emulate, and so read the new restrictions.
+ * Waits for instructions that KVM is emulating, in a read section of kvm->srcu: they may have read
+ * the old restrictions and not yet made their access. Other vCPUs pass a full barrier
+ * (srcu_read_lock(), mutex_lock()) before they emulate, and so read the new restrictions.
  */
 static void wait_for_emulation(struct kvm *kvm)
 {
@@ -351,8 +332,6 @@ static int make_change(struct kvm *kvm, const struct change *change)
 		wait_for_emulation(kvm);
 	return r;
 }
-
-/* --- The ioctls --- */
 
 int kvm_access_cap(void)
 {

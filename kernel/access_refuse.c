@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: refusing accesses by the CPU and by KVM's
- * instruction emulator.
- *
- * A refusal is recorded in vcpu->arch.vsm.refused.  A fault then makes KVM_RUN
- * return -EFAULT; the emulator fails, and kvm_vsm_stopped() turns its failure
- * into that exit.
+ * Access restrictions of guest pages: refusing accesses by the CPU and by KVM's emulator. A fault
+ * makes KVM_RUN return -EFAULT; kvm_vsm_stopped() turns a failure of the emulator into that exit.
  */
 #include <linux/kvm_host.h>
 #include "x86.h"
@@ -90,12 +86,9 @@ void kvm_access_gva(struct kvm_vcpu *vcpu, u64 gva)
 }
 EXPORT_SYMBOL_GPL(kvm_access_gva);
 
-/* --- The emulator --- */
-
 /*
- * Called before KVM decodes an instruction: discards an earlier refusal. The
- * fetch that follows may be refused even if KVM only skips the instruction, as
- * another vCPU may have changed the mapping or the restrictions of the code.
+ * Called before KVM decodes an instruction: discards an earlier refusal. The fetch that follows may
+ * be refused even if KVM only skips the instruction, as another vCPU may have changed the code.
  */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {
@@ -110,10 +103,7 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 	return true;
 }
 
-/*
- * Refuses an access by its GVA. Without a translation the access itself faults,
- * or a page table was refused.
- */
+/* Without a translation of @gva the access itself faults, or a page table was refused. */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
 	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;
@@ -144,19 +134,15 @@ static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsign
 }
 
 /*
- * Checks a page table at @hva before KVM reads it.  Returns: @hva, or a bad
- * address if reading is denied.  If writing is denied, KVM does not set
- * accessed and dirty bits, as for a table in a read-only memslot.
+ * Checks a page table at @hva before KVM reads it: a bad address if reading is denied. If writing
+ * is denied, KVM does not set accessed and dirty bits, as for a table in a read-only memslot.
  */
 unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
 {
 	return access_in_use(vcpu->kvm) ? walk_in_use(vcpu, gfn, hva, writable) : hva;
 }
 
-/*
- * Checks the PDPTEs, which KVM reads at writes of CR0, CR3 and CR4 with PAE
- * paging. A refusal is not recorded: the guest gets #GP, as for reserved bits.
- */
+/* The PDPTEs of PAE paging. A refusal is not recorded: the guest gets #GP. */
 bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 {
 	return access_in_use(vcpu->kvm) &&
@@ -164,9 +150,8 @@ bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 }
 
 /*
- * MOVS and INS read a device before they write memory. The write is refused
- * first, so that the device is not read again when the guest repeats the
- * instruction.
+ * MOVS and INS read a device before they write memory. The write is refused first, so that the
+ * device is not read again when the guest repeats the instruction.
  */
 bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
 {

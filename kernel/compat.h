@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Differences between the supported kernels in functions of KVM that the building blocks
- * call.  Newer kernels have a separate bit for reads (ACC_READ_MASK), and with
- * EPT use ACC_USER_MASK for user execution.
- */
+/* Differences between the supported kernels in functions of KVM that the hooks call. */
 #ifndef KVM_VSM_COMPAT_H
 #define KVM_VSM_COMPAT_H
 

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * FPU registers shared by several vCPUs: one struct fpstate, referenced by all
- * of them.
- *
- * A vCPU's mutex protects its FPU registers, and KVM_RUN and every other ioctl
- * that accesses them holds it.  So the vCPU whose ioctl runs owns the shared
- * registers.
- *
- * The fpstate is never reallocated while it is shared: it would grow only for
- * features that need permission, and a vCPU with one cannot share.
+ * FPU registers shared by several vCPUs (README.md, "Shared FPU registers"). An ioctl that accesses
+ * them holds its vCPU's mutex, so the vCPU whose ioctl runs owns the shared registers.
  */
 #include <linux/file.h>
 #include <linux/kvm_host.h>

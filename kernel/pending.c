@@ -2,11 +2,9 @@
 /*
  * An eventfd for events that arrive while a vCPU is not in KVM_RUN.
  *
- * A sender stores the event, then reads pending_armed in kvm_vcpu_wake_up().
- * The end of KVM_RUN sets pending_armed, then checks for events.  With a full
- * barrier between the two steps on both sides, at least one side sees the
- * other's store.  Senders store events by atomic operations, which are full
- * barriers.
+ * A sender stores the event by an atomic operation, which is a full barrier, then reads
+ * pending_armed in kvm_vcpu_wake_up(). The end of KVM_RUN sets pending_armed, then checks for
+ * events. So at least one side sees the other's store.
  */
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Hooks that several building blocks share: begin and end of KVM_RUN, end of an emulated
- * instruction, ioctls.
- */
+/* Hooks that several building blocks share: KVM_RUN, end of an emulated instruction, ioctls. */
 #include <linux/kvm_host.h>
 #include "x86.h"
 #include "kvm_emulate.h"

@@ -52,9 +52,8 @@ int kvm_write_exit_now(struct kvm_vcpu *vcpu, u32 which, u64 value, u8 insn_len)
 EXPORT_SYMBOL_GPL(kvm_write_exit_now);
 
 /*
- * Called in kvm_set_cr0() and kvm_set_cr4(), which cannot exit themselves. True
- * makes them fail, and kvm_vsm_stopped() in their callers turns the failure
- * into an exit.
+ * Called in kvm_set_cr0() and kvm_set_cr4(), which cannot exit themselves: true makes them fail,
+ * and kvm_vsm_stopped() in their callers turns the failure into an exit.
  */
 bool kvm_write_exit_cr(struct kvm_vcpu *vcpu, u32 which, u64 old, u64 new)
 {
@@ -77,11 +76,7 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 	return true;
 }
 
-/*
- * A task switch loads TR, LDTR and other registers in one step that cannot be
- * deferred.  While exits on TR or LDTR are on, it raises #GP instead, as in
- * long mode.
- */
+/* A task switch loads TR, LDTR and others in one step: it raises #GP, as in long mode. */
 bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 {
 	if (!is_caught(vcpu, KVM_WRITE_EXIT_TR | KVM_WRITE_EXIT_LDTR))

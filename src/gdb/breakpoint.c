@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Breakpoints and watchpoints. A software breakpoint is an INT3 in guest memory, where all VTLs see
- * it: the table has a row for each VTL and address. Hardware breakpoints belong to one VTL, on all
- * VPs.
+ * it: the table has a row for each VTL and address.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,8 +9,6 @@
 #include "gdb/stub.h"
 
 #define INT3 0xcc
-
-/* ------------------------------------------------------------------ breakpoint table */
 
 /* The row of a VTL and address, or NULL; with @vtl VSM_VTL_MAX the first free row. Lock held. */
 static struct gdb_breakpoint *find(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gva)
@@ -40,8 +37,6 @@ static int write_byte(struct vsm_gdb *gdb, uint64_t gpa, uint8_t byte)
 	return gdb->config.write(gdb->config.opaque, gpa, &byte, 1);
 }
 
-/* ------------------------------------------------------------------ check by the library */
-
 struct trial {
 	uint8_t vtl;
 	struct vsm_debug debug;
@@ -67,8 +62,6 @@ static int try_on_vp(struct vsm_gdb *gdb, struct gdb_thread thread)
 	error = vsm_vp_call(gdb->vp[thread.vp].vp, GDB_TIMEOUT_MS, try_settings, &trial);
 	return error ? error : trial.error;
 }
-
-/* ------------------------------------------------------------------ software breakpoints */
 
 static int insert_software(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva)
 {
@@ -156,8 +149,8 @@ void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
 {
 	pthread_mutex_lock(&gdb->lock);
 	/*
-	 * Two passes: several rows may have the same GPA, and all must store the new byte before
-	 * INT3 replaces it in @data.
+	 * Two passes: rows may share a GPA, and all must store the new byte before INT3 replaces
+	 * it.
 	 */
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++) {
 		struct gdb_breakpoint *row = &gdb->breakpoint[i];
@@ -200,8 +193,6 @@ void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted)
 	if (row)
 		(void)write_byte(gdb, gpa, byte);
 }
-
-/* ------------------------------------------------------------------ hardware breakpoints */
 
 /* The watch with these values, or a free one if @kind is 0. Lock held. */
 static struct gdb_watch *find_watch(struct vsm_gdb *gdb, uint8_t vtl, uint64_t kind, uint64_t gva,
@@ -264,8 +255,6 @@ static int insert_hardware(struct vsm_gdb *gdb, struct gdb_thread thread, uint64
 		drop_watch(gdb, thread.vtl, kind, gva, size);
 	return error;
 }
-
-/* ------------------------------------------------------------------ packets */
 
 int gdb_breakpoint_insert(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t kind,
 			  uint64_t gva, uint64_t size)

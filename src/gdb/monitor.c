@@ -46,8 +46,6 @@ static bool take_number(struct vsm_gdb *gdb, const char *text, uint64_t max, uin
 	return false;
 }
 
-/* ------------------------------------------------------------------ vtl */
-
 static void print_vtl(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t status)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_CR3,
@@ -87,8 +85,6 @@ static void monitor_vtl(struct vsm_gdb *gdb, char *const *words)
 	}
 }
 
-/* ------------------------------------------------------------------ protections */
-
 static void monitor_protections(struct vsm_gdb *gdb, char *const *words)
 {
 	struct vsm_protection found = {0};
@@ -115,8 +111,6 @@ static void monitor_protections(struct vsm_gdb *gdb, char *const *words)
 	print(gdb, "more follow: monitor protections %" PRIu64 " %#" PRIx64 "\n", vtl, from);
 }
 
-/* ------------------------------------------------------------------ synic */
-
 static void monitor_synic(struct vsm_gdb *gdb, char *const *words)
 {
 	static const uint32_t name[] = {
@@ -136,8 +130,6 @@ static void monitor_synic(struct vsm_gdb *gdb, char *const *words)
 	for (size_t i = 0; i < GDB_ARRAY_SIZE(name); i++)
 		print(gdb, "%-24s %#018" PRIx64 "\n", hv_register_name(name[i]), value[i].reg64);
 }
-
-/* ------------------------------------------------------------------ translate */
 
 static void monitor_translate(struct vsm_gdb *gdb, char *const *words)
 {
@@ -173,9 +165,6 @@ static void monitor_translate(struct vsm_gdb *gdb, char *const *words)
 	print(gdb, "VTL%u may there: %s\n", gdb->general.vtl, access);
 }
 
-/* ------------------------------------------------------------------ stop */
-
-/* Sets or clears the bits @chosen of @vtls. */
 static void set_stop(struct vsm_gdb *gdb, uint16_t *vtls, uint16_t chosen, bool on)
 {
 	pthread_mutex_lock(&gdb->lock);
@@ -204,8 +193,6 @@ static void monitor_stop(struct vsm_gdb *gdb, char *const *words)
 	}
 	set_stop(gdb, entry ? &gdb->stop_entry : &gdb->stop_intercept, chosen, on);
 }
-
-/* ------------------------------------------------------------------ table of commands */
 
 static monitor_fn monitor_help;
 

@@ -21,8 +21,6 @@ static int digit(char character)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ input */
-
 static void begin(struct gdb_parser *parser)
 {
 	parser->state = GDB_IN_DATA;
@@ -102,8 +100,6 @@ enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool che
 	}
 	return GDB_INPUT_NONE;
 }
-
-/* ------------------------------------------------------------------ output */
 
 void gdb_reply_clear(struct gdb_reply *reply)
 {
@@ -186,8 +182,6 @@ size_t gdb_packet_frame(const struct gdb_reply *reply, char *frame)
 	memcpy(frame + 1 + reply->size, tail, 3);
 	return reply->size + 4;
 }
-
-/* ------------------------------------------------------------------ fields */
 
 bool gdb_text_number(struct gdb_text *text, uint64_t *value)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Packets of the GDB remote serial protocol ("Overview" of its chapter in GDB's manual): `$data#cc`
- * with escapes, acknowledgements, and the interrupt byte.
- */
+/* Packets of the GDB remote serial protocol (GDB's manual, "Overview"): `$data#cc`. */
 #ifndef GDB_PACKET_H
 #define GDB_PACKET_H
 
@@ -53,7 +50,6 @@ void gdb_reply_clear(struct gdb_reply *reply);
 void gdb_reply_text(struct gdb_reply *reply, const char *text);
 void gdb_reply_format(struct gdb_reply *reply, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Appends bytes as hexadecimal digits. */
 void gdb_reply_hex(struct gdb_reply *reply, const void *data, size_t size);
 /* Appends bytes in binary, with escapes. Returns: how many of them fitted. */
 size_t gdb_reply_binary(struct gdb_reply *reply, const void *data, size_t size);
@@ -63,8 +59,6 @@ void gdb_reply_error(struct gdb_reply *reply, int error);
 #define GDB_FRAME_MAX (GDB_PACKET_MAX + 4u)
 /* Writes `$data#cc` to @frame[GDB_FRAME_MAX]. Returns: its size. */
 size_t gdb_packet_frame(const struct gdb_reply *reply, char *frame);
-
-/* ------------------------------------------------------------------ reading fields */
 
 /* The part of a packet that has not been read yet. */
 struct gdb_text {
@@ -76,7 +70,6 @@ struct gdb_text {
 bool gdb_text_number(struct gdb_text *text, uint64_t *value);
 /* Skips @character, if it is next. */
 bool gdb_text_skip(struct gdb_text *text, char character);
-/* Skips @word, if it is next. */
 bool gdb_text_skip_word(struct gdb_text *text, const char *word);
 /* Reads exactly @size bytes as hexadecimal digits. */
 bool gdb_text_hex(struct gdb_text *text, void *data, size_t size);

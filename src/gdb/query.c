@@ -78,8 +78,6 @@ static void query_threads(struct vsm_gdb *gdb, struct gdb_text *text)
 	transfer(gdb, text, gdb->threads, gdb->threads_size);
 }
 
-/* ------------------------------------------------------------------ threads */
-
 /* Replies with as many threads as fit into a packet. */
 static void list_threads(struct vsm_gdb *gdb)
 {
@@ -135,8 +133,6 @@ static void query_current(struct vsm_gdb *gdb, struct gdb_text *text)
 	gdb_reply_text(&gdb->reply, "QC");
 	gdb_thread_write(gdb, &gdb->reply, gdb->general);
 }
-
-/* ------------------------------------------------------------------ other queries */
 
 /* "1", since the machine existed before the client: GDB detaches when it quits. */
 static void query_attached(struct vsm_gdb *gdb, struct gdb_text *text)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Registers: one table from GDB's numbers to HvRegister names. GDB's manual, "i386 Features",
- * defines the order of registers in the features org.gnu.gdb.*.
- */
+/* Registers: one table from GDB's numbers (its manual, "i386 Features") to HvRegister names. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -108,8 +105,6 @@ const struct gdb_register gdb_registers[] = {
 /* clang-format on */
 const size_t gdb_register_count = GDB_ARRAY_SIZE(gdb_registers);
 
-/* ------------------------------------------------------------------ access on a VP's thread */
-
 struct access {
 	uint8_t vtl;
 	const uint32_t *name;
@@ -151,8 +146,6 @@ int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *
 
 	return access_all(gdb, thread.vp, &access);
 }
-
-/* ------------------------------------------------------------------ packets */
 
 #define ALL_MAX GDB_ARRAY_SIZE(gdb_registers)
 
@@ -213,7 +206,6 @@ int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t nu
 	return error;
 }
 
-/* Writes the register of one row, if its value changes. */
 static int write_row(struct vsm_gdb *gdb, struct gdb_thread thread, const struct gdb_register *row,
 		     struct gdb_text *text)
 {

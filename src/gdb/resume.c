@@ -20,8 +20,6 @@ struct actions {
 	struct action action[ACTIONS_MAX];
 };
 
-/* ------------------------------------------------------------------ vCont */
-
 /* ";c", ";C05:p1.1", ";s:2" and so on. Signals are ignored: a guest has none. */
 static int read_actions(const struct vsm_gdb *gdb, struct gdb_text *text, struct actions *actions)
 {
@@ -108,12 +106,7 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ stop replies */
-
-/*
- * Whether a stop happens again when the VP runs, or is only the end of a step. Such a stop need not
- * be kept.
- */
+/* Whether a stop happens again when the VP runs, or was only a step: it need not be kept. */
 static bool repeats(enum gdb_stop_kind kind)
 {
 	return kind == GDB_STOP_BREAKPOINT || kind == GDB_STOP_HARDWARE || kind == GDB_STOP_STEP;

@@ -14,8 +14,6 @@ static void notify(const struct vsm_gdb *gdb)
 	(void)eventfd_write(gdb->event, 1);
 }
 
-/* ------------------------------------------------------------------ stops */
-
 /* Marks all VPs as stopped. Lock held; the caller releases it, then calls kick_running(). */
 static void hold_all(struct vsm_gdb *gdb)
 {
@@ -81,9 +79,6 @@ static bool stop_here(struct vsm_gdb *gdb, struct gdb_vp *self, const struct gdb
 	return attached;
 }
 
-/* ------------------------------------------------------------------ breakpoint instructions */
-
-/* The GPA of the VP's next instruction in @vtl. */
 static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t *gpa)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_CS,
@@ -101,10 +96,7 @@ static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint6
 	return gdb_memory_gpa(gdb, thread, gva, gpa);
 }
 
-/*
- * @vtl has reached a breakpoint of another VTL: it steps over the original instruction. During this
- * step the breakpoint is missing for other VPs, too.
- */
+/* @vtl has reached a breakpoint of another VTL: it steps over the original instruction. */
 static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
 	gdb_breakpoint_show(gdb, gpa, false);
@@ -137,8 +129,6 @@ static bool pass_end(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, bool
 	return passed;
 }
 
-/* ------------------------------------------------------------------ exits */
-
 static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *stop)
 {
 	const unsigned int index = dr6 & 0xf ? (unsigned int)__builtin_ctzll(dr6 & 0xf) : 0;
@@ -153,10 +143,7 @@ static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *st
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/*
- * Whether the INT3 was the original instruction at @gpa, over which the VTL steps. If so, ends the
- * step.
- */
+/* Whether the INT3 was the original instruction at @gpa, which ends the step over it. */
 static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
 	bool passing, wanted;
@@ -190,7 +177,6 @@ static enum gdb_stop_kind software_stop(struct vsm_gdb *gdb, uint32_t vp,
 	return GDB_STOP_NONE;
 }
 
-/* Decides whether and why VSM_EXIT_DEBUG stops the VP. */
 static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit,
 		       struct gdb_stop *stop)
 {
@@ -210,10 +196,7 @@ static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *
 		stop->kind = GDB_STOP_STEP;
 }
 
-/*
- * True: vsm_gdb_run() returns the exit now. *later: it returns the exit when the client resumes the
- * VP.
- */
+/* True: vsm_gdb_run() returns the exit. *later: it does when the client resumes the VP. */
 static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit, bool *later)
 {
 	struct gdb_vp *self = &gdb->vp[vp];
@@ -237,14 +220,11 @@ static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit 
 	}
 }
 
-/* ------------------------------------------------------------------ run loop */
-
 enum turn {
 	TURN_RUN,    /* the VP may run */
 	TURN_KICKED, /* return to the VMM */
 };
 
-/* Waits until the debugger lets the VP run. */
 static enum turn wait_for_turn(struct vsm_gdb *gdb, struct gdb_vp *self, bool runs)
 {
 	enum turn turn = TURN_RUN;
@@ -311,10 +291,7 @@ int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 			complete_answer(gdb, self);
 		else if (wait_for_turn(gdb, self, !self->due) == TURN_KICKED)
 			return 0;
-		/*
-		 * After a kick the exit is still due: the VMM can save the machine before it gets
-		 * the exit.
-		 */
+		/* Still due after a kick: the VMM can save the machine before it gets the exit. */
 		if (self->due) {
 			self->due = false;
 			*exit = &self->exit;

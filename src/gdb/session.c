@@ -11,8 +11,6 @@
 /* Limit of memory bytes in a reply, with two digits each. */
 #define MEMORY_MAX (GDB_PACKET_MAX / 2)
 
-/* ------------------------------------------------------------------ output */
-
 static void send_bytes(struct vsm_gdb *gdb, const void *data, size_t size)
 {
 	if (!gdb->send_error)
@@ -42,8 +40,6 @@ void gdb_send_text(struct vsm_gdb *gdb, const char *text)
 	}
 	gdb_reply_clear(&gdb->reply);
 }
-
-/* ------------------------------------------------------------------ packets, one function each */
 
 /* Fills gdb->reply, which is empty. Returns: 0, or -errno, which becomes the reply. */
 typedef int packet_fn(struct vsm_gdb *gdb, struct gdb_text *text);
@@ -329,10 +325,7 @@ static void take_packet(struct vsm_gdb *gdb)
 		send_reply(gdb);
 }
 
-/*
- * Ctrl-C stops the VPs. Ignored unless the client waits for a stop: otherwise they are stopped
- * already.
- */
+/* Ctrl-C. Ignored unless the client waits for a stop: otherwise the VPs are stopped already. */
 static void take_interrupt(struct vsm_gdb *gdb)
 {
 	bool waiting;
@@ -345,8 +338,6 @@ static void take_interrupt(struct vsm_gdb *gdb)
 	if (waiting)
 		gdb_halt(gdb);
 }
-
-/* ------------------------------------------------------------------ sessions */
 
 static int outcome(const struct vsm_gdb *gdb)
 {
@@ -434,8 +425,6 @@ int vsm_gdb_event(const struct vsm_gdb *gdb)
 {
 	return gdb->event;
 }
-
-/* ------------------------------------------------------------------ creation and destruction */
 
 static bool is_legal(const struct vsm_gdb_config *config)
 {

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State of a stub, and functions that its files share.
- *
- * Legend for fields:
- *   c  constant after creation
- *   s  accessed only by the thread that serves the client
- *   r  accessed only by the thread that runs the VP
- *   L  guarded by gdb->lock
+ * State of a stub, and functions that its files share. Legend for fields: c constant after
+ * creation; s accessed only by the thread that serves the client; r accessed only by the thread
+ * that runs the VP; L guarded by gdb->lock.
  */
 #ifndef GDB_STUB_H
 #define GDB_STUB_H
@@ -30,11 +26,7 @@
 
 #define GDB_EFER_LMA (UINT64_C(1) << 10)
 
-/* ------------------------------------------------------------------ threads */
-
-/*
- * Thread ids are unique across processes: VP * VSM_VTL_MAX + VTL + 1. A process id is VTL + 1.
- */
+/* Thread id: VP * VSM_VTL_MAX + VTL + 1, unique across processes. Process id: VTL + 1. */
 struct gdb_thread {
 	uint32_t vp;
 	uint8_t vtl;
@@ -51,8 +43,6 @@ struct gdb_id {
 	enum gdb_scope scope;
 	struct gdb_thread thread; /* GDB_PROCESS: its vtl, VP 0; GDB_ALL: VP 0, VTL0 */
 };
-
-/* ------------------------------------------------------------------ stops */
 
 enum gdb_stop_kind {
 	GDB_STOP_NONE,
@@ -74,8 +64,6 @@ struct gdb_stop {
 	uint8_t watch;	  /* enum gdb_watch_kind */
 	uint64_t address; /* GDB_STOP_WATCH: GVA of the watchpoint */
 };
-
-/* ------------------------------------------------------------------ breakpoints */
 
 struct gdb_breakpoint {
 	bool used;
@@ -102,8 +90,6 @@ struct gdb_watch {
 	uint64_t gva;
 };
 
-/* ------------------------------------------------------------------ state of a VP */
-
 struct gdb_vp {
 	struct vsm_vp *vp;    /* c */
 	bool running;	      /* L: inside vsm_vp_run() */
@@ -119,8 +105,6 @@ struct gdb_vp {
 	bool due;	      /* r: exit waits until the client lets the VP run */
 	struct vsm_exit exit; /* r: the exit that is due */
 };
-
-/* ------------------------------------------------------------------ state of the stub */
 
 struct vsm_gdb {
 	struct vsm_gdb_config config; /* c */
@@ -166,7 +150,6 @@ struct vsm_gdb {
 /* Reads a thread id. -EINVAL: malformed, or no such thread. */
 int gdb_thread_read(const struct vsm_gdb *gdb, struct gdb_text *text, struct gdb_id *id);
 void gdb_thread_write(const struct vsm_gdb *gdb, struct gdb_reply *reply, struct gdb_thread thread);
-/* Whether @id includes the thread. */
 bool gdb_thread_matches(const struct gdb_id *id, struct gdb_thread thread);
 /* @thread, or one of the same VP in a VTL that the client has attached to. */
 struct gdb_thread gdb_thread_shown(const struct vsm_gdb *gdb, struct gdb_thread thread);
@@ -206,10 +189,7 @@ int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t nu
 int gdb_register_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t number,
 		       struct gdb_text *text);
 
-/*
- * Reads or writes registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit. -EIO: the
- * library refuses one of them.
- */
+/* Registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit; -EIO: one is refused. */
 int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
 		union hv_register_value *value, size_t count);
 int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
@@ -234,7 +214,6 @@ int gdb_memory_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva,
 int gdb_memory_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, void *data,
 		     size_t size);
 
-/* Translates an address of a thread. -errno. */
 int gdb_memory_gpa(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, uint64_t *gpa);
 
 /* ------------------------------------------------------------------ breakpoint.c */
@@ -270,7 +249,6 @@ void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp);
 
 /* ------------------------------------------------------------------ run.c, resume.c */
 
-/* Stops all VPs. */
 void gdb_halt(struct vsm_gdb *gdb);
 /* Resumes all VPs at the end of a session. */
 void gdb_release(struct vsm_gdb *gdb);
@@ -278,20 +256,16 @@ void gdb_release(struct vsm_gdb *gdb);
 int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text);
 /* Moves a stop that the client waits for to gdb->last, if no VP runs. False: no stop. */
 bool gdb_stop_take(struct vsm_gdb *gdb);
-/* Appends the stop reply for gdb->last. */
 void gdb_stop_reply(const struct vsm_gdb *gdb, struct gdb_reply *reply);
 /* Text for the user about gdb->last; "" if GDB itself describes the stop. */
 void gdb_stop_text(const struct vsm_gdb *gdb, char *text, size_t size);
 /* The active VTL of a VP, 0 if it cannot be read. */
 uint8_t gdb_active_vtl(struct vsm_gdb *gdb, uint32_t vp);
 
-/*
- * ------------------------------------------------------------------ query.c, monitor.c, session.c
- */
+/* ---------------------------------------------------------- query.c, monitor.c, session.c */
 
 /* Packets that begin with `q` or `Q`: the reply goes into gdb->reply. */
 void gdb_query(struct vsm_gdb *gdb, struct gdb_text *text);
-/* Executes a command of `monitor`, with its output to the client. */
 void gdb_monitor(struct vsm_gdb *gdb, char *command);
 /* Sends text for the user, as `O` packets. */
 void gdb_send_text(struct vsm_gdb *gdb, const char *text);

@@ -72,7 +72,6 @@ static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 	return ioapic->config.version >= 0x20 ? bits | VSM_IOAPIC_ENTRY_EXTENDED : bits;
 }
 
-/* Whether this pin has a message to send. */
 bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin);
 
 /* Sends the pending message of a pin, if any. Called after each change of its entry. */

@@ -2,10 +2,7 @@
 /* Delivery from the IRR to the processor, and EOI (SDM 11.8). Only the owner calls these. */
 #include "internal.h"
 
-/*
- * SDM 11.8.3.1: the higher of the classes of the TPR and of the highest vector in service, with the
- * sub-class of the TPR if the TPR's class is not lower.
- */
+/* SDM 11.8.3.1: the higher class; the TPR's sub-class if the TPR's class is not lower. */
 static uint8_t priority(uint32_t tpr, int in_service)
 {
 	uint32_t service_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
@@ -49,10 +46,7 @@ int vsm_lapic_highest_isr(const struct vsm_lapic *apic)
 	return apic->highest_isr;
 }
 
-/*
- * The SVR is not checked: interrupts accepted before a software disable stay pending (SDM 11.4.7.2:
- * "held and require ... handling by the CPU").
- */
+/* The SVR is not checked: accepted interrupts stay pending (SDM 11.4.7.2). */
 int vsm_lapic_pending(const struct vsm_lapic *apic)
 {
 	int vector = lapic_highest(apic->irr);
@@ -87,10 +81,7 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
-/*
- * Removes the highest vector from the ISR. An EOI that the guest may skip is always that of the
- * highest vector, so lazy_eoi ends with it.
- */
+/* An EOI that the guest may skip is that of the highest vector, so lazy_eoi ends with it. */
 static void leave_service(struct vsm_lapic *apic, uint8_t vector)
 {
 	lapic_owner_clear(apic->isr, vector);
@@ -140,10 +131,7 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	lapic_eoi(apic, effect);
 }
 
-/*
- * The EOI must be intercepted if an I/O APIC waits for it (level-triggered), or if other vectors in
- * the IRR or ISR wait until it lowers the PPR.
- */
+/* Not if an I/O APIC waits for the EOI, or other vectors are in the IRR or ISR. */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic)
 {
 	uint8_t vector = apic->highest_isr;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks of the run loop at each entry and exit, inline since the result is nearly always the same.
- * Each is equivalent to the function vsm_lapic_*() of the same name, except
- * lapic_fast_is_enabled(). Only the owner may call them.
+ * Inline forms of vsm_lapic_*() for the run loop, as their result is nearly always the same. Only
+ * the owner may call them.
  */
 #ifndef LAPIC_FAST_H
 #define LAPIC_FAST_H

@@ -2,10 +2,7 @@
 /* Messages: from the interrupt command register (SDM 11.6.1, 11.12.9) and from MSIs (SDM 11.11). */
 #include "internal.h"
 
-/*
- * SDM table 11-3: the delivery modes that a write to the ICR can send, for each shorthand. With
- * "self" and "all including self", only fixed interrupts.
- */
+/* SDM table 11-3: the delivery modes that a write to the ICR can send, for each shorthand. */
 static const bool sends[4][8] = {
 	[VSM_LAPIC_TO_DESTINATION] = {[VSM_LAPIC_FIXED] = true,
 				      [VSM_LAPIC_LOWEST_PRIORITY] = true,
@@ -32,11 +29,7 @@ void lapic_self_ipi(struct vsm_lapic *apic, uint8_t vector, struct vsm_lapic_eff
 	effect->flags |= VSM_LAPIC_EFFECT_PENDING;
 }
 
-/*
- * The trigger mode bit is ignored: "the local xAPIC will override the bit setting and issue the
- * interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). The exception is INIT level
- * de-assert, which an xAPIC ignores.
- */
+/* The trigger mode bit is ignored (SDM table 11-3, note 1); INIT level de-assert has no effect. */
 void lapic_send_icr(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {
 	bool wide = vsm_lapic_mode(apic) == VSM_LAPIC_X2APIC;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Common definitions of the local APIC: atomic access, sets of vectors, register bits.
- *
- * Fields that several threads may access at the same time are read and written through LAPIC_LOAD,
- * LAPIC_STORE and atomic built-ins. The protocol in post.c depends on the order between the IRR and
- * the attention word; both are sequentially consistent. The rest is relaxed.
+ * Common definitions of the local APIC. Fields that other threads access are written by LAPIC_STORE
+ * and atomic built-ins.
  */
 #ifndef LAPIC_INTERNAL_H
 #define LAPIC_INTERNAL_H

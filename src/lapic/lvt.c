@@ -85,10 +85,7 @@ static enum vsm_lapic_posted deliver(struct vsm_lapic *apic, enum vsm_lapic_lvt 
 			      is_level_sensitive(lvt, value) ? VSM_LAPIC_LEVEL : VSM_LAPIC_EDGE);
 }
 
-/*
- * LINT0 as a level input: remote IRR allows only one request until its EOI. If several threads call
- * this together, the one that sets the bit sends the request.
- */
+/* Remote IRR allows LINT0 one request until its EOI. The thread that sets the bit sends it. */
 static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt)
 {
 	uint32_t value = LAPIC_LOAD(&apic->lvt[lvt]);

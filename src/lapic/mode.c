@@ -26,9 +26,7 @@ bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & LAPIC_SVR_ENABLE;
 }
 
-/*
- * An APIC accepts vectors only if it is enabled by hardware and by software (SDM 11.4.3, 11.4.7.2).
- */
+/* Vectors need an APIC that hardware and software enable (SDM 11.4.3, 11.4.7.2). */
 bool lapic_accepts_messages(const struct vsm_lapic *apic)
 {
 	return vsm_lapic_mode(apic) != VSM_LAPIC_DISABLED && vsm_lapic_is_software_enabled(apic);
@@ -141,10 +139,7 @@ bool lapic_base_is_legal(const struct vsm_lapic *apic, uint64_t base)
 
 bool lapic_write_base(struct vsm_lapic *apic, uint64_t base, struct vsm_lapic_effect *effect)
 {
-	/*
-	 * SDM figure 11-27: x2APIC mode is entered only from xAPIC mode, and left only by disabling
-	 * the APIC.
-	 */
+	/* SDM figure 11-27: x2APIC mode is entered from xAPIC mode, and left by disabling. */
 	static const bool legal[3][3] = {
 		[VSM_LAPIC_DISABLED] = {[VSM_LAPIC_DISABLED] = true, [VSM_LAPIC_XAPIC] = true},
 		[VSM_LAPIC_XAPIC] = {true, true, true},

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Posting: the functions that any thread may call.
- *
- * Protocol: a poster sets its IRR (or event) bit and then sets the attention word; the owner clears
- * the attention word and then reads the IRR. All four are sequentially consistent, so either the
- * owner sees the bit, or the poster sees the word clear and returns KICK. If a poster finds the
+ * Posting, by any thread. A poster sets its IRR (or event) bit, then the attention word; the owner
+ * clears the attention word, then reads the IRR. All four are sequentially consistent, so either
+ * the owner sees the bit, or the poster sees the word clear and returns KICK. If a poster finds the
  * word set, the poster that set it has kicked, and the owner has not read the IRR since.
  */
 #include "internal.h"
@@ -19,7 +17,6 @@ enum vsm_lapic_posted lapic_attend(struct vsm_lapic *apic)
 
 bool vsm_lapic_look(struct vsm_lapic *apic)
 {
-	/* Already clear: the exchange is not needed. */
 	if (!LAPIC_SYNC_LOAD(&apic->attention))
 		return false;
 	return __atomic_exchange_n(&apic->attention, 0, __ATOMIC_SEQ_CST);
@@ -37,8 +34,7 @@ static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 	uint64_t bit = lapic_bit(vector);
 
 	/*
-	 * Stored before the IRR: the owner reads TMR and auto_eoi when it takes the vector (SDM
-	 * 11.8.4).
+	 * Before the IRR: the owner reads TMR and auto_eoi when it takes the vector (SDM 11.8.4).
 	 */
 	lapic_put(apic->tmr, vector, trigger == VSM_LAPIC_LEVEL);
 	lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
@@ -60,9 +56,9 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 }
 
 /*
- * Errors accumulate until the guest writes the ESR, which also "rearms the APIC error interrupt
- * triggering mechanism" (SDM 11.5.3): only the first error raises the interrupt of the LVT error
- * entry. An illegal vector in that entry is another error, which raises no interrupt.
+ * Errors accumulate until the guest writes the ESR (SDM 11.5.3): only the first one raises the
+ * interrupt of the LVT error entry. An illegal vector in that entry is another error, without an
+ * interrupt.
  */
 void lapic_error(struct vsm_lapic *apic, uint32_t bits)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The registers (SDM table 11-1 for xAPIC, 11-6 for x2APIC). A register has one number everywhere:
- * its offset in the page divided by 16, which is its MSR minus 0x800.
+ * The registers (SDM tables 11-1 and 11-6). A number is the page offset / 16, or the MSR - 0x800.
  */
 #include "internal.h"
 #include "registers.h"

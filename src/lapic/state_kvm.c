@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Saving and loading state as KVM's struct kvm_lapic_state: the first 1 KiB of the register page.
- */
+/* State as KVM's struct kvm_lapic_state: the first 1 KiB of the register page. */
 #include "state.h"
 
 #include <string.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The timer (SDM 11.5.4). One-shot and periodic modes count clocks of the undivided timer, which
- * are computed from the TSC and the two frequencies. So a periodic timer never drifts, and a saved
- * expiry stays valid after a load.
+ * The timer (SDM 11.5.4). One-shot and periodic modes count clocks of the undivided timer, computed
+ * from the TSC: a periodic timer never drifts, and a saved expiry stays valid after a load.
  */
 #include "internal.h"
 

@@ -61,8 +61,7 @@ static inline bool walk_rule_matches(const struct walk_rule *rule, unsigned int 
 }
 
 /*
- * Why each access is denied: an enum vsm_walk_reason in byte 0 for read, 1 for write, 2 for
- * execute; VSM_WALK_OK where it is allowed.
+ * Why each access is denied: enum vsm_walk_reason in byte 0 for read, 1 for write, 2 for execute.
  */
 static inline uint32_t walk_denials(unsigned int facts)
 {

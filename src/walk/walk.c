@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The walk: reads the tables from the top, checks the combined access rights, calls the caller's
- * check of the page, then sets accessed and dirty bits. It restarts if an entry has changed.
- */
+/* The walk: tables from the top, access rights, the caller's check, accessed and dirty bits. */
 #include <vsm/walk.h>
 
 #include "access.h"
@@ -74,9 +71,8 @@ static enum vsm_walk_reason identity(struct walk *walk)
 }
 
 /*
- * Reads the entries from the top until one maps a page or stops the walk. Instantiated for each
- * format, so that its row of the table becomes constants and the loop is unrolled. The locals avoid
- * reloads: the compiler cannot prove that stores to a step do not alias context and memory.
+ * Instantiated for each format, so that its row of the table becomes constants and the loop is
+ * unrolled. The locals avoid reloads, as stores to a step may alias context and memory.
  */
 static inline __attribute__((always_inline)) enum vsm_walk_reason
 descend_by(struct walk *walk, const struct walk_format *format)
@@ -166,7 +162,6 @@ static unsigned int step_that_lacks(const struct walk *walk, uint64_t bits)
 	return i;
 }
 
-/* Checks access rights: the tables, the key and the privilege of the access. */
 static enum vsm_walk_reason check_rights(struct walk *walk)
 {
 	static const uint64_t needs[] = {
@@ -271,7 +266,6 @@ static enum vsm_walk_reason check(const struct vsm_walk_context *context,
 	return request->flags & VSM_WALK_SHADOW_STACK ? VSM_WALK_UNSUPPORTED : VSM_WALK_OK;
 }
 
-/* State that is constant for all levels and attempts. */
 static void prepare(struct walk *walk, const struct vsm_walk_context *context,
 		    const struct vsm_walk_memory *memory, const struct vsm_walk_request *request,
 		    struct vsm_walk_result *result)
