@@ -139,9 +139,9 @@ int vsm_ioapic_init(struct vsm_ioapic *ioapic, const struct vsm_ioapic_config *c
 void vsm_ioapic_reset(struct vsm_ioapic *ioapic);
 
 /*
- * A guest's access at any @offset from the base: of a wider access, pass the low half; zero-extend
- * a narrower write. An offset or index without a register reads as 0 and ignores writes. A write
- * may send messages.
+ * A guest's access at any @offset from the base: pass the low half of a wider access, and
+ * zero-extend a narrower write. An offset or index without a register reads as 0 and ignores
+ * writes. A write may send messages.
  */
 uint32_t vsm_ioapic_read(const struct vsm_ioapic *ioapic, uint32_t offset);
 void vsm_ioapic_write(struct vsm_ioapic *ioapic, uint32_t offset, uint32_t value);

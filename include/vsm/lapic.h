@@ -13,8 +13,7 @@
  *   [any]    may be called from any thread at any time, takes no lock and never waits;
  *   [owner]  only from the owner (or while the VP is stopped).
  *
- * An [any] function posts into the APIC and returns whether the owner must be notified (see
- * enum vsm_lapic_posted). The owner's loop is
+ * A post returns whether the owner must be notified (enum vsm_lapic_posted). The owner's loop is
  *
  *   vsm_lapic_look(apic);                       later posts return KICK
  *   if (vsm_lapic_events(apic)) ...             NMI, SMI, INIT, SIPI, ExtINT

@@ -510,7 +510,7 @@ int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t g
  */
 int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 
-/* Posts an NMI to VTL0 of the VP. */
+/* Posts an NMI to VTL0 of the VP. Any thread, also in a callback; never waits. */
 void vsm_nmi(struct vsm_vp *vp);
 
 /*
@@ -575,8 +575,6 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
  * there is no such connection.
  */
 int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
-
-/* Any thread may call the following three functions. */
 
 /*
  * Raises the vector of a SINT without message or flag.

@@ -4,7 +4,7 @@
  *
  * Stand-alone: needs only this header and the static library vsm-walk. No memory is allocated, no
  * I/O done, no state kept. vsm_walk() may run on any number of threads at once, also while the
- * guest runs: entries are read once each, with one load, and only changed by compare-exchange.
+ * guest runs: entries are read with one load, and only changed by compare-exchange.
  *
  * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE,
  * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack
@@ -38,7 +38,7 @@ extern "C" {
 
 /*
  * A walk restarts when a compare-exchange finds an entry changed. After this many attempts it
- * returns VSM_WALK_TRY_AGAIN, so that no guest can keep it busy. One walk therefore reads at most
+ * returns VSM_WALK_TRY_AGAIN, so that no guest can keep it busy: a walk reads at most
  * VSM_WALK_MAX_LEVELS * VSM_WALK_MAX_ATTEMPTS entries.
  */
 #define VSM_WALK_MAX_ATTEMPTS 16
