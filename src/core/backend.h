@@ -181,7 +181,7 @@ enum backend_exit {
 	BACKEND_EXIT_MSR_WRITE,
 	BACKEND_EXIT_MEMORY, /* denied by protection or overlay; RIP at the instruction */
 	BACKEND_EXIT_IO,
-	BACKEND_EXIT_MMIO,     /* a GPA at which the VTL has no memory in its present mode */
+	BACKEND_EXIT_MMIO,     /* no memory in the mode of the VTL, or a write to readonly memory */
 	BACKEND_EXIT_HALT,     /* RIP after the HLT */
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
@@ -192,6 +192,7 @@ enum backend_exit {
 };
 
 struct backend_run {
+	/* In. */
 	uint8_t vtl;
 	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also an output */
 	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
@@ -258,7 +259,7 @@ struct backend_run {
 	};
 };
 
-/* The completion of an exit in the middle of an instruction (MSR, MMIO, IO). */
+/* The completion of an exit in the middle of an instruction (MSR, CR, MMIO, IO). */
 enum backend_answer {
 	BACKEND_DONE,	/* complete the instruction; a read returns the data of the run structure */
 	BACKEND_FAULT,	/* #GP(0) at the instruction (MSR only) */

@@ -104,8 +104,8 @@ struct memory {
 	struct ram_region *region; /* M */
 	uint32_t region_count;	   /* M */
 	/*
-	 * M r: GPAs of pages that a VTL restricted before they were moved or removed. The
-	 * restrictions still apply to these pages, at any GPA.
+	 * M r: GPAs that were restricted when their pages were moved or removed. The restrictions
+	 * still apply to these pages, at any GPA.
 	 */
 	struct ram_region *former;
 	uint32_t former_count;			   /* M r */
@@ -184,7 +184,7 @@ struct vp_vtl {
 	uint64_t vina;	     /* o r s: HvRegisterVsmVina */
 	uint64_t secure_config[CORE_VTL_MAX -
 			       1];     /* o r s: VsmVpSecureConfigVtl0.. as this VTL set them */
-	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl and its masks */
+	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl */
 	uint64_t cr_intercept_counted; /* P r: its bits that cr_intercept_users counts */
 	uint64_t cr0_mask;	       /* o r s */
 	uint64_t cr4_mask;	       /* o r s */
@@ -199,7 +199,7 @@ struct vp_vtl {
 	uint64_t tlb_unlocks; /* o: value of partition->tlb_unlocks when it was blocked */
 	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
 	bool triple_fault;    /* o r s: a shutdown (triple fault) is due */
-	int16_t exception;    /* o r: vector of the last exception delivered to it, or -1 */
+	int16_t exception;    /* o r: vector of the last exception that the core raised, or -1 */
 	uint32_t debug;	      /* o: conditions that stop it, enum vsm_debug_flags */
 	uint32_t debug_due;   /* o r: conditions to report before it runs again */
 	/* o: set of VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left) */
@@ -347,9 +347,9 @@ struct vsm_partition {
 	uint32_t vp_count;		  /* c */
 	struct vsm_vp **vp;		  /* c: [vp_count] */
 	bool cpuid_set; /* c, except for vsm_vp_set_cpuid() before any VP runs: it was called */
-	uint64_t privileges;	  /* c: HV_PARTITION_PRIVILEGE_MASK, leaf 3 EBX:EAX */
-	uint32_t features_edx;	  /* c: leaf 3 EDX */
-	uint32_t recommendations; /* c: leaf 4 EAX */
+	uint64_t privileges;	  /* c: HV_PARTITION_PRIVILEGE_MASK, CPUID 0x40000003 EBX:EAX */
+	uint32_t features_edx;	  /* c: CPUID 0x40000003 EDX */
+	uint32_t recommendations; /* c: CPUID 0x40000004 EAX */
 
 	struct memory memory;
 

@@ -234,7 +234,7 @@ uint16_t hc_translate_virtual_address(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* enum hv_intercept_access_type of the first access that was denied. */
+/* enum hv_intercept_access_type of a denied access: a write if it also reads. */
 static uint8_t access_type(uint8_t access)
 {
 	if (access & GPA_WRITE)

@@ -6,8 +6,8 @@
  * VP: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the instruction,
  * which had no effect.
  *
- * Those for MSRs, ports and registers return false if no VTL intercepts the access; otherwise they
- * take the exit back (vp_take_back()), so that it needs no answer.
+ * The functions for MSRs, ports and registers return false if no VTL intercepts the access;
+ * otherwise these take the exit back (vp_take_back()), so that it needs no answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H

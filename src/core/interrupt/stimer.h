@@ -16,8 +16,8 @@ uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t referenc
  */
 uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset);
 /*
- * Fills a reference TSC page (TLFS "Reference TSC Page"). It is marked invalid if the VTL's TSC
- * differs between VPs. Partition lock held.
+ * Fills a reference TSC page (TLFS "Reference TSC Page"). If the VTL's TSC differs between VPs or
+ * could wrap, the page is marked invalid, so that the guest reads the counter. Partition lock held.
  */
 void reftime_fill_page(struct vsm_partition *partition, uint8_t vtl, uint8_t *page);
 /* reftime_fill_page() without an increment of the partition's sequence number. */

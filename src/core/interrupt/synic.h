@@ -24,7 +24,7 @@ bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN: SynIC, SIEFP or SINT off. Any thread. */
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
-/* Raises the SINT's vector only. */
+/* Raises the SINT's vector, without a message or event flag. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
  * After an EOI or EOM: moves a queued message to the slot of each SINT with @vector (-1: of all

@@ -4,9 +4,9 @@
  *
  * The backend knows neither intercepts nor protections, and KVM's emulator treats a denied store as
  * MMIO. So an entry is a doorbell only while no VTL intercepts its port, and neither memory nor an
- * overlay is at its GPA. After that only the VMM can make it a doorbell again, since each change
- * waits for vCPUs to leave KVM's emulator. A page has few doorbells: an overlay that VTL0 places
- * there stops them.
+ * overlay is at its GPA. Afterwards only the VMM makes it a doorbell again, by adding it, since
+ * each change waits for vCPUs to leave KVM's emulator. A page has few doorbells: an overlay that
+ * VTL0 places there stops them.
  */
 #ifndef CORE_DOORBELL_H
 #define CORE_DOORBELL_H

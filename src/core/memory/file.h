@@ -40,7 +40,10 @@ int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t
 		 uint64_t *offset, struct ram_file **out);
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
 void ram_file_clear_written(struct ram_file *file, uint64_t page, uint64_t pages);
-/* Sets `written` for the pages of present regions only. Memory lock held for writing. */
+/*
+ * Sets `written` for exactly the pages of present regions that guests can write. Memory lock held
+ * for writing.
+ */
 void ram_files_note_present(struct vsm_partition *partition);
 /* Allocates the file's bits of dirty pages. Memory lock held for writing. False: no memory. */
 bool ram_file_log(struct ram_file *file);

@@ -94,7 +94,7 @@ static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned
 
 /*
  * The execute right that a fetch needs (TLFS "MBEC configuration"): KernelExecute unless the page
- * is a user page, MBEC governs this VTL of this VP and the guest has SMEP on.
+ * is a user page, MBEC governs this VTL of this VP, and SMEP is on or does not exist.
  */
 static uint8_t fetch_right(const struct walker *walker, bool user)
 {

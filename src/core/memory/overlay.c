@@ -148,10 +148,7 @@ static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t
 	return &list->entry[first];
 }
 
-/*
- * Without the right to write, a VTL could place data of its choice where a higher VTL denies
- * writes.
- */
+/* A VTL must not place data of its choice where a higher VTL denies writes. */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed)
 {
@@ -178,7 +175,7 @@ static int entry_of(const struct overlay_list *list, uint32_t page)
 	return -1;
 }
 
-/* Memory lock held for writing, also in the functions below that change overlays. */
+/* Memory lock held for writing. */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const struct backend_ops *ops = partition->ops;

@@ -39,9 +39,9 @@ static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8
 }
 
 /*
- * Whether user execute governs what @vtl of this VP fetches from user pages while it has SMEP on
- * (TLFS "MBEC configuration"); kernel execute governs all other fetches. It does if every higher
- * VTL that has MBEC has enabled it for @vtl on this VP: the CPU has one setting for all of them.
+ * Whether user execute governs fetches of @vtl from user pages (backend_run.mbec): every higher VTL
+ * that has MBEC has enabled it for @vtl on this VP, as the CPU has one setting for all of them
+ * (TLFS "MBEC configuration").
  */
 bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl);
 

@@ -44,8 +44,8 @@ bool region_list_leave(const struct vsm_partition *partition, const struct regio
 		       region_is_restricted *restricted, struct region_list *former);
 
 /*
- * Adds to @out the pieces of @list that differ from @other in the page of a file, the mapping of
- * the VMM, VSM_MEMORY_READONLY or VSM_MEMORY_SMM. False: out of memory.
+ * Adds to @out the pieces of @list that @other lacks, or has with another page of a file, mapping
+ * of the VMM, VSM_MEMORY_READONLY or VSM_MEMORY_SMM. False: out of memory.
  */
 bool region_list_difference(const struct region_list *list, const struct region_list *other,
 			    struct range_list *out);

@@ -134,7 +134,10 @@ static bool may_be_doorbell(const struct vsm_partition *partition,
 	if (entry->flags & VSM_IOEVENTFD_PORT)
 		return !intercept_io_owner_locked(partition, vtls_above(0),
 						  (uint16_t)entry->address, length, true);
-	/* The local APIC has priority at its default address; VTL0 harms only itself if it moves it. */
+	/*
+	 * The local APIC has priority at its default address. If VTL0 moves its APIC to a doorbell,
+	 * only VTL0 is affected.
+	 */
 	return gpn != VSM_LAPIC_DEFAULT_BASE >> PAGE_SHIFT && !memory_find(partition, gpn) &&
 	       !overlay_is_shown_in(partition, 0, gpn, 1);
 }

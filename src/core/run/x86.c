@@ -178,8 +178,8 @@ static void get_events(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_events *to
 }
 
 /*
- * The exception is checked as HvRegisterPendingEvent0; the other events are checked together at the
- * next entry.
+ * The exception is checked as HvRegisterPendingEvent0. The next entry checks whether the events fit
+ * together.
  */
 static int set_events(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_events *from)
 {

@@ -112,7 +112,7 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 	return request;
 }
 
-/* True: a request of a lower VTL may be served now, at most CORE_REQUESTS_HZ. Any thread. */
+/* Whether a request of a lower VTL may be served now: at most CORE_REQUESTS_HZ. Any thread. */
 static bool claim_lower_request(struct vsm_vp *vp)
 {
 	const struct vsm_partition *partition = vp->partition;

@@ -59,8 +59,6 @@ void vp_finish_exit(struct vsm_vp *vp)
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
 }
 
-/* ------------------------------------------------------------------ run time */
-
 void vp_runtime_start(struct vsm_vp *vp)
 {
 	vp->runtime_since = vp_tsc(vp->partition);

@@ -96,7 +96,7 @@ static inline uint64_t vp_runtime(const struct vsm_vp *vp)
 void vp_runtime_start(struct vsm_vp *vp);
 void vp_runtime_stop(struct vsm_vp *vp);
 
-/* Of a register file with VCPU_SYSTEM valid. */
+/* @cpu has VCPU_SYSTEM valid. */
 static inline uint8_t vcpu_cpl(const struct vcpu_state *cpu)
 {
 	return (cpu->segment[SEGMENT_SS].attributes & HV_X64_SEGMENT_DPL_MASK) >>

@@ -192,8 +192,8 @@ uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t
 }
 
 /*
- * As in OpenVMM, for each VTL that reads it: whether any VTL of the VP has MBEC enabled for a lower
- * VTL.
+ * Whether any VTL of the VP has MBEC enabled for a lower VTL: as in OpenVMM, the value does not
+ * depend on the VTL that reads it.
  */
 static bool mbec_active(const struct vsm_vp *vp, uint16_t enabled)
 {

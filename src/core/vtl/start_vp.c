@@ -8,7 +8,6 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* Other VTLs and shared state are unchanged. */
 static void init_reset(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];

@@ -12,7 +12,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
  */
 uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			   uint8_t target);
-/* Checks the same rules, then enables @target. Owner of @vp. */
+/* Checks the rules of vtl_may_enable_vp(), then enables @target. Owner of @vp. */
 uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
