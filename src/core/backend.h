@@ -5,8 +5,8 @@
  *
  * Functions of `struct backend_ops` that take a VP are called by the thread that owns this VP,
  * except vp_kick, which any thread may call at any time. Functions that take the backend may be
- * called by any thread; the core serialises hold, memory_*, overlay_*, protect and, except
- * guard_denied, guard_* with its memory lock.
+ * called by any thread; the core serialises hold, disable, memory_*, overlay_*, protect and,
+ * except guard_denied, guard_* with its memory lock.
  *
  * Results are 0 or -errno. A function that fails has logged why.
  */
@@ -343,12 +343,18 @@ struct backend_ops {
 	void (*hold)(void *backend);
 	void (*release)(void *backend);
 	/*
+	 * Called after a failure that leaves memory or rights undefined, also between hold() and
+	 * release(): VPs leave guest code before it returns, and vp_run(), vp_answer() and
+	 * vp_load() fail with -EIO from then on.
+	 */
+	void (*disable)(void *backend);
+	/*
 	 * Replaces the map of guest memory by @map: @count runs that ascend and do not overlap.
 	 * @gone has the pages of the present map that are not in @map, or are there with another
 	 * page of a file, another `readonly` or another `smm`. All other pages keep the rights of
 	 * protect(); pages that are new have all rights in every VTL. No page of @gone and no new
 	 * page has an overlay. VPs are held. On failure the old map is in force, but rights of
-	 * @gone may be lost.
+	 * @gone may be lost; -ENOTRECOVERABLE: neither map is.
 	 */
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);

@@ -22,10 +22,11 @@
 #include "tap.h"
 
 __asm__(".pushsection .rodata\n"
-	".globl guest_code, guest_code_end, g_store, g_add\n"
+	".globl guest_code, guest_code_end, g_store, g_add, g_count\n"
 	"guest_code:\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_add: add %rbx, %rax; out %al, $0x10\n"
+	"g_count: incq (%rdi); jmp g_count\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -298,6 +299,72 @@ static bool is_in_rig(void)
 	return !gethostname(name, sizeof(name) - 1) && !strcmp(name, "rig") && !getuid();
 }
 
+/* ------------------------------------------------------------------ disabled */
+
+struct counter {
+	struct guest guest;
+	int error;
+};
+
+static int run_vp(struct guest *guest, uint32_t vp)
+{
+	struct backend_run run;
+	int error;
+
+	do {
+		run = (struct backend_run){
+			.inject = -1, .deadline = UINT64_MAX, .apic_enabled = true};
+		error = guest->ops->vp_run(guest->vp[vp], &run);
+	} while (!error && run.exit == BACKEND_EXIT_INTERRUPTED);
+	return error;
+}
+
+static void *count(void *opaque)
+{
+	struct counter *counter = opaque;
+
+	counter->error = run_vp(&counter->guest, 1);
+	return NULL;
+}
+
+static uint64_t counted(const struct guest *guest)
+{
+	return __atomic_load_n((uint64_t *)(void *)(guest->ram + DATA), __ATOMIC_SEQ_CST);
+}
+
+/* @held: between hold() and release(), as in a change of the memory map. */
+static void test_disable(bool held)
+{
+	static const char *const when[] = {"", ", while VPs are held"};
+	struct counter counter = {.error = 0};
+	struct guest *guest = &counter.guest;
+	struct backend_run run = {.inject = -1};
+	pthread_t thread;
+	uint64_t last;
+
+	guest_create(guest, 1, 2, 16 * MIB);
+	guest_start(guest, 1, 0, GUEST(g_count));
+	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+	pthread_create(&thread, NULL, count, &counter);
+	while (!counted(guest))
+		usleep(1000);
+	if (held)
+		guest->ops->hold(guest->backend);
+	guest->ops->disable(guest->backend);
+	last = counted(guest);
+	if (held)
+		guest->ops->release(guest->backend);
+	pthread_join(thread, NULL);
+	check(counter.error == -EIO && counted(guest) == last,
+	      "a VP executes no guest code after the backend is disabled%s", when[held]);
+	guest_start(guest, 0, 0, GUEST(g_store));
+	check(run_vp(guest, 0) == -EIO &&
+		      guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE) == -EIO &&
+		      guest->ops->vp_load(guest->vp[0], 0, VCPU_GPR) == -EIO,
+	      "... and each use of a VP fails");
+	guest_destroy(guest);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int rounds = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : ROUNDS;
@@ -306,6 +373,8 @@ int main(int argc, char **argv)
 	test_two_at_once();
 	test_two_busy();
 	test_signal();
+	test_disable(false);
+	test_disable(true);
 	if (is_in_rig())
 		test_rights();
 	return checks_end();

@@ -143,6 +143,11 @@ static void host_release(void *opaque)
 	vkvm_ops.release(((struct host *)opaque)->kvm);
 }
 
+static void host_disable(void *opaque)
+{
+	vkvm_ops.disable(((struct host *)opaque)->kvm);
+}
+
 uint8_t *host_memory(struct host *host, uint64_t gpa)
 {
 	uint8_t *found = NULL;
@@ -463,6 +468,7 @@ const struct backend_ops sim_ops = {
 	.destroy = host_destroy,
 	.hold = host_hold,
 	.release = host_release,
+	.disable = host_disable,
 	.memory_set = host_memory_set,
 	.memory_dirty = host_memory_dirty,
 	.guard_add = host_guard_add,

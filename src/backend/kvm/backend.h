@@ -43,7 +43,8 @@ struct vkvm_vm {
 
 /* Whether VPs are kept out of the backend (exit/hold.c). */
 struct hold {
-	_Atomic bool holding; /* a: cleared under `lock` */
+	_Atomic bool holding;  /* a: cleared under `lock` */
+	_Atomic bool disabled; /* a: set under `lock`; `holding` then stays set */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 };

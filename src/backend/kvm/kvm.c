@@ -146,6 +146,7 @@ const struct backend_ops vkvm_ops = {
 	.destroy = vkvm_destroy,
 	.hold = vkvm_hold,
 	.release = vkvm_release,
+	.disable = vkvm_disable,
 	.memory_set = vkvm_memory_set,
 	.memory_dirty = vkvm_memory_dirty,
 	.guard_add = vkvm_guard_add,

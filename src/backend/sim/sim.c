@@ -84,6 +84,8 @@ int sim_call_error(struct sim_backend *sim, enum sim_call call)
 	if (!atomic_load(&sim->fail[call].countdown) ||
 	    atomic_fetch_sub(&sim->fail[call].countdown, 1) != 1)
 		return 0;
+	if (sim->fail[call].all)
+		atomic_store(&sim->fail[call].countdown, 1);
 	return sim->fail[call].error;
 }
 
@@ -229,6 +231,8 @@ static int sim_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 {
 	struct sim_vp *vp = opaque;
 
+	if (atomic_load(&vp->backend->disabled))
+		return -EIO;
 	vp->cpu[vtl].valid |= groups;
 	return 0;
 }
@@ -319,6 +323,7 @@ const struct backend_ops sim_ops = {
 	.destroy = sim_destroy,
 	.hold = sim_hold,
 	.release = sim_release,
+	.disable = sim_disable,
 	.memory_set = sim_memory_set,
 	.memory_dirty = sim_memory_dirty,
 	.protect = sim_protect,
@@ -391,5 +396,14 @@ void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth,
 	struct sim_backend *sim = partition->backend;
 
 	sim->fail[call].error = error;
+	sim->fail[call].all = false;
 	atomic_store(&sim->fail[call].countdown, nth);
+}
+
+void sim_fail_from(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error)
+{
+	struct sim_backend *sim = partition->backend;
+
+	sim_fail(partition, call, nth, error);
+	sim->fail[call].all = true;
 }

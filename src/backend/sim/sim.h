@@ -102,6 +102,8 @@ enum sim_call {
 };
 /* The @nth of these calls from now on (1: the next) changes nothing and fails with @error. */
 void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
+/* Like sim_fail(), and all later calls fail, too. No other thread calls the core. */
+void sim_fail_from(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*

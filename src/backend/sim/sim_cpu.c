@@ -486,6 +486,8 @@ int sim_vp_run(void *opaque, struct backend_run *run)
 	struct sim_action action;
 	bool kicked;
 
+	if (atomic_load(&vp->backend->disabled))
+		return -EIO;
 	atomic_fetch_add(&vp->backend->clock, SIM_RUN_TICKS);
 	vp->cpu[run->vtl].dirty = 0;
 	run->exit = BACKEND_EXIT_INTERRUPTED;
@@ -521,6 +523,8 @@ int sim_vp_answer(void *opaque, struct backend_run *run, enum backend_answer ans
 	struct sim_action *action = &vp->vtl[run->vtl].action;
 	uint8_t vtl = run->vtl;
 
+	if (atomic_load(&vp->backend->disabled))
+		return -EIO;
 	if (!vp->answer_wanted)
 		return vsm_error(vp->backend->log, EINVAL, "sim: nothing to answer");
 	vp->answer_wanted = false;

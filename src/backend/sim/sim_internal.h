@@ -44,9 +44,11 @@ struct sim_backend {
 	uint32_t vp_count;
 	_Atomic uint64_t clock;
 	_Atomic uint64_t clock_step;
+	_Atomic bool disabled;
 	struct sim_calls calls;
 	struct {
 		_Atomic uint32_t countdown; /* calls until one fails; 0: none fails */
+		bool all;		    /* later calls fail, too */
 		int error;
 	} fail[SIM_CALL_COUNT];
 
@@ -95,6 +97,7 @@ int sim_call_error(struct sim_backend *sim, enum sim_call call);
 /* sim_memory.c */
 void sim_hold(void *opaque);
 void sim_release(void *opaque);
+void sim_disable(void *opaque);
 int sim_memory_set(void *opaque, const struct backend_memory *map, size_t count,
 		   const struct gpa_range *gone, size_t gone_count);
 int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,

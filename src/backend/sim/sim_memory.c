@@ -58,6 +58,16 @@ static void end_change(struct sim_backend *sim, bool begun)
 		pthread_rwlock_unlock(&sim->lock);
 }
 
+/* Waits for the accesses of VPs. */
+void sim_disable(void *opaque)
+{
+	struct sim_backend *sim = opaque;
+	bool begun = begin_change(sim);
+
+	atomic_store(&sim->disabled, true);
+	end_change(sim, begun);
+}
+
 static void set_denied(struct sim_region *region, uint8_t vtl, uint64_t page, uint64_t pages,
 		       uint8_t denied)
 {

@@ -62,6 +62,8 @@ static int backend_set(struct vsm_partition *partition, const struct region_list
 		map[i] = region_list_run(&list->region[i]);
 	error = partition->ops->memory_set(partition->backend, map, list->count, gone->range,
 					   gone->count);
+	if (error == -ENOTRECOVERABLE)
+		protect_undo_failed(partition, error, "memory slots");
 	free(map);
 	return error;
 }
@@ -123,8 +125,7 @@ static void revert(struct transition *change, bool map_is_new)
 		error = apply_rights_and_overlays(partition, &change->came, &change->gone,
 						  &change->aliases_back);
 	if (error)
-		vsm_error(&partition->log, -error, "the map of memory could not be restored: %s",
-			  strerror(-error));
+		protect_undo_failed(partition, error, "the map of memory");
 }
 
 /* VPs are held. */

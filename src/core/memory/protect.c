@@ -2,6 +2,7 @@
 #include "core/memory/protect.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
@@ -595,6 +596,14 @@ static int update_change(const struct change *change, uint8_t vtl)
 	return error;
 }
 
+void protect_undo_failed(struct vsm_partition *partition, int error, const char *what)
+{
+	vsm_error(&partition->log, -error,
+		  "%s could not be restored: %s; the VPs do not run any more", what,
+		  strerror(-error));
+	partition->ops->disable(partition->backend);
+}
+
 /* In reverse order, as a page may occur twice. */
 static void change_undo(const struct change *change)
 {
@@ -616,9 +625,7 @@ static void change_undo(const struct change *change)
 		for (size_t i = 0; map && i < change->count && !error; i++)
 			error = each_dependent(&batch, change->gpn[i], show_page);
 		if (error)
-			vsm_error(&partition->log, -error,
-				  "VTL%u: rights of %zu pages could not be restored", vtl,
-				  change->count);
+			protect_undo_failed(partition, error, "rights of pages");
 	}
 }
 
@@ -709,6 +716,7 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 {
 	struct protection_map *map[CORE_VTL_MAX] = {NULL};
 	uint16_t status = protect_check_flags(partition, owner, access);
+	int undo_error;
 	int error = 0;
 
 	if (status != HV_STATUS_SUCCESS)
@@ -724,9 +732,9 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 		error = update_all_below(partition, owner);
 		if (error) {
 			swap_maps(partition, owner, map);
-			if (update_all_below(partition, owner))
-				vsm_error(&partition->log, EIO,
-					  "VTL%u: rights of pages could not be restored", owner);
+			undo_error = update_all_below(partition, owner);
+			if (undo_error)
+				protect_undo_failed(partition, undo_error, "default rights");
 		}
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);

@@ -65,6 +65,12 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
+/*
+ * Logs that @what could not be restored after a failed change, and disables the backend: the rights
+ * in force are undefined. Memory lock held for writing.
+ */
+void protect_undo_failed(struct vsm_partition *partition, int error, const char *what);
+
 /* Grows the maps for spans that were added. Memory lock held for writing. */
 int protect_grow(struct vsm_partition *partition);
 /*

@@ -82,6 +82,7 @@ void hold_init(struct vkvm_backend *backend);
 void hold_destroy(struct vkvm_backend *backend);
 void vkvm_hold(void *opaque);
 void vkvm_release(void *opaque);
+void vkvm_disable(void *opaque);
 /* vp_run(), vp_answer() and vp_load(), which wait while the VPs are held. */
 int hold_vp_run(void *opaque, struct backend_run *run);
 int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);

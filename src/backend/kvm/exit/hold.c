@@ -3,26 +3,32 @@
  * Keeps all VPs out of the backend while the memory map changes. docs/locking.md has the order of
  * the accesses to `inside` and `holding`.
  */
+#include <errno.h>
 #include <sched.h>
 
 #include "kvm/exit/exit.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* Sets `inside` when the VPs are not held. True: it had to wait for vkvm_release(). */
-static bool begin(struct vkvm_vp *vp)
+/*
+ * Sets `inside` when the VPs are not held. Returns 1 if it had to wait for vkvm_release(), and -EIO
+ * after vkvm_disable().
+ */
+static int begin(struct vkvm_vp *vp)
 {
 	struct hold *hold = &vp->backend->hold;
-	bool waited = false;
+	int waited = 0;
 
 	atomic_store(&vp->inside, true);
 	while (atomic_load(&hold->holding)) {
 		atomic_store(&vp->inside, false);
 		pthread_mutex_lock(&hold->lock);
-		while (atomic_load(&hold->holding))
+		while (atomic_load(&hold->holding) && !atomic_load(&hold->disabled))
 			pthread_cond_wait(&hold->wake, &hold->lock);
 		pthread_mutex_unlock(&hold->lock);
+		if (atomic_load(&hold->disabled))
+			return -EIO;
 		atomic_store(&vp->inside, true);
-		waited = true;
+		waited = 1;
 	}
 	return waited;
 }
@@ -34,10 +40,12 @@ static void end(struct vkvm_vp *vp)
 
 int hold_vp_run(void *opaque, struct backend_run *run)
 {
-	int error;
+	int error = begin(opaque);
 
+	if (error < 0)
+		return error;
 	/* After a wait the core must check again what depends on the map, such as an SMI. */
-	if (begin(opaque))
+	if (error)
 		vkvm_vp_kick(opaque);
 	error = vkvm_vp_run(opaque, run);
 	end(opaque);
@@ -46,9 +54,10 @@ int hold_vp_run(void *opaque, struct backend_run *run)
 
 int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
 {
-	int error;
+	int error = begin(opaque);
 
-	begin(opaque);
+	if (error < 0)
+		return error;
 	error = vkvm_vp_answer(opaque, run, answer);
 	end(opaque);
 	return error;
@@ -56,9 +65,10 @@ int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 
 int hold_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 {
-	int error;
+	int error = begin(opaque);
 
-	begin(opaque);
+	if (error < 0)
+		return error;
 	error = vkvm_vp_load(opaque, vtl, groups);
 	end(opaque);
 	return error;
@@ -97,7 +107,18 @@ void vkvm_release(void *opaque)
 	struct vkvm_backend *backend = opaque;
 
 	pthread_mutex_lock(&backend->hold.lock);
-	atomic_store(&backend->hold.holding, false);
+	atomic_store(&backend->hold.holding, atomic_load(&backend->hold.disabled));
 	pthread_cond_broadcast(&backend->hold.wake);
 	pthread_mutex_unlock(&backend->hold.lock);
+}
+
+void vkvm_disable(void *opaque)
+{
+	struct vkvm_backend *backend = opaque;
+
+	pthread_mutex_lock(&backend->hold.lock);
+	atomic_store(&backend->hold.disabled, true);
+	pthread_mutex_unlock(&backend->hold.lock);
+	vkvm_hold(backend);
+	vkvm_release(backend);
 }

@@ -317,10 +317,9 @@ static int exchange_slots(struct vkvm_backend *backend, const struct slots *from
 }
 
 /* After a failure some slots may be missing: removing one of these fails, without a log line. */
-static void restore_slots(struct vkvm_backend *backend, const struct slots *failed,
-			  const struct slots *old)
+static int restore_slots(struct vkvm_backend *backend, const struct slots *failed,
+			 const struct slots *old)
 {
-	const struct vsm_log *log = backend->log;
 	int error = 0;
 
 	for (uint32_t i = 0; i < failed->count; i++)
@@ -333,9 +332,11 @@ static void restore_slots(struct vkvm_backend *backend, const struct slots *fail
 				vkvm_slot_remove(backend, vtl, old->slot[i].number);
 		error = slot_set(backend, &old->slot[i], true);
 	}
-	if (error)
-		(void)vsm_error(log, -error, "kvm: memory slots could not be restored: %s",
-				strerror(-error));
+	if (!error)
+		return 0;
+	(void)vsm_error(backend->log, -error, "kvm: memory slots could not be restored: %s",
+			strerror(-error));
+	return -ENOTRECOVERABLE;
 }
 
 /* Removes the restrictions of memory that leaves the map, at its GPA and in its window. */
@@ -397,8 +398,8 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 		error = clear_all_rights(backend, gone, gone_count);
 	if (!error) {
 		error = exchange_slots(backend, &old, &new);
-		if (error)
-			restore_slots(backend, &new, &old);
+		if (error && restore_slots(backend, &new, &old))
+			error = -ENOTRECOVERABLE;
 	}
 	if (!error)
 		use_slots(backend, &new);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A change of rights or of the memory map fails, and so does its undo: the rights that the backend
+ * enforces are then undefined, and no VP may execute guest code any more.
+ */
+#include "memory_world.h"
+
+#include "core/memory/protect.h"
+
+/* The backend takes 64 ranges a call: these pages need two calls, as every second page changes. */
+#define PAGES 80u
+
+static void secret_pages(struct world *world, uint8_t access)
+{
+	uint64_t gpn[PAGES];
+	size_t done;
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		gpn[i] = PLACE / 0x1000 + 2 * i;
+		*in_ram(world, 0x2000 * i) = SECRET;
+	}
+	set_map(world, PLACE, FILE_SIZE, world->ram, 0, 0);
+	assert_int_equal(protect_set(world->partition, 1, -1, gpn, PAGES, access, &done),
+			 HV_STATUS_SUCCESS);
+}
+
+/* VTL0 would read the secret at PLACE if a VP executed its next instruction. */
+static void no_vp_reads_the_secret(struct world *world)
+{
+	const struct vsm_exit *exit;
+
+	assert_true(sim_access(world->partition, 0, PLACE / 0x1000) & GPA_READ);
+	for (unsigned int round = 0; round < 2; round++) {
+		sim_next(world->vp, 0,
+			 &(struct sim_action){.kind = SIM_READ, .address = PLACE, .size = 8});
+		assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
+		assert_int_equal(exit->reason, VSM_EXIT_ERROR);
+		assert_int_equal(vsm_vp_run(world->vp, &exit), -EIO);
+		assert_false(sim_state(world->vp, 0)->done);
+		assert_int_equal(sim_state(world->vp, 0)->action.value, 0);
+		/* A reset does not enable the VPs. */
+		sim_fail(world->partition, SIM_CALL_PROTECT, 0, 0);
+		assert_int_equal(vsm_partition_reset(world->partition), 0);
+	}
+}
+
+static void no_vp_runs_after_protections_that_could_not_be_restored(void **state)
+{
+	struct world world;
+	uint64_t gpn[PAGES];
+	size_t done;
+
+	(void)state;
+	begin(&world);
+	/* Each page is at two GPAs, which change together. */
+	set_map(&world, ELSEWHERE, FILE_SIZE, world.ram, 0, 0);
+	secret_pages(&world, 0);
+	assert_true(nothing_at(&world, PLACE));
+	for (unsigned int i = 0; i < PAGES; i++)
+		gpn[i] = PLACE / 0x1000 + 2 * i;
+	sim_fail_from(world.partition, SIM_CALL_PROTECT, 2, -EIO);
+	assert_int_equal(protect_set(world.partition, 1, -1, gpn, PAGES, GPA_ALL, &done),
+			 HV_STATUS_OPERATION_FAILED);
+	no_vp_reads_the_secret(&world);
+	end(&world);
+}
+
+static void no_vp_runs_after_a_default_mask_that_could_not_be_restored(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	/* Regions are ranges of their own. */
+	for (unsigned int i = 0; i < PAGES; i++)
+		set_map(&world, ELSEWHERE + 0x2000 * i, 0x1000, world.ram, 0x1000, 0);
+	secret_pages(&world, 0);
+	assert_int_equal(protect_set_default(world.partition, 1, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(world.partition, 0, PLACE / 0x1000), 0);
+	sim_fail_from(world.partition, SIM_CALL_PROTECT, 2, -EIO);
+	assert_int_equal(protect_set_default(world.partition, 1, GPA_ALL),
+			 HV_STATUS_OPERATION_FAILED);
+	no_vp_reads_the_secret(&world);
+	end(&world);
+}
+
+static void no_vp_runs_after_a_map_that_could_not_be_restored(void **state)
+{
+	struct world world;
+	struct vsm_memory_change other;
+
+	(void)state;
+	begin(&world);
+	secret_pages(&world, 0);
+	assert_true(nothing_at(&world, PLACE));
+	other = change(PLACE, 0x1000, world.rom, 0, 0);
+	/* The new page does not get its rights; nor does the old one when it is back. */
+	sim_fail_from(world.partition, SIM_CALL_PROTECT, 1, -EIO);
+	assert_int_equal(vsm_memory_update(world.partition, &other, 1), -EIO);
+	no_vp_reads_the_secret(&world);
+	end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_vp_runs_after_protections_that_could_not_be_restored),
+		cmocka_unit_test(no_vp_runs_after_a_default_mask_that_could_not_be_restored),
+		cmocka_unit_test(no_vp_runs_after_a_map_that_could_not_be_restored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
