@@ -76,7 +76,7 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 	return true;
 }
 
-/* A task switch loads TR, LDTR and others in one step: it raises #GP, as in long mode. */
+/* A task switch loads TR, LDTR and others in one step: it raises #GP while one is watched. */
 bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 {
 	if (!is_caught(vcpu, KVM_WRITE_EXIT_TR | KVM_WRITE_EXIT_LDTR))

@@ -196,7 +196,7 @@ static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *
 		stop->kind = GDB_STOP_STEP;
 }
 
-/* True: vsm_gdb_run() returns the exit. *later: it does when the client resumes the VP. */
+/* True: vsm_gdb_run() returns the exit now. *later: when the client resumes the VP. */
 static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit, bool *later)
 {
 	struct gdb_vp *self = &gdb->vp[vp];

@@ -46,7 +46,7 @@ int vsm_lapic_highest_isr(const struct vsm_lapic *apic)
 	return apic->highest_isr;
 }
 
-/* The SVR is not checked: accepted interrupts stay pending (SDM 11.4.7.2). */
+/* The SVR is not checked: after a software disable, vectors stay pending (SDM 11.4.7.2). */
 int vsm_lapic_pending(const struct vsm_lapic *apic)
 {
 	int vector = lapic_highest(apic->irr);
@@ -131,7 +131,7 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	lapic_eoi(apic, effect);
 }
 
-/* Not if an I/O APIC waits for the EOI, or other vectors are in the IRR or ISR. */
+/* Not if an I/O APIC waits for the EOI, or the IRR or ISR has another vector. */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic)
 {
 	uint8_t vector = apic->highest_isr;

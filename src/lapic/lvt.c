@@ -85,7 +85,7 @@ static enum vsm_lapic_posted deliver(struct vsm_lapic *apic, enum vsm_lapic_lvt 
 			      is_level_sensitive(lvt, value) ? VSM_LAPIC_LEVEL : VSM_LAPIC_EDGE);
 }
 
-/* Remote IRR allows LINT0 one request until its EOI. The thread that sets the bit sends it. */
+/* Remote IRR allows LINT0 one request until its EOI, by the thread that sets the bit. */
 static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt)
 {
 	uint32_t value = LAPIC_LOAD(&apic->lvt[lvt]);

@@ -26,7 +26,7 @@ bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & LAPIC_SVR_ENABLE;
 }
 
-/* Vectors need an APIC that hardware and software enable (SDM 11.4.3, 11.4.7.2). */
+/* An APIC accepts vectors if hardware and software enable it (SDM 11.4.3, 11.4.7.2). */
 bool lapic_accepts_messages(const struct vsm_lapic *apic)
 {
 	return vsm_lapic_mode(apic) != VSM_LAPIC_DISABLED && vsm_lapic_is_software_enabled(apic);

@@ -33,9 +33,7 @@ static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 {
 	uint64_t bit = lapic_bit(vector);
 
-	/*
-	 * Before the IRR: the owner reads TMR and auto_eoi when it takes the vector (SDM 11.8.4).
-	 */
+	/* Before the IRR: the owner reads both when it takes the vector (SDM 11.8.4). */
 	lapic_put(apic->tmr, vector, trigger == VSM_LAPIC_LEVEL);
 	lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
 	if (__atomic_fetch_or(&apic->irr[vector >> 6], bit, __ATOMIC_SEQ_CST) & bit)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The registers (SDM tables 11-1 and 11-6). A number is the page offset / 16, or the MSR - 0x800.
- */
+/* The registers (SDM tables 11-1 and 11-6). A number is the page offset / 16, the MSR - 0x800. */
 #include "internal.h"
 #include "registers.h"
 

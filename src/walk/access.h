@@ -60,9 +60,7 @@ static inline bool walk_rule_matches(const struct walk_rule *rule, unsigned int 
 	return (facts & (rule->is | rule->is_not)) == rule->is;
 }
 
-/*
- * Why each access is denied: enum vsm_walk_reason in byte 0 for read, 1 for write, 2 for execute.
- */
+/* The reason for a denial (enum vsm_walk_reason): byte 0 for read, 1 for write, 2 for execute. */
 static inline uint32_t walk_denials(unsigned int facts)
 {
 	uint32_t why = 0;

@@ -54,7 +54,7 @@ static void vkvm_destroy(void *opaque)
 	free(backend);
 }
 
-/* The other engines refuse it: docs/decisions.md, "System Management Mode". */
+/* Only engine uffd supports it: docs/decisions.md, "System Management Mode". */
 static int settle_smm(struct vkvm_backend *backend, uint8_t *engine)
 {
 	if (!backend->smm)

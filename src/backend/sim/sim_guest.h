@@ -2,10 +2,6 @@
 /*
  * Actions of a guest for tests. Each executes one instruction in the active VTL of the VP and runs
  * the VP until it has nothing more to do.
- *
- * GUEST_DONE: the instruction was executed. GUEST_FAULT: the guest took an exception (sim_state()).
- * GUEST_STOPPED: the instruction is pending: an intercept entered a higher VTL, or the VP blocks.
- * GUEST_EXIT: the VMM must complete an exit.
  */
 #ifndef SIM_GUEST_H
 #define SIM_GUEST_H
@@ -13,10 +9,10 @@
 #include "sim/sim.h"
 
 enum guest_outcome {
-	GUEST_DONE,
-	GUEST_FAULT,
-	GUEST_STOPPED,
-	GUEST_EXIT,
+	GUEST_DONE,    /* the instruction was executed */
+	GUEST_FAULT,   /* the guest took an exception: sim_state() */
+	GUEST_STOPPED, /* pending: a higher VTL was entered by an intercept, or the VP blocks */
+	GUEST_EXIT,    /* the VMM must complete an exit */
 };
 
 /* Sets an action for the active VTL and runs. *value: the value that was read. */

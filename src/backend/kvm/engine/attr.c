@@ -59,9 +59,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 			"its modules are not those of the optional kernel part, or nested "
 			"paging is off (npt=0, ept=0); installation: " VSM_DOC_DIR
 			"/kernel/INSTALL.md");
-	/*
-	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without restrictions.
-	 */
+	/* KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, unrestricted. */
 	if (!backend->can.xen_hypercall)
 		return engine_refuse(backend, quiet,
 				     "engine attr: this KVM cannot forward hypercalls "

@@ -106,13 +106,9 @@ struct engine_ops {
 	/* Whether EFAULT of KVM_RUN is for a protection, which the exit describes. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
 
-	/*
-	 * Before the vCPU's registers are stored for KVM_RUN. -errno, logged. NULL: nothing to do.
-	 */
+	/* Before the vCPU's registers are stored for KVM_RUN. -errno, logged. NULL: not needed. */
 	int (*before_run)(struct vcpu *vcpu);
-	/*
-	 * Whether the vCPU must not enter KVM (@complete: to complete an instruction). NULL: never.
-	 */
+	/* Whether the vCPU must not enter KVM (@complete: to finish an exit). NULL: never. */
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
 	/* Abandons the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);

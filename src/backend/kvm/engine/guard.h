@@ -23,9 +23,7 @@ struct guard {
 	int stop; /* eventfd that ends the thread */
 	bool started;
 	pthread_t thread;
-	/*
-	 * Not held over an access to a guarded page: the access could wait for the guard's thread.
-	 */
+	/* Not held over an access to a guarded page, which could wait for the guard's thread. */
 	pthread_mutex_t lock;
 	/* Guarded by @lock: the list with its elements, and the number of pages with a stand-in. */
 	struct guard_range *range;

@@ -77,9 +77,7 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		vcpu->nested.allowed_rip = ~vmcb->rip;
 		return 0;
 	}
-	/*
-	 * Allowed by now: the guest repeats the access, except in the completion of an instruction.
-	 */
+	/* Allowed by now: the guest repeats the access, except during a completion. */
 	if (!vcpu->completion &&
 	    (vcpu->nested.allowed_rip != vmcb->rip || vcpu->nested.allowed_gpa != exit.gpa)) {
 		vcpu->nested.allowed_rip = vmcb->rip;
@@ -250,7 +248,7 @@ static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8
 	return 0;
 }
 
-/* An exit only if a bit of the mask changes; all do if the instruction cannot be decoded. */
+/* A write exits if a bit of the mask changes; one that cannot be decoded changes all bits. */
 static int exit_control(struct vcpu *vcpu, uint32_t which)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

@@ -102,9 +102,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
-	/*
-	 * Below the middle of the address space: above RAM, below addresses that firmware assigns.
-	 */
+	/* Below the middle of the address space: above RAM, below addresses of devices. */
 	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;

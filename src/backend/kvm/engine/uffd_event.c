@@ -321,9 +321,7 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	struct vkvm_backend *backend = vp->backend;
 	bool found;
 
-	/*
-	 * The event thread reads and handles events under the lock: all of this entry are handled.
-	 */
+	/* With the lock held, the event thread has handled all events of this entry. */
 	pthread_mutex_lock(&backend->engine.lock);
 	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);
 	if (found) {

@@ -52,7 +52,7 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 
 /*
  * Whether the last open exit belongs to the same instruction: the CPU has not run since. Without
- * KVM's count of exits, it does if it occurs during the completion (complete_first).
+ * KVM's count of exits, complete_first says that this access is part of its completion.
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {

@@ -129,9 +129,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	entered_run = run;
 	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);
-	/*
-	 * A signal came outside of KVM_RUN: return at once, as the timer may have to be set again.
-	 */
+	/* A signal came outside of KVM_RUN: returns, as the timer may have to be set again. */
 	if (signal_pending)
 		run->immediate_exit = 1;
 	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, 0)) ||

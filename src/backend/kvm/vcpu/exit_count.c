@@ -28,7 +28,7 @@ static char first_byte(const char *path)
 	return byte;
 }
 
-/* Not if KVM emulates more than one instruction for an exit: docs/backend-kvm.md. */
+/* can.count_exits: not if KVM emulates several instructions for an exit (docs/backend-kvm.md). */
 void exit_count_find(struct vkvm_backend *backend)
 {
 	char intel = first_byte("/sys/module/kvm_intel/parameters/unrestricted_guest");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP: a futex, since a
- * kicking thread must not take a lock that the woken one needs. docs/locking.md has its order.
+ * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP on a futex, so that a
+ * kicking thread takes no lock that the woken one needs. Order of accesses: docs/locking.md.
  */
 #include <errno.h>
 #include <linux/futex.h>
