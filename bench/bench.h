@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Common code of the benchmarks. The floor of a figure is the time of the least work that could
- * give the same result. Both are measured alternately in the same run, so that a slow or busy
- * machine slows both.
- *
- *	static void post(void *arg, uint64_t n) { ... does it n times ... }
- *	static void store(void *arg, uint64_t n) { ... the floor, n times ... }
- *
- *	struct bench bench = bench_begin(argc, argv);
- *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
- *	return bench_end(&bench);
+ * The floor of a figure is the time of the least work that could give the same result. Both are
+ * measured alternately in the same run, so that a slow or busy machine slows both.
  *
  * Prints a line per figure: name, value, unit, floor, ratio, limit of the ratio; or name, value,
  * unit, maximum. With --json one object per line. bench_end() returns 1 if a limit or maximum was
@@ -35,7 +27,6 @@ typedef void bench_fn(void *arg, uint64_t n);
 /* Keeps the compiler from optimizing away the work that gave @value. */
 #define bench_keep(value) __asm__ volatile("" : : "r,m"(value) : "memory")
 
-/* Ends the program unless @ok. */
 static inline void bench_require(bool ok, const char *what)
 {
 	if (ok)
@@ -44,7 +35,6 @@ static inline void bench_require(bool ok, const char *what)
 	exit(1);
 }
 
-/* Nanoseconds of the monotonic clock. */
 static inline double bench_now(void)
 {
 	struct timespec time;
@@ -67,7 +57,7 @@ static inline int bench_end(const struct bench *bench)
 	return bench->over;
 }
 
-/* Prints a figure. @floor 0: no floor. @limit 0: no limit. */
+/* @floor 0: no floor. @limit 0: no limit. */
 static inline void bench_figure(struct bench *bench, const char *name, double value,
 				const char *unit, double floor, double limit)
 {
@@ -94,7 +84,7 @@ static inline void bench_figure(struct bench *bench, const char *name, double va
 	printf("\n");
 }
 
-/* Prints a figure that has a maximum instead of a floor, independent of the machine. */
+/* For a maximum that holds on every machine. */
 static inline void bench_at_most(struct bench *bench, const char *name, double value,
 				 const char *unit, double maximum)
 {
@@ -110,7 +100,6 @@ static inline void bench_at_most(struct bench *bench, const char *name, double v
 		       over ? "  OVER" : "");
 }
 
-/* Prints that a figure cannot be measured on this host. */
 static inline void bench_skip(const struct bench *bench, const char *name, const char *why)
 {
 	if (bench->json)
@@ -142,7 +131,7 @@ static inline double bench_median(double *value, size_t count)
 	return value[count / 2];
 }
 
-/* The best of three, to reject disturbances. */
+/* Disturbances only add time. */
 static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 {
 	double best = 1e18;
@@ -156,8 +145,8 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 }
 
 /*
- * Number of iterations that take 4 to 8 ms, or 1 if one takes longer: long for the clock's
- * resolution, short for a time slice.
+ * 4 to 8 ms of iterations, or one if it takes longer: long for the clock's resolution, short for a
+ * time slice.
  */
 static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 {
@@ -168,10 +157,7 @@ static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 	return n;
 }
 
-/*
- * Nanoseconds for one iteration of each of @count functions, measured alternately: the best of 40
- * rounds, as disturbances only add time.
- */
+/* Measures the functions alternately: the best of 40 rounds, in nanoseconds for one iteration. */
 static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *arg, double *ns)
 {
 	uint64_t n[8];
@@ -189,7 +175,7 @@ static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *
 	}
 }
 
-/* Measures @fn against @floor and prints the figure. Returns its nanoseconds per iteration. */
+/* Returns the nanoseconds per iteration of @fn. */
 static inline double bench_against(struct bench *bench, const char *name, bench_fn *fn,
 				   bench_fn *floor, void *arg, double limit)
 {
@@ -202,8 +188,8 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 }
 
 /*
- * As bench_against(), for functions of some microseconds on a shared machine: each figure is the
- * best of @count single iterations.
+ * For functions of some microseconds on a shared machine: each figure is the best of @count single
+ * iterations.
  */
 static inline void bench_alternately(struct bench *bench, const char *name, bench_fn *fn,
 				     bench_fn *floor, void *arg, size_t count)

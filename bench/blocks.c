@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Costs of the building blocks of kernel/, measured by their ioctls, compared with an exit for I/O.
- * bench/engines.c compares them with userfaultfd; bench/unused.c measures guests that use none.
- */
+/* The ioctls of the building blocks of kernel/. */
 #include "bench.h"
 
 #include <sys/ioctl.h>
@@ -89,7 +86,7 @@ static void changes(struct bench *bench, struct raw_kvm *machine, bool mapped, d
 	}
 }
 
-/* Time of one exit in microseconds. It includes setting the registers of the guest. */
+/* Microseconds of one exit, with setting the registers of the guest. */
 static double exit_time(struct raw_kvm *machine, uint64_t code, unsigned int count)
 {
 	double begin = seconds();
@@ -105,7 +102,7 @@ static double exits(struct bench *bench, struct raw_kvm *machine)
 	double refused = 1e9;
 
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
-	/* Measured alternately, each shorter than a time slice of the host; the minimum is used. */
+	/* Each measurement is shorter than a time slice of the host. */
 	for (unsigned int i = 0; i < 500; i++) {
 		double now = exit_time(machine, GUEST(g_done), 10);
 

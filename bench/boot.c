@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot time of Debian's kernel from the start of a VMM to its first program, by `vsm run` and, as
- * the floor, by QEMU's microvm on the same KVM with the same kernel, initrd, command line, memory
- * and processors.
+ * From the start of a VMM to the first program of Debian's kernel, by `vsm run` and, as the floor,
+ * by QEMU's microvm on the same KVM.
  *
- * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its
- * own loader and libraries. A round that times out has no time; the number of
- * the others is printed. After such a round of `vsm run` the exit status is 1.
+ * bench/boot prepares the folder in which this runs. A round that times out has no time; after such
+ * a round of `vsm run` the exit status is 1.
  */
 #include <errno.h>
 #include <poll.h>
@@ -50,7 +48,7 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Reads until the mark. Returns its time, or 0 on a time-out or the program's end. */
+/* Returns the time of the mark, or 0 on a time-out or the program's end. */
 static double wait_for_mark(int output, double limit)
 {
 	static char text[PRINTED];
@@ -77,7 +75,7 @@ static double wait_for_mark(int output, double limit)
 	return 0;
 }
 
-/* Seconds from the start to the mark, or 0. */
+/* Seconds to the mark, or 0. */
 static double boot(const struct vmm *vmm)
 {
 	const double start = now();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first program of bench/boot's guest: prints the mark, and powers off. Without a C library. */
+/* The first program of bench/boot's guest, without a C library. */
 #include <linux/reboot.h>
 #include <sys/syscall.h>
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL switches through the core: from the exit of one VTL call to the next, with the return in
- * between. A backend function takes the place of the guest and only returns these exits, so that
- * only the core is measured.
+ * A backend function takes the place of the guest and only returns exits, so that only the core is
+ * measured.
  *
- * bench/instructions counts the instructions, by running it under valgrind as
- * 	bench-core --switches N
+ * bench/instructions runs it under valgrind as "bench-core --switches N".
  */
 #include <stdlib.h>
 
@@ -21,10 +19,9 @@ struct state {
 	struct vsm_vp *vp;
 	struct backend_ops ops;
 	uint64_t left; /* remaining exits */
-	bool idle;     /* exits with no work for the core, as the floor */
+	bool idle;     /* exits with no work for the core */
 };
 
-/* The guest: VTL0 calls, VTL1 returns. */
 static int run(void *opaque, struct backend_run *run)
 {
 	struct state *state = opaque;
@@ -56,13 +53,12 @@ static void call_and_return(void *arg, uint64_t n)
 	run_exits(arg, 2 * n, false);
 }
 
-/* The floor: two exits with no work for the core (BACKEND_EXIT_INTERRUPTED). */
 static void two_exits(void *arg, uint64_t n)
 {
 	run_exits(arg, 2 * n, true);
 }
 
-/* With tracing: two records for each call and return. */
+/* Two records for each call and return. */
 static void call_and_return_traced(void *arg, uint64_t n)
 {
 	struct state *state = arg;
@@ -73,7 +69,7 @@ static void call_and_return_traced(void *arg, uint64_t n)
 	vsm_trace_stop(state->partition);
 }
 
-/* A VTL1 with an assist page, as in secure kernels. */
+/* VTL1 has an assist page, as in secure kernels. */
 static void set_up(struct state *state)
 {
 	state->partition = guest_partition(1, 1, 1u << 20, NULL);

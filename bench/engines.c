@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares the engines in one boot: the costs of protecting and unprotecting pages, of a violation
- * against an exit for an OUT, and of running under many protections. Run it in the rig with the
- * modules of kernel/ and 2 GiB of memory. Engines that the host lacks are skipped.
+ * Compares the engines in one boot. Run it in the rig with the modules of kernel/ and 2 GiB of
+ * memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +21,7 @@
 #define DATA_PAGES 131072u
 #define LIST	   510u
 #define ROUNDS	   5u
-/*
- * Iterations of g_busy: WARM_ITERATIONS touch all pages; a measurement is shorter than a time slice
- * of the host.
- */
+/* WARM_ITERATIONS touch all pages; a measurement is shorter than a time slice of the host. */
 #define WARM_ITERATIONS 400000u
 #define BUSY_ITERATIONS 4000u
 #define BUSY_TIMES	100u
@@ -69,8 +65,6 @@ static struct engine_under_test engines[] = {
 
 #define ENGINES (sizeof(engines) / sizeof(engines[0]))
 
-/* ------------------------------------------------------------------ set and clear */
-
 struct pages {
 	const char *name;
 	uint32_t count; /* ranges */
@@ -85,7 +79,7 @@ static const struct pages sizes[] = {
 	{"510.scattered", LIST, 1, 3},
 };
 
-/* Makes the guest write to each page, so that KVM maps all of them writable. */
+/* Lets KVM map each page writable. */
 static void touch(struct guest *guest, const struct pages *pages)
 {
 	struct vcpu_state *state;
@@ -113,7 +107,7 @@ static double change(struct guest *guest, const struct gpa_range *ranges, size_t
 	return bench_now() - begin;
 }
 
-/* The best of a few rounds: nanoseconds to set, and to clear. */
+/* Nanoseconds to set, and to clear. */
 static void measure(struct guest *guest, const struct pages *pages, bool mapped, double best[2])
 {
 	struct gpa_range ranges[LIST];
@@ -133,7 +127,7 @@ static void measure(struct guest *guest, const struct pages *pages, bool mapped,
 	}
 }
 
-/* Prints each engine's figure; those of engine uffd are the floor of the others. */
+/* The figures of engine uffd are the floor of the others. */
 static void bench_changes(struct bench *bench, bool mapped)
 {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -157,8 +151,6 @@ static void bench_changes(struct bench *bench, bool mapped)
 		}
 	}
 }
-
-/* ------------------------------------------------------------------ violations */
 
 static void violations(void *opaque, uint64_t n)
 {
@@ -212,8 +204,6 @@ static void bench_violations(struct bench *bench)
 	}
 }
 
-/* ------------------------------------------------------------------ a busy guest */
-
 static double busy(struct guest *guest, uint64_t iterations)
 {
 	struct vcpu_state *state;
@@ -231,10 +221,7 @@ static double busy(struct guest *guest, uint64_t iterations)
 	return bench_now() - begin;
 }
 
-/*
- * Code without write and data without execute access, as under HVCI, compared with an unprotected
- * guest.
- */
+/* Code without write and data without execute access, as under HVCI. */
 static void bench_busy(struct bench *bench)
 {
 	struct guest *guest = &engines[ATTR].guest;

@@ -31,7 +31,7 @@ void exits_make(struct exits *exits, uint64_t ram)
 
 		guest_start(&exits->guest, 0, vtl, GUEST(g_exits));
 		guest_run_on(&exits->guest, 0, vtl);
-		/* KVM_RUN copies no registers to kvm_run. */
+		/* No registers are copied to kvm_run. */
 		vp->vcpu[vtl].run->kvm_valid_regs = 0;
 		vp->vcpu[vtl].run->immediate_exit = 0;
 		exits->fd[vtl] = vp->vcpu[vtl].fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The floor of measurements with guests: vCPUs of two virtual machines that only exit for an OUT,
- * without register synchronization. The guest's code is guest_code of the program that links this.
+ * without register synchronization. The program that links this defines guest_code.
  */
 #ifndef BENCH_EXITS_H
 #define BENCH_EXITS_H
@@ -16,12 +16,11 @@ struct exits {
 	int fd[2];
 };
 
-/* Makes both vCPUs, stopped at their OUT. @ram: bytes of guest memory. */
+/* @ram: bytes of guest memory. */
 void exits_make(struct exits *exits, uint64_t ram);
 void exits_one(const struct exits *exits, uint64_t n);
 void exits_two(const struct exits *exits, uint64_t n);
 
-/* Ends the program with a message unless @ok. */
 void must(bool ok, const char *what);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercall dispatch without the exit, as the sim backend has no CPU. The floor is an empty system
- * call, the minimum that an exit to user space adds.
+ * Without the exit, as the sim backend has no CPU. The floor is an empty system call, the minimum
+ * that an exit to user space adds.
  */
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "core/hypercall/hypercall.h"
 #include "sim/sim_guest.h"
 
-/* One call, which dispatch() repeats. Each repetition advances RIP, which nothing reads. */
+/* Each repetition of the call advances RIP, which nothing reads. */
 struct call {
 	struct vsm_vp *vp;
 	uint64_t control;

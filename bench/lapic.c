@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC against the least of any lock-free implementation: the atomic operations on its
- * IRR and on its word of pending work. The absolute budgets (60 ns for one interrupt, 4 us for a
- * multicast to 64 of 256) are figures with a maximum.
+ * The floor is the least of any lock-free implementation: the atomic operations on the IRR and on
+ * the word of pending work.
  */
 #include <stdlib.h>
 #include <vsm/lapic.h>
@@ -54,7 +53,6 @@ static struct world *make_world(void)
 	return w;
 }
 
-/* The work of a device and a VP for one interrupt. */
 static void post_take_eoi(void *arg, uint64_t n)
 {
 	struct world *w = arg;
@@ -85,8 +83,8 @@ static void set_and_clear(void *arg, uint64_t n)
 }
 
 /*
- * To 64 of 256 APICs by x2APIC logical destinations, each of which covers up to 16 in a cluster.
- * The time includes two plain stores that make each target accept the interrupt again.
+ * By x2APIC logical destinations, each of which covers up to 16 APICs in a cluster. The time
+ * includes two plain stores that make each target accept the interrupt again.
  */
 static void multicast(void *arg, uint64_t n)
 {
@@ -128,7 +126,7 @@ static void set_each(void *arg, uint64_t n)
 		}
 }
 
-/* An interrupt posted to one of 256 APICs by its ID, as an MSI. */
+/* By an APIC ID, as an MSI. */
 static void unicast(void *arg, uint64_t n)
 {
 	struct world *w = arg;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as by a chipset. A
- * change by a PAM register or a BAR may take a millisecond: a million instructions under --icount
- * of the rig.
+ * With two VTLs and 4 GiB of RAM. A change by a PAM register or a BAR may take a millisecond: a
+ * million instructions under --icount of the rig.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,10 +49,7 @@ static uint64_t word_at(const struct machine *machine, uint64_t gpa)
 	return word;
 }
 
-/*
- * Makes a segment of the BIOS area RAM in odd rounds, ROM in even ones (PAM registers of a
- * chipset).
- */
+/* RAM in odd rounds, ROM in even ones, as by PAM registers of a chipset. */
 static void shadow(struct machine *machine, unsigned int i)
 {
 	if (i & 1)
@@ -67,13 +63,12 @@ static bool is_shadowed(const struct machine *machine, unsigned int i)
 	return word_at(machine, 0xf0000) == (i & 1 ? IN_RAM : IN_ROM);
 }
 
-/* GPA of the display memory before round @i. */
 static uint64_t bar(unsigned int i)
 {
 	return i & 1 ? 0xe0000000 : 0xd0000000;
 }
 
-/* Moves the 16 MiB of a display adapter, as a write to its BAR does. */
+/* As a write to the BAR of a display adapter. */
 static void move_bar(struct machine *machine, unsigned int i)
 {
 	const struct vsm_memory_change changes[2] = {
@@ -114,7 +109,6 @@ struct kind {
 	double maximum;
 };
 
-/* The best of the rounds, each of which changes something. */
 static double time_of(struct machine *machine, const struct kind *kind)
 {
 	double best = 1e18;
@@ -160,10 +154,7 @@ int main(int argc, char **argv)
 	update(&machine, 0, BELOW_4G, machine.ram, 0, 0);
 	update(&machine, 4ull << 30, RAM - BELOW_4G, machine.ram, BELOW_4G, 0);
 	update(&machine, 0xd0000000, 16u << 20, machine.rom, 0, 0);
-	/*
-	 * Only this first change splits the RAM below 4 GiB into three regions, so its time is
-	 * separate.
-	 */
+	/* Only the first change splits the RAM below 4 GiB into three regions. */
 	begin = bench_now();
 	shadow(&machine, 0);
 	bench_figure(&bench, "memory_map.cut", bench_now() - begin, "ns", 0, 0);

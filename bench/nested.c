@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Costs of engine nested for a restricted VTL, compared with an unrestricted VTL, which runs on
- * plain vCPUs. Run it in the rig; the limits are for counted instructions (--icount --cpus 1).
- */
+/* Run it in the rig; the limits are for counted instructions (--icount --cpus 1). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +40,6 @@ static void protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t a
 	bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, access), "protect");
 }
 
-/* ------------------------------------------------------------------ exits */
-
 static void exits(struct guest *guest, uint8_t vtl, uint64_t n)
 {
 	while (n--) {
@@ -72,7 +67,7 @@ static void violations(void *opaque, uint64_t n)
 			      "a violation");
 }
 
-/* VTL0 is restricted, VTL1 is not. */
+/* VTL0 is restricted; VTL1 is not, so it runs on a plain vCPU. */
 static void bench_exits(struct bench *bench, struct guest *guest)
 {
 	protect(guest, HIDDEN_PAGE, 1, GPA_READ);
@@ -86,8 +81,6 @@ static void bench_exits(struct bench *bench, struct guest *guest)
 	guest_start(guest, 0, 1, GUEST(g_cpuid));
 	bench_against(bench, "nested.cpuid+exit", nested_exits, plain_exits, guest, 0);
 }
-
-/* ------------------------------------------------------------------ a busy guest */
 
 static double busy(struct guest *guest, uint8_t vtl)
 {
@@ -124,10 +117,7 @@ static double touch(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t gpa,
 	return bench_now() - begin;
 }
 
-/*
- * Measures the time of a guest that has mapped all of its memory; one page in a hundred may not be
- * executed.
- */
+/* One page in a hundred may not be executed. */
 static void bench_busy(struct bench *bench, struct guest *guest)
 {
 	double floor;
@@ -139,8 +129,6 @@ static void bench_busy(struct bench *bench, struct guest *guest)
 	floor = busy(guest, 1);
 	bench_figure(bench, "nested.busy.1percent", busy(guest, 0), "ns", floor, 1.03);
 }
-
-/* ------------------------------------------------------------------ first touches by several VPs */
 
 struct toucher {
 	struct guest *guest;
@@ -157,8 +145,8 @@ static void *touch_all(void *opaque)
 }
 
 /*
- * Removes KVM's mappings of the area, by removing rights and granting them again. Restricts a page in each
- * 2 MiB, so that new mappings are of single pages.
+ * Removing rights removes KVM's mappings. A restricted page in each 2 MiB makes new mappings be of
+ * single pages.
  */
 static void unmap(struct guest *guest)
 {
@@ -185,10 +173,7 @@ static double touch_by(struct guest *guest, uint32_t vps)
 	return (bench_now() - begin) / vps / VP_PAGES;
 }
 
-/*
- * Needs a CPU for each VP, and time rather than counted instructions, which do not include waits
- * for mmu_lock.
- */
+/* Needs a CPU for each VP. Counted instructions do not include waits for mmu_lock. */
 static void bench_faults(struct bench *bench, struct guest *guest)
 {
 	double best[2] = {1e18, 1e18};
@@ -202,8 +187,6 @@ static void bench_faults(struct bench *bench, struct guest *guest)
 	bench_figure(bench, "nested.touch.1vp", best[0], "ns", 0, 0);
 	bench_figure(bench, "nested.touch.4vps", best[1], "ns", best[0], 0);
 }
-
-/* ------------------------------------------------------------------ memory */
 
 static double meminfo(const char *name)
 {
@@ -220,7 +203,7 @@ static double meminfo(const char *name)
 	return kib;
 }
 
-/* Page tables of KVM and the engine in the worst case: every second page restricted, all mapped. */
+/* The worst case: every second page restricted, all mapped. */
 static void bench_memory(struct bench *bench, struct guest *guest)
 {
 	const double gib = (double)AREA_PAGES * 4096 / (1024.0 * 1024 * 1024);

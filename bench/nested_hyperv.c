@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VTL switch by a hypervisor in the guest (L1), the other way to have VTLs on an unmodified KVM:
- * the VTL's hypercall is an exit of L2 that KVM reflects to L1, and L1 enters the other VTL by
- * VMRUN. L1 copies no registers besides those of VMRUN and #VMEXIT, so the figure is a lower bound.
+ * A VTL switch by a hypervisor in the guest (L1): the VTL's hypercall is an exit of L2 that KVM
+ * reflects to L1, and L1 enters the other VTL by VMRUN. L1 copies no registers besides those of
+ * VMRUN and #VMEXIT, so the figure is a lower bound.
  *
- * The floor is two bare exits of KVM, as in bench/vtl, which measures this library.
+ * The floor is two bare exits of KVM.
  */
 #include <sys/ioctl.h>
 
@@ -17,7 +17,7 @@
 #define RAM	 (4 * MIB)
 #define SWITCHES 64u /* calls and returns of one KVM_RUN */
 
-/* Guest-physical layout; L1 and both VTLs share one address space. */
+/* L1 and both VTLs share one address space. */
 enum {
 	PML4 = 0x1000,
 	PDPT = 0x2000,
@@ -119,7 +119,7 @@ static void set_registers(const struct raw_kvm *machine)
 	raw_kvm_require(ioctl(vcpu->fd, KVM_SET_MSRS, &hsave) == 1, "KVM_SET_MSRS");
 }
 
-/* Returns false if KVM has no nested SVM. */
+/* False: KVM has no nested SVM. */
 static bool make_machine(struct raw_kvm *machine)
 {
 	struct raw_kvm_cpuid cpuid;
@@ -160,7 +160,7 @@ static void enter(const struct raw_kvm *machine)
 			"KVM_RUN");
 }
 
-/* One OUT exit and one ioctl per KVM_RUN are included. */
+/* Includes one OUT exit and one ioctl for each KVM_RUN. */
 static void switches(void *opaque, uint64_t n)
 {
 	while (n--) {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Costs of KVM's nested VMX for an engine that runs a VTL as L2, as engine nested does with SVM. L1
- * is a few instructions: after an exit of L2 it executes an OUT, which exits to user space, and
- * VMRESUME.
- *
- * The floor is a bare exit of L1 for an OUT. docs/decisions.md has the conclusion.
+ * Costs of KVM's nested VMX for an engine that runs a VTL as L2, as engine nested does with SVM
+ * (docs/decisions.md). L1 is a few instructions: after an exit of L2 it executes an OUT, which
+ * exits to user space, and VMRESUME.
  */
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
@@ -20,7 +18,7 @@
 #define PORT	0x7e
 #define EPTP_WB 0x1e /* four levels, write-back */
 
-/* Guest-physical layout. L1 and L2 have the same addresses. */
+/* L1 and L2 have the same addresses. */
 enum {
 	PML4 = 0x1000,
 	PDPT = 0x2000,
@@ -116,7 +114,6 @@ struct exit_fields {
 
 #define EXIT_EPT_VIOLATION 48u
 
-/* For KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. */
 struct state {
 	struct kvm_nested_state head;
 	uint8_t data[2 * KVM_STATE_NESTED_VMX_VMCS_SIZE];
@@ -175,7 +172,7 @@ static void make_tables(const struct raw_kvm *kvm)
 	}
 }
 
-/* Writes the fields of VMCS12. Returns their number. */
+/* Fields of VMCS12. Returns their number. */
 static uint64_t put_fields(const struct machine *machine, uint64_t host_rip, uint64_t guest_rip)
 {
 	const struct raw_kvm *kvm = &machine->kvm;
@@ -278,7 +275,7 @@ static void start(struct machine *machine, const uint8_t *host, const uint8_t *g
 	enter(machine);
 }
 
-/* Sets L1 to the start of @code, without L2. */
+/* Without L2. */
 static void start_plain(struct machine *machine, const uint8_t *code)
 {
 	struct kvm_nested_state none = {.size = sizeof(none),
@@ -316,7 +313,7 @@ static void cpuid_rounds(void *opaque, uint64_t n)
 	}
 }
 
-/* Checks that L1 has read the EPT violation that L2 causes. */
+/* L1 reads the EPT violation of L2. */
 static void check_violation(const struct machine *machine)
 {
 	struct exit_fields fields;
@@ -329,7 +326,7 @@ static void check_violation(const struct machine *machine)
 			"L2's violation");
 }
 
-/* Violations for which L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
+/* KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
 static void violations_by_ioctl(void *opaque, uint64_t n)
 {
 	const struct machine *machine = opaque;

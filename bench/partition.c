@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Heap of a partition with a tebibyte of RAM and no protections: the core's structures for memory,
- * VPs and VTLs, and those of the sim backend, except its tables, which are not on the heap.
- */
+/* The sim backend's tables are not on the heap. */
 #include <malloc.h>
 
 #include "bench.h"
@@ -37,7 +34,7 @@ static struct vsm_partition *make(uint32_t vps, uint64_t ram)
 	return partition;
 }
 
-/* Heap of a partition in KiB, or below 0 if it could not be created. */
+/* Below 0: the partition could not be created. */
 static double measure(uint32_t vps, uint64_t ram)
 {
 	const double before = heap_kib();

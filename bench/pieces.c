@@ -28,14 +28,14 @@ static const char *const piece_name[PIECE_KINDS] = {
 	[PIECE_OTHER] = "other ioctls",
 };
 
-/* Times of calls of one kind, and of the gaps before them. */
+/* Times of calls of one kind, and of the gaps before them, in TSC ticks. */
 struct samples {
 	uint32_t call[SAMPLES_MAX];
 	uint32_t before[SAMPLES_MAX];
 	uint32_t count;
 };
 
-static struct samples *recording; /* An array of PIECE_KINDS elements, or NULL without recording. */
+static struct samples *recording; /* [PIECE_KINDS]; NULL: not recording */
 static uint64_t last;
 
 int __real_ioctl(int fd, unsigned long request, ...);
@@ -114,7 +114,7 @@ static double median_times_count(uint32_t *tick, uint32_t count)
 	return (double)tick[middle] * count;
 }
 
-/* Records @rounds rounds. Returns nanoseconds per TSC tick. */
+/* Returns nanoseconds per TSC tick. */
 static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t rounds)
 {
 	const uint64_t start = __builtin_ia32_rdtsc();
@@ -127,7 +127,7 @@ static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t 
 	return ns / (double)(__builtin_ia32_rdtsc() - start);
 }
 
-/* Nanoseconds of all recorded calls, by kind, and of the gaps between them. */
+/* Nanoseconds, by kind, and of the gaps between calls. */
 static double sum(struct samples *samples, double ns_per_tick, double of[PIECE_KINDS],
 		  double *between)
 {

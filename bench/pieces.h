@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splits the time of an iteration: the linker redirects ioctl() and pread() of the library to wrappers
- * (--wrap) that record the time of each call and the gaps.
- *
- * An iteration costs the sum of its pieces, each the median of its calls: on a shared machine longer
- * intervals are always disturbed.
+ * The linker redirects ioctl() and pread() of the library to wrappers (--wrap) that record the time
+ * of each call and the gaps. An iteration costs the sum of its pieces, each the median of its
+ * calls: on a shared machine longer intervals are always disturbed.
  */
 #ifndef BENCH_PIECES_H
 #define BENCH_PIECES_H
 
 #include "bench.h"
 
-/*
- * Measures @count iterations of @fn and of @floor alternately, and prints the figure; with @detail
- * also each piece of @fn against the same floor. @limit: of the ratio; 0: no limit.
- */
+/* With @detail prints also each piece of @fn against @floor. @limit: of the ratio; 0: no limit. */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
 		    uint64_t count, double limit, bool detail);
 

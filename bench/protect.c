@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL protections on an empty backend: the time per page of a full HvCallModifyVtlProtectionMask,
- * the time to change the default mask of a tebibyte, and the memory of protection maps.
- */
+/* The core's protection maps, on an empty backend. */
 #include <stdlib.h>
 
 #include "bench.h"
@@ -37,7 +34,7 @@ static int no_protect(void *backend, uint8_t vtl, const struct gpa_range *ranges
 	return 0;
 }
 
-/* Stops the clock, so that no call times out early. */
+/* No call times out early. */
 static uint64_t no_time(void *backend)
 {
 	(void)backend;
@@ -46,7 +43,6 @@ static uint64_t no_time(void *backend)
 
 static const struct backend_ops ops = {.name = "none", .protect = no_protect, .tsc = no_time};
 
-/* Fills the list of a call with every @stride-th page from 4 GiB on. */
 static void fill_list(struct world *world, uint64_t stride)
 {
 	for (uint64_t i = 0; i < LIST; i++)
@@ -98,7 +94,7 @@ static void call(struct world *world, uint32_t flags)
 		abort();
 }
 
-/* One iteration is a page; each call changes all of its pages. */
+/* One iteration is a page. */
 static void modify(void *arg, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i += LIST)
@@ -127,7 +123,7 @@ static void set_default(void *arg, uint64_t n)
 	}
 }
 
-/* The floor of a change of the default mask: allocates a new map and releases the old one. */
+/* Allocates a new map and releases the old one. */
 static void allocate(void *arg, uint64_t n)
 {
 	(void)arg;
@@ -139,7 +135,7 @@ static void allocate(void *arg, uint64_t n)
 	}
 }
 
-/* Bytes for write protection of every page of 64 GiB, against one bit per page. */
+/* Against one bit per page. */
 static void measure_memory(struct bench *bench, struct world *world)
 {
 	uint64_t pages = 64 * GIB_PAGES;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counts the instructions that KVM executes for a guest that uses no building block of kernel/. It
- * needs rig/run --icount, where the TSC counts instructions. bench/unused runs it on the stock modules
- * and on those with the building blocks.
+ * Counts the instructions that KVM executes for a guest that uses no building block of kernel/.
+ * bench/unused runs it with rig/run --icount, where the TSC counts instructions.
  */
 #include "bench.h"
 
@@ -28,7 +27,7 @@ __asm__(".pushsection .rodata\n"
 #define LOOPS  50u
 #define PAGES  512u
 
-/* Returns the minimum, as disturbances only add instructions; 0 if a run ends in another way. */
+/* Disturbances only add instructions. 0: a run has ended in another way. */
 static uint64_t least_run(struct raw_kvm *machine, unsigned int rounds, enum ending expected)
 {
 	uint64_t least = UINT64_MAX;
@@ -65,7 +64,7 @@ static uint64_t least_loop(struct raw_kvm *machine, uint64_t loops)
 	return least;
 }
 
-/* KVM decodes the instruction in its emulator to skip it, as the CPU of the rig has no NRIPS. */
+/* KVM skips the instruction in its emulator, as the CPU of the rig has no NRIPS. */
 static double exit_by_emulator(struct raw_kvm *machine)
 {
 	const uint64_t none = least_loop(machine, 1);
@@ -73,10 +72,7 @@ static double exit_by_emulator(struct raw_kvm *machine)
 	return (double)(least_loop(machine, LOOPS + 1) - none) / LOOPS;
 }
 
-/*
- * The guest touches 512 pages of 4 KiB that the host has mapped: KVM allocates one page table for
- * them.
- */
+/* Pages of 4 KiB that the host has mapped: KVM allocates one page table for 512 of them. */
 static double fault(struct raw_kvm *machine)
 {
 	uint64_t least = UINT64_MAX;
@@ -94,7 +90,7 @@ static double fault(struct raw_kvm *machine)
 	return (double)least / PAGES;
 }
 
-/* An NMI as an MSI, to a vCPU that does not run. */
+/* An NMI to a vCPU that does not run. */
 static double event(struct raw_kvm *machine)
 {
 	struct kvm_msi msi = {.address_lo = 0xfee00000, .data = 0x400};
@@ -112,7 +108,7 @@ static double event(struct raw_kvm *machine)
 	return (double)least;
 }
 
-/* The exit of a repeated denied store: the only figure of a guest that uses a building block. */
+/* The only figure of a guest that uses a building block. */
 static double refused_exit(struct raw_kvm *machine)
 {
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);

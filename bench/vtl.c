@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Costs of VTL switches, intercepts, interrupts and hypercalls on a real KVM: run it in the rig, or
- * on a host with VMX or SVM.
+ * On a real KVM: run it in the rig, or on a host with VMX or SVM.
  *
  * The floor is the minimum of KVM: an exit for an OUT, and the entry after it, on vCPUs of the same
  * kind in the same process; for figures with two entries, two of these on two virtual machines.
@@ -40,8 +39,6 @@ static void loop(struct state *state, const uint8_t *place, uint64_t n)
 	must(world_run(&state->world, &result) == WORLD_LOOPED, "the guest's loop");
 }
 
-/* ------------------------------------------------------------------ switches */
-
 static void calls(void *opaque, uint64_t n)
 {
 	loop(opaque, world_call_loop, n);
@@ -68,7 +65,7 @@ static void calls_with_avx(void *opaque, uint64_t n)
 	loop(opaque, world_avx_loop, n);
 }
 
-/* Measures a switch; the figure's name is @name and the variant @special. */
+/* The figure's name is @name and the variant @special. */
 static void bench_switch(struct bench *bench, struct state *state, const char *name,
 			 const char *special, bench_fn *fn, double limit)
 {
@@ -93,8 +90,8 @@ static void bench_switches(struct bench *bench, struct state *state, const char 
 }
 
 /*
- * Where KVM shares FPU registers between vCPUs, measures also with a backend that copies them from one
- * vCPU to the other, as on a stock kernel.
+ * Where KVM shares FPU registers between vCPUs: also copied from one vCPU to the other, as on a
+ * stock kernel.
  */
 static void bench_fpu_copied(struct bench *bench, struct state *state)
 {
@@ -107,11 +104,9 @@ static void bench_fpu_copied(struct bench *bench, struct state *state)
 	world_destroy(&state->world);
 }
 
-/* ------------------------------------------------------------------ intercepts, interrupts */
-
 /*
- * Each iteration: VTL0 stores, VTL1's handler copies the message and returns, VTL0 retries. VTL1 exits
- * after the last one, and resumes without granting access.
+ * VTL0 stores, VTL1's handler copies the message and returns, VTL0 retries. VTL1 exits after the
+ * last iteration, and resumes without granting access.
  */
 static void violations(void *opaque, uint64_t n)
 {
@@ -134,8 +129,8 @@ static void violations(void *opaque, uint64_t n)
 }
 
 /*
- * Interrupts of VTL1 while VTL0 runs. VTL1's handler begins with an exit, so there are three
- * entries: to VTL1, to its handler again, and back to VTL0.
+ * VTL1's handler begins with an exit, so there are three entries: to VTL1, to its handler again,
+ * and back to VTL0.
  */
 static void interrupts(void *opaque, uint64_t n)
 {
@@ -151,7 +146,7 @@ static void interrupts(void *opaque, uint64_t n)
 	}
 }
 
-/* From posting the interrupt to the first instruction of VTL1's handler. */
+/* To the first instruction of VTL1's handler. */
 static double latency(struct state *state)
 {
 	struct world *world = &state->world;
@@ -173,7 +168,7 @@ static double latency(struct state *state)
 	return bench_median(ns, LATENCIES);
 }
 
-/* The same latency for an exit, without a VTL switch. */
+/* Without a VTL switch. */
 static double exit_latency(struct state *state)
 {
 	static double ns[LATENCIES];
@@ -182,8 +177,6 @@ static double exit_latency(struct state *state)
 		ns[i] = bench_once(one_exit, state, 1);
 	return bench_median(ns, LATENCIES);
 }
-
-/* ------------------------------------------------------------------ hypercalls */
 
 static void hypercalls(void *opaque, uint64_t n)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cost of VSM for a guest that only reads memory: a loop in VTL0 that reads a word of each 64 bytes
- * of a gibibyte. It depends on the size of KVM's mappings, which are counted.
+ * A loop in VTL0 that reads a word of each 64 bytes of a gibibyte; its time depends on the size of
+ * KVM's mappings.
  *
- * The floor is the same loop in a partition without VTLs, measured alternately in this process; that
- * of the partition without VTLs (memory.no-vtls) is the same loop by the host.
+ * The floor is the same loop in a partition without VTLs, and for that partition (memory.no-vtls)
+ * the same loop by the host.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static double read_by_host(const struct world *world)
 	return (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
 }
 
-/* KVM's own count of the 2 MiB mappings of VTL0, or below 0. */
+/* Of VTL0; below 0: KVM's count cannot be read. */
 static long large_pages(const struct world *world)
 {
 	const struct vkvm_backend *backend = world->partition->backend;
@@ -105,7 +105,7 @@ static void measure(struct bench *bench, struct state *state, const char *name, 
 	report_large_pages(bench, name, off ? &state->off : &state->on);
 }
 
-/* Grants VTL0 the rights @flags to @count pages, @stride apart. */
+/* @stride: distance of the pages. */
 static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_t stride)
 {
 	uint64_t gpns[WORLD_LIST];
@@ -124,10 +124,7 @@ static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_
 	}
 }
 
-/*
- * After the last protection is removed, large pages return only when they are accessed some time
- * later.
- */
+/* Large pages return only when they are accessed some time later. */
 static void wait_for_large_pages(struct state *state)
 {
 	const struct timespec tenth = {.tv_nsec = 100000000};

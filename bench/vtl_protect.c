@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Costs of protections on a real KVM: removing a VTL's write access, and granting it again.
- *
  * The floor is the bare ioctl on as many pages of another mapping of the same kind. "Scattered"
  * includes the VTL call to VTL1, which makes two hypercalls with a full list of 510 pages, none
  * adjacent to another; its floor is two times 510 ioctls.

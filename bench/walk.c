@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page walker compared with the minimum of any walk: the dependent loads, without checks. */
+/* The floor is the dependent loads, without checks. */
 #include <vsm/walk.h>
 
 #include "bench.h"
@@ -60,8 +60,8 @@ static struct world make_world(void)
 }
 
 /*
- * The next address depends on the last result, as in code that follows pointers. The added value
- * and the upper indices are 0, but must be opaque to the compiler: otherwise walks would overlap.
+ * As in code that follows pointers. The added value and the upper indices are 0, but must be opaque
+ * to the compiler: otherwise walks would overlap.
  */
 static uint64_t next(uint64_t gva, uint64_t gpa)
 {
@@ -129,7 +129,7 @@ static void walk_by_function(void *arg, uint64_t n)
 	walks(&other, n, VSM_WALK_READ, VSM_WALK_AD_LEAVE);
 }
 
-/* Clears A and D of all pages and then walks each page once. The floor clears them, too. */
+/* The floor clears A and D, too. */
 static void clearing(void *arg, uint64_t n, enum vsm_walk_ad ad)
 {
 	for (uint64_t i = 0; i < n; i++) {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Translations by KVM_TRANSLATE, for comparison. */
 #ifndef BENCH_WALK_KVM_H
 #define BENCH_WALK_KVM_H
 
@@ -8,14 +7,11 @@
 
 #include "raw_kvm.h"
 
-/*
- * A vCPU on @ram at GPA 0 with the registers of @context. Returns NULL, or an error text; call
- * raw_kvm_destroy() in both cases.
- */
+/* Returns NULL, or an error text; call raw_kvm_destroy() in both cases. */
 const char *walk_kvm_open(struct raw_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context);
 
-/* The GPA of @gva, or ~0. */
+/* ~0: no translation. */
 uint64_t walk_kvm_translate(const struct raw_kvm *kvm, uint64_t gva);
 
 #endif

@@ -16,7 +16,6 @@
 #define VECTOR	       0x60
 #define APIC_EOI_GPA   0xfee000b0ull
 
-/* PCI configuration space. */
 enum {
 	COMMAND = 0x04,
 	BAR0 = 0x10,
@@ -26,7 +25,7 @@ enum {
 	MSIX_ENABLE = 0x80000000,
 };
 
-/* The legacy interface's registers, with MSI-X. */
+/* Registers with MSI-X enabled. */
 enum {
 	QUEUE_ADDRESS = 8,
 	QUEUE_SIZE = 12,
@@ -64,7 +63,7 @@ static struct {
 	uint32_t *assist; /* of the EOI assist, or NULL */
 } disk;
 
-/* Handles the interrupt of the disk as Linux does, without a read of the APIC's mode. */
+/* As Linux does, without a read of the APIC's mode. */
 static void end_interrupt(struct interrupt_frame *frame)
 {
 	(void)frame;
@@ -91,7 +90,7 @@ static void config_write(uint32_t offset, uint32_t value)
 	outl(CONFIG_DATA, value);
 }
 
-/* Enables the first entry of the MSI-X table, which is at the start of BAR 1. */
+/* The MSI-X table is at the start of BAR 1. */
 static bool enable_msix(void)
 {
 	uint32_t at = config_read(disk.slot, CAPABILITIES) & 0xff;
@@ -177,7 +176,7 @@ bool disk_move(bool away)
 	return true;
 }
 
-/* Checks the vector in the MSI-X table. An address without a device reads as ones or zeroes. */
+/* An address without a device reads as ones or zeroes. */
 bool disk_is_at(bool away)
 {
 	const volatile uint32_t *here = (const volatile uint32_t *)(uint64_t)place(away);

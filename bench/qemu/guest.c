@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest of bench/qemu: measures exits, disk reads, changes of PAM and BAR, and VTL switches by
- * its TSC, under any VMM that runs the kit. It prints a line "FIGURE name ticks" for each one that
- * the machine supports.
+ * Measures by the TSC, under any VMM that runs the kit. Prints a line "FIGURE name ticks" for each
+ * figure that the machine supports.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,9 +30,8 @@ struct figure {
 };
 
 /*
- * Prints the least time of several rounds, since anything else that runs on the CPU only adds to
- * it. A round without an effect would have that time: so the effect must be absent before a round
- * and present after it.
+ * Disturbances only add time, so the least time counts. A round without an effect would have that
+ * time: so the effect must be absent before a round and present after it.
  */
 static void measure(const struct figure *figure)
 {
@@ -80,7 +78,7 @@ static bool write_config(uint32_t address, uint16_t port, uint8_t value)
 	return true;
 }
 
-/* Makes the firmware's segment RAM in odd rounds, ROM in even ones. */
+/* RAM in odd rounds, ROM in even ones. */
 static bool change_pam(uint32_t round)
 {
 	return write_config(0x80000000u | PAM0, CONFIG_DATA, round & 1 ? 0x30 : 0);
@@ -99,7 +97,7 @@ static bool has_pam(uint32_t round)
 	return is_ram == (round & 1);
 }
 
-/* Writes to the configuration space of a missing device: the cost of the exit. */
+/* A missing device: the cost of the exit. */
 static bool change_nothing(uint32_t round)
 {
 	return write_config(0x80000000u | 0xffff00, CONFIG_DATA, (uint8_t)round);

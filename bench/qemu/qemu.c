@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares Debian's QEMU with `-accel vsm` and the same binary with `-accel kvm`: a boot of
- * Debian's kernel, an idle kernel, and the figures of guest.c. The VTL switch is compared with `vsm
- * run`. Runs in the rig with --icount, where an instruction takes one nanosecond: times count
- * instructions. bench/qemu/run prepares the folder in which this runs.
+ * Compares Debian's QEMU with `-accel vsm` and with `-accel kvm`. Runs in the rig with --icount,
+ * where an instruction takes one nanosecond. bench/qemu/run prepares the folder in which this runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,10 +21,7 @@
 #define WORDS	     48
 #define LIMIT_MS     900000
 #define IDLE_SECONDS 4
-/*
- * Limits of the ratios (docs/qemu.md). Counts of instructions are equal in each run, and exits of
- * an idle kernel nearly equal; PAM and BAR are nanoseconds.
- */
+/* Limits of the ratios (docs/qemu.md); PAM and BAR are nanoseconds. */
 #define EXIT_LIMIT   1.28
 #define BOOT_LIMIT   1.06
 #define READ_LIMIT   1.25
@@ -133,7 +128,7 @@ static void end(struct output *output)
 	close(output->fd);
 }
 
-/* Returns the figure that the guest has printed, or 0. */
+/* 0: the guest has not printed this figure. */
 static double figure(const struct output *output, const char *name)
 {
 	const char *at = output->text;
@@ -144,7 +139,7 @@ static double figure(const struct output *output, const char *name)
 	return at ? strtod(at + strlen(line), NULL) : 0;
 }
 
-/* KVM's count of exits of all its machines. */
+/* Of all machines of the host's KVM. */
 static double host_exits(void)
 {
 	int fd = open("/sys/kernel/debug/kvm/exits", O_RDONLY);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot sector of the disk of vsmrig/bochs_disk.py: loads Linux and starts it by the 16-bit boot
- * protocol, so that the kernel reads the memory map from the BIOS.
+ * Starts Linux by the 16-bit boot protocol, so that the kernel reads the memory map from the BIOS.
  *
  * The table of parts to load has (first sector, sectors, address), 32 bits each, and ends with zero
- * sectors. The disk is read by programmed I/O in protected mode, since it can address all of
- * memory and Bochs executes REP INSW in one step.
+ * sectors. The disk is read by programmed I/O in protected mode, since it can address all of memory
+ * and Bochs executes REP INSW in one step.
  */
 	.set	DISK, 0x1f0		/* data; then errors, sectors, three bytes of the address, device, command */
 	.set	DISK_CONTROL, 0x3f6

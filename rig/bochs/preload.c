@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Preloaded into Debian's package of Bochs; refuses every other program. It uses only symbols
- * that bochs-bin exports, and corrects two things:
+ * Preloaded into Debian's package of Bochs. Uses only symbols that bochs-bin exports, and corrects:
  *
  * 1. At a VM entry Bochs selects pending events before it loads the guest state, so an external
  *    interrupt never exits from a guest that is entered with IF=0. This object selects the events
@@ -20,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The build ID of bochs 3.0+dfsg-1. The linker computes it from the whole program. */
+/* bochs 3.0+dfsg-1; the linker computes the build ID from the whole program. */
 static const uint8_t build_id[] = {0xf9, 0xc8, 0x0e, 0xcb, 0x17, 0x2a, 0x80, 0x5a, 0xce, 0xe2,
 				   0xc7, 0xc2, 0xd7, 0x77, 0x2a, 0x1f, 0x38, 0xb7, 0x03, 0x96};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Process 1 of the rig's guest: serves requests of the host (agent.h) one by one. */
+/* Process 1 of the guest. */
 #include "agent.h"
 
 #include "channel.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The protocol between the host (rig/vsmrig/guest.py) and the agent in the guest, over the channel
- * of channel.h.
- *
- * Frames in both directions: a header, then `length` bytes. Output is in the payload, so that a program
- * cannot forge a frame. One request is served at a time.
+ * The protocol between rig/vsmrig/guest.py and the agent: a header, then `length` bytes, in both
+ * directions. Output is in the payload, so that a program cannot forge a frame. One request is
+ * served at a time.
  */
 #ifndef RIG_AGENT_H
 #define RIG_AGENT_H
@@ -23,13 +21,11 @@ enum {
 };
 
 enum frame_kind {
-	/* Host to guest. */
 	REQUEST_RUN = 1, /* payload: strings, see job.c */
 	REQUEST_GET,	 /* payload: path of a regular file */
 	REQUEST_POWEROFF,
 	REQUEST_STOP, /* kills the job after its timeout by the host's clock; ignored without a job */
 
-	/* Guest to host. */
 	AGENT_READY = 16, /* value: milliseconds since the kernel started */
 	JOB_STDOUT,	  /* payload: bytes */
 	JOB_STDERR,
@@ -44,16 +40,16 @@ enum frame_kind {
 
 struct channel;
 
-/* Powers the guest off. Prints @why and errno to the console; NULL: the host requested it. */
+/* Prints @why and errno to the console; NULL: the host requested it. */
 _Noreturn void power_off(const char *why);
 
 void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,
 		size_t length);
 
-/* Runs the job of the `length` bytes at `request`; its output and end go to `channel`. */
+/* The output and the end of the job go to `channel`. */
 void run_job(struct channel *channel, char *request, size_t length);
 
-/* Receives a REQUEST_STOP; ends the guest on any other frame. */
+/* Ends the guest on any other frame than REQUEST_STOP. */
 void receive_stop(struct channel *channel);
 
 #endif

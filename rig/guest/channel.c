@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Selection of a channel, and the channel over a virtio serial port. */
 #include "channel.h"
 
 #include "agent.h"

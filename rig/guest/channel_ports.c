@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A channel over two ports of a PC, which the process accesses itself: Debian's cloud kernel has no
- * driver for a parallel port.
+ * The process accesses the ports itself: Debian's cloud kernel has no driver for a parallel port.
  *
  * To the host: the parallel port, a byte for each rising strobe. From it: the second serial port
  * with its FIFO off, so that Bochs fetches the next byte from the host only after a read of this
@@ -32,7 +31,7 @@ enum {
 	STATUS_READY = 0x01,
 };
 
-/* Interval of polling. The emulated CPU is idle meanwhile, so its clock runs faster than the host's. */
+/* The emulated CPU is idle meanwhile, so its clock runs faster than the host's. */
 static const struct timespec poll_interval = {.tv_nsec = 1000000};
 
 static void ports_write(struct channel *channel, const void *data, size_t length)

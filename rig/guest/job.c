@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One program in the guest: its start, its output, its end by itself or at the host's request.
- *
- * A request is a row of strings, each ended by a zero byte: the working directory, the number of
- * environment strings in decimal, these, then the arguments.
+ * A request is strings, each ended by a zero byte: the working directory, the number of environment
+ * strings in decimal, these, then the arguments.
  */
 #include "agent.h"
 
@@ -24,7 +22,7 @@ enum {
 	STRINGS_MAX = 4096
 };
 
-/* Interval for a channel that poll(2) cannot wait for. */
+/* For a channel that poll(2) cannot wait for. */
 static const int poll_interval_ms = 50;
 
 struct job {
@@ -42,7 +40,7 @@ struct running {
 	bool ended;
 };
 
-/* Splits the request into strings. Returns false if it lacks the format at the top of this file. */
+/* False: not the format at the top of this file. */
 static bool parse(struct job *job, char *request, size_t length)
 {
 	size_t count = 0, environment;
@@ -50,7 +48,6 @@ static bool parse(struct job *job, char *request, size_t length)
 
 	if (!length || request[length - 1])
 		return false;
-	/* Leave space for a NULL at the end of both lists. */
 	while (at < request + length) {
 		if (count >= STRINGS_MAX - 2)
 			return false;
@@ -71,7 +68,7 @@ static bool parse(struct job *job, char *request, size_t length)
 	return true;
 }
 
-/* In the child: execs the program, or sends errno to the parent and exits. */
+/* In the child. */
 static _Noreturn void become(const struct job *job, int out, int err, int failure)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -110,7 +107,7 @@ static int start(const struct job *job, struct running *running)
 	close(out[1]);
 	close(err[1]);
 	close(failure[1]);
-	/* End of file: execve(2) has closed the other side, so the program runs. */
+	/* End of file: execve(2) has closed the other side. */
 	if (read(failure[0], &error, sizeof(error)) != sizeof(error) && running->pid > 0)
 		error = 0;
 	close(failure[0]);
@@ -121,7 +118,7 @@ static int start(const struct job *job, struct running *running)
 	return error;
 }
 
-/* Forwards the available output. Closes the pipe at its end. */
+/* Closes the pipe at its end. */
 static void forward(struct channel *channel, uint32_t kind, int *pipe)
 {
 	static char data[65536];
@@ -135,7 +132,7 @@ static void forward(struct channel *channel, uint32_t kind, int *pipe)
 	}
 }
 
-/* Process 1 is also the parent of every orphan: reaps all, and stores the status of the job. */
+/* Process 1 is also the parent of every orphan. */
 static void reap(struct running *running)
 {
 	int status;
@@ -149,10 +146,7 @@ static void reap(struct running *running)
 	}
 }
 
-/*
- * Forwards output until the program has ended and its pipes are empty. Returns true if the host
- * requested a stop first.
- */
+/* Returns true if the host requested a stop before the end of the program. */
 static bool forward_output(struct channel *channel, int children, struct running *running,
 			   bool may_stop)
 {
@@ -166,7 +160,7 @@ static bool forward_output(struct channel *channel, int children, struct running
 		int pause = may_stop && channel->fd < 0 ? poll_interval_ms : -1;
 		int ready;
 
-		/* A child of the program may keep the pipes open: stop when the program itself has ended. */
+		/* A child of the program may keep the pipes open. */
 		ready = poll(fds, 4, running->ended ? 0 : pause);
 		if (running->ended && ready <= 0)
 			return false;
@@ -220,7 +214,7 @@ void run_job(struct channel *channel, char *request, size_t length)
 		send_frame(channel, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
 	} else {
 		stopped = forward_output(channel, children, &running, true);
-		/* From process 1, -1 selects all other processes: none may remain for the next test. */
+		/* -1: all other processes. */
 		kill(-1, SIGKILL);
 		forward_output(channel, children, &running, false);
 		if (stopped)

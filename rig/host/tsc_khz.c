@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prints the frequency of this host's TSC in kHz. QEMU's software CPU passes the TSC through, so
- * the guest needs no calibration, which a busy host would disturb.
+ * QEMU's software CPU passes the TSC through, so the guest needs no calibration, which a busy host
+ * would disturb.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Returns the closest of several pairs of readings, since the scheduler may interrupt a pair. */
+/* The scheduler may interrupt a pair of readings: the closest one counts. */
 static struct reading read_both(void)
 {
 	struct reading best = {0};

@@ -42,11 +42,8 @@ Acquire::Retries "3";
 
 
 class Apt:
-    """A private apt below the folder `home`.
-
-    Its package state is empty, so "install, download only" downloads a package with all dependencies including the
-    C library, so that the program runs regardless of the packages on the host.
-    """
+    """Its package state is empty, so "install, download only" downloads a package with all dependencies including the
+    C library, so that the program runs regardless of the packages on the host."""
 
     def __init__(self, home):
         self.home = pathlib.Path(home)
@@ -65,10 +62,8 @@ class Apt:
             raise RigError(f'{error.filename} is missing (it is in the package util-linux)') from error
 
     def update(self, sources, types='deb'):
-        """Sets `sources` and reads their indexes, those of source packages with `types` 'deb-src'.
-
-        A failed source is not fatal; its messages are kept for the error about a missing package.
-        """
+        """Reads the indexes of `sources`. A failed source is not fatal; its messages are kept for the error about a
+        missing package."""
         for old in (self.home / 'sources').iterdir():
             old.unlink()
         text = '\n'.join(source.stanza(types) for source in sources)
@@ -79,18 +74,17 @@ class Apt:
         self.complaints = '\n'.join(lines)
 
     def names(self, prefix):
-        """Package names that begin with `prefix`."""
         return self._run('apt-cache', 'pkgnames', prefix).stdout.split()
 
     def candidate(self, package, release=None):
-        """The version that apt would install, or None."""
+        """None: apt would install no version."""
         target = ['-t', release] if release else []
         shown = self._run('apt-cache', *target, 'policy', package).stdout
         match = re.search(r'^ *Candidate: (\S+)', shown, re.MULTILINE)
         return None if not match or match.group(1) == '(none)' else match.group(1)
 
     def fetch(self, package, version, release=None, closure=False):
-        """Downloads a package, with `closure` also all its dependencies. Returns the .deb files."""
+        """`closure`: with all dependencies. Returns the .deb files."""
         archives = self.home / 'cache/archives'
         self.clean()
         wanted = f'{package}={version}'
@@ -106,15 +100,12 @@ class Apt:
         return files
 
     def source_versions(self, source):
-        """The versions of a source package that the indexes name."""
         shown = self._run('apt-cache', 'showsrc', '--only-source', source).stdout
         return list(dict.fromkeys(re.findall(r'^Version: (\S+)$', shown, re.MULTILINE)))
 
     def upstream_tarball(self, source, version):
-        """The upstream tarball of a source package: (path in the archive, SHA-256), or None.
-
-        The signed index of sources lists it even if a mirror lacks the package's other files.
-        """
+        """(path in the archive, SHA-256), or None. The signed index of sources lists it even if a mirror lacks the
+        package's other files."""
         shown = self._run('apt-cache', 'showsrc', '--only-source', source).stdout
         for stanza in shown.split('\n\n'):
             if not re.search(rf'^Version: {re.escape(version)}$', stanza, re.MULTILINE):
@@ -126,24 +117,22 @@ class Apt:
         return None
 
     def download(self, uri, digest, destination):
-        """Downloads a file whose SHA-256 is `digest`. Returns whether it succeeded."""
+        """Returns whether it succeeded."""
         done = self._run('/usr/lib/apt/apt-helper', 'download-file', uri, str(destination), f'SHA256:{digest}')
         return done.returncode == 0
 
     def clean(self):
-        """Removes the packages downloaded so far."""
         for old in (self.home / 'cache/archives').glob('*.deb'):
             old.unlink()
 
     def failure(self, what, details=''):
-        """The error to raise, with the output of apt."""
+        """With the output of apt."""
         said = '\n'.join(filter(None, [details.strip(), self.complaints]))
         return RigError(f'{what}\n' + (f'output of apt:\n{said}\n' if said else '') +
                         'check that `apt-get update` works on this host and that the network is up, then try again')
 
 
 def unpack(deb, folder):
-    """Unpacks a .deb without installing it."""
     try:
         done = subprocess.run(['dpkg-deb', '-x', str(deb), str(folder)], capture_output=True, text=True)
     except FileNotFoundError as error:

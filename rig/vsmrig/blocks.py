@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""KVM's modules with the building blocks of kernel/, for the kernel in the cache; built when first needed."""
+"""KVM's modules with the building blocks of kernel/, built when first needed."""
 import hashlib
 import pathlib
 import subprocess
@@ -16,12 +16,12 @@ NOT_BUILT = ('README.md', 'INSTALL.md', 'dkms.conf', 'load')
 
 
 def series():
-    """The series of kernels that the hooks fit."""
+    """Series of kernels for which kernel/ has hooks."""
     return [path.name.removeprefix('hooks.').removesuffix('.count') for path in sorted(KERNEL.glob('hooks.*.count'))]
 
 
 def name(which):
-    """The name of the folder in the cache, which depends on the kernel and the sources of kernel/."""
+    """Depends on the kernel and the sources of kernel/."""
     digest = hashlib.sha256((cache.directory() / fetch.kernel_part(which) / 'version').read_bytes())
     for path in sorted(KERNEL.rglob('*')):
         if path.is_file() and path.name not in NOT_BUILT:
@@ -30,7 +30,7 @@ def name(which):
 
 
 def ensure(which=fetch.KERNEL_SERIES):
-    """Returns the folder with the modules for the kernel of a series."""
+    """Returns the folder with the modules."""
     fetch.ensure(fetch.build_parts(which))
     folder = cache.directory() / name(which)
     if folder.exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bochs as the emulator of a guest with VMX. All of its files are unnamed or pipes, so that no file remains after it."""
+"""All files of Bochs are unnamed or pipes, so that no file remains after it."""
 import collections
 import fcntl
 import os
@@ -27,7 +27,7 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
-# Maximum memory of this Bochs in MB.
+# MB that this Bochs supports.
 MOST_MEMORY = 2048
 
 # Parameters of kvm_intel that are refused: the pattern of a value, and the reason. OFF and ON match the kernel's values of a switch.
@@ -42,7 +42,7 @@ REFUSED = {
 # Lines of Bochs' own log: they begin with time, level and part, or frame the last messages.
 OWN_LINE = re.compile(r'\d{11}[a-z]\[|=====|\s*$|Bochs (is exiting|connected)')
 
-# The panic message of Bochs for a power-off by the guest.
+# Bochs panics when the guest powers off.
 POWER_OFF = 'soft power off'
 
 CONFIGURATION = '''\
@@ -73,7 +73,7 @@ debug: action=ignore
 
 
 def check(model, words, memory=0):
-    """Refuses a model of Bochs, parameters of kvm_intel or a memory size with which no guest would run, before any download."""
+    """Refuses what no guest can run with, before any download."""
     if model and model not in MODELS:
         raise RigError(f'{model} is not a model of Bochs with VMX, EPT and unrestricted guest; those are:\n' +
                        ', '.join(MODELS))
@@ -93,23 +93,20 @@ class Pipes:
         self.read, self.write = read, write
 
     def fileno(self):
-        """The descriptor for select()."""
         return self.read
 
     def recv(self, size):
-        """Like socket.recv(). A pseudo terminal whose other end is closed returns an error instead of an end of file."""
+        """A pseudo terminal whose other end is closed returns an error instead of an end of file."""
         try:
             return os.read(self.read, size)
         except OSError:
             return b''
 
     def sendall(self, data):
-        """Like socket.sendall()."""
         while data:
             data = data[os.write(self.write, data):]
 
     def close(self):
-        """Closes both pipes."""
         os.close(self.read)
         if self.write is not None:
             os.close(self.write)
@@ -134,7 +131,7 @@ class Bochs:
         self.log = collections.deque(maxlen=100)
 
     def failure(self):
-        """The error that Bochs itself reports: its last panic, or a line of its loader or of the preloaded object."""
+        """The last panic of Bochs, or a line of its loader or of the preloaded object."""
         text = ''.join(self.log)
         panics = re.findall(r'>>PANIC<< (.*)', text)
         if panics and POWER_OFF in panics[-1]:
@@ -148,13 +145,12 @@ class Bochs:
         return data
 
     def command(self, configuration):
-        """The command line of Bochs, whose working folder is self.root."""
+        """The working folder is self.root."""
         return tied([bochs_fetch.LOADER, '--library-path', bochs_fetch.LIBRARY_PATH,
                      '--preload', str(fetch.build('bochs-preload')), bochs_fetch.PROGRAM,
                      '-q', '-f', f'/proc/self/fd/{configuration}'])
 
     def start(self, machine, kernel, initrd):
-        """Starts Bochs. Returns a Started."""
         kernel_data = bochs_disk.Kernel(open(kernel, 'rb').read(), kernel)
         words = ' '.join(filter(None, (KERNEL_COMMAND_LINE, machine.append)))
         cylinders = 0

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A disk from which Bochs boots Linux, without a boot loader and without a file system.
-
-Sector 0 is rig/bochs/boot.S with its table; the next sectors are the kernel's real mode part with its header filled in and the
-command line, the rest of the kernel, and the initrd. Numbers are those of Documentation/arch/x86/boot.rst.
-"""
+"""A disk from which Bochs boots Linux. Sector 0 is rig/bochs/boot.S with its table; then the kernel's real mode part
+with the command line, the rest of the kernel, and the initrd (Documentation/arch/x86/boot.rst)."""
 import struct
 
 from .say import RigError
@@ -12,13 +9,11 @@ SECTOR = 512
 HEADS, SECTORS_A_TRACK = 16, 63
 CYLINDER = HEADS * SECTORS_A_TRACK * SECTOR
 
-# Offset of the table in the boot sector, and its maximum number of rows.
 TABLE, ROWS = 0x100, 20
 
 # The boot sector can address 28 bits.
 MOST_SECTORS = 1 << 28
 
-# Addresses in the guest.
 REAL_MODE, COMMAND_LINE, KERNEL = 0x90000, 0x99800, 0x100000
 HEAP_END = 0x9600
 MEGABYTE = 1 << 20
@@ -29,7 +24,6 @@ TOP = 2 * MEGABYTE
 
 
 class Kernel:
-    """A parsed bzImage."""
 
     def __init__(self, data, path):
         def broken(why):
@@ -50,7 +44,7 @@ class Kernel:
         self.end = preferred + needed
 
     def prepared(self, initrd_address, initrd_size, words):
-        """The real mode part with the fields that a boot loader sets, and the command line."""
+        """With the fields that a boot loader sets, and the command line."""
         line = words.encode()
         if len(line) > self.line_most:
             raise RigError(f"the words for the kernel's command line are too long: {len(line)} of {self.line_most} bytes")
@@ -64,7 +58,7 @@ class Kernel:
 
 
 def initrd_address(kernel, size, memory):
-    """The highest possible address of the initrd. `memory` is in MB."""
+    """The highest possible address. `memory` is in MB."""
     end = min(memory * MEGABYTE - TOP, kernel.initrd_most + 1)
     address = (end - size) & -MEGABYTE
     if address < kernel.end:
@@ -75,7 +69,7 @@ def initrd_address(kernel, size, memory):
 
 
 def write(file, boot_sector, kernel, initrd, words, memory):
-    """Writes the disk to `file`. `initrd` is bytes, `memory` in MB. Returns the number of its cylinders."""
+    """`initrd` is bytes, `memory` in MB. Returns the number of cylinders."""
     if len(boot_sector) != SECTOR:
         raise RigError(f'the boot sector has {len(boot_sector)} bytes')
     address = initrd_address(kernel, len(initrd), memory)

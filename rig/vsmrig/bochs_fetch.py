@@ -11,7 +11,6 @@ from .say import RigError, Unavailable, progress, say
 RELEASE = 'trixie'
 VERSION = '3.0+dfsg-1'
 
-# Paths in the unpacked packages.
 LIBRARIES = 'usr/lib/x86_64-linux-gnu'
 LIBRARY_PATH = 'lib/x86_64-linux-gnu:' + LIBRARIES
 LOADER = LIBRARIES + '/ld-linux-x86-64.so.2'
@@ -19,19 +18,18 @@ PLUGINS = LIBRARIES + '/bochs/plugins'
 SHARE = 'usr/share/bochs'
 PROGRAM = 'usr/bin/bochs-bin'
 
-# Unused plugins that need libraries of desktops, by prefixes of their names. Bochs does not start
-# without some of the other plugins, although they are not used either.
+# Unused plugins that need libraries of desktops. Bochs does not start without some other unused plugins.
 LEFT_OUT = ('eth_', 'rfb_', 'soundalsa', 'soundpulse', 'soundoss')
 
 
 def of_release(sources):
-    """The sources of RELEASE in the same archives, since mirrors have several releases."""
+    """Changes the sources to RELEASE, since a mirror has several releases."""
     return [dataclasses.replace(source, suite=re.sub('^[^-/]+', RELEASE, source.suite)) for source in sources
             if not source.suite.endswith('-backports')]
 
 
 def fetch_bochs(archive):
-    """The one version of Bochs that the rig supports, with its libraries."""
+    """VERSION with its libraries."""
     # A separate state of apt, since packages of two releases must not be mixed.
     private = apt.Apt(cache.directory() / f'apt-{RELEASE}')
     private.update(of_release(archive.sources))

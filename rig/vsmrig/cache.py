@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The cache of downloaded parts. A part is added completely or not at all."""
+"""A part is added completely or not at all."""
 import contextlib
 import fcntl
 import os
@@ -13,7 +13,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 
 
 def directory():
-    """The cache: $VSM_RIG_CACHE, or a folder in the build folder."""
+    """$VSM_RIG_CACHE, or a folder in the build folder."""
     chosen = os.environ.get('VSM_RIG_CACHE')
     path = pathlib.Path(chosen).absolute() if chosen else TREE / 'build' / 'rig-cache'
     try:

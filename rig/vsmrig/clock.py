@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A clock for time limits that excludes the time in which a busy host runs other processes."""
+"""Time limits exclude the time in which a busy host runs other processes."""
 import pathlib
 import time
 
@@ -8,10 +8,7 @@ STRETCH = 10
 
 
 class Clock:
-    """Seconds in which a process could run.
-
-    The time that the thread with the longest wait has waited for a CPU (schedstat) does not count.
-    """
+    """Seconds without the time that the thread with the longest wait has waited for a CPU (schedstat)."""
 
     def __init__(self, pid, root='/proc', clock=time.monotonic):
         self.tasks = pathlib.Path(root) / str(pid) / 'task'
@@ -24,13 +21,12 @@ class Clock:
             try:
                 words = file.read_text(encoding='ascii').split()
             except OSError:
-                # The thread has ended.
                 continue
             if len(words) > 1:
                 self.waited = max(self.waited, int(words[1]) / 1e9)
 
     def now(self):
-        """The time, which never goes back and never advances faster than the host's clock."""
+        """Never goes back and never advances faster than the host's clock."""
         self._update()
         elapsed = self.clock() - self.begin
         return max(elapsed - self.waited, elapsed / STRETCH)

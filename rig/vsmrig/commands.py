@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rig/run, rig/shell and rig/fetch. rig/suite is in suite.py."""
+"""rig/run, rig/shell and rig/fetch."""
 import functools
 import os
 import shutil
@@ -34,13 +34,12 @@ def reporting(command):
 
 
 def pass_on(stream, data):
-    """Writes output of a program to the same stream of this process."""
     while data:
         data = data[os.write(stream, data):]
 
 
 def save(runner, path, destination):
-    """Copies a file out of the guest; it appears complete or not at all."""
+    """The file appears complete or not at all."""
     destination = destination or os.path.basename(path)
     folder = os.path.dirname(os.path.abspath(destination))
     try:
@@ -60,7 +59,6 @@ def save(runner, path, destination):
 
 @reporting
 def run(words):
-    """rig/run."""
     options = option.parse_run(words)
     with place.Place(options, [options.command[0]]) as where:
         where.start()
@@ -85,7 +83,7 @@ def run(words):
 
 @reporting
 def shell(words):
-    """rig/shell: the console itself, without the agent."""
+    """The console itself, without the agent."""
     options = option.parse_shell(words)
     place.use_blocks(options)
     fetching.ensure(place.stock_needed(options))
@@ -110,7 +108,6 @@ def shell(words):
 
 @reporting
 def fetch(words):
-    """rig/fetch."""
     parser = option.Parser(prog='rig/fetch', description='Fetches all that the rig needs into its cache '
                            '($VSM_RIG_CACHE, or build/rig-cache), so that later runs need no network.')
     parser.add_argument('--again', action='store_true', help='also download parts that are present, which may have newer packages')

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes the archive that Linux unpacks as its first root file system (cpio, format "newc")."""
+"""The format "newc" of Linux' first root file system."""
 import stat
 
 
 class Cpio:
-    """Appends entries to a binary file, and parent folders once where needed."""
+    """Adds parent folders once where needed."""
 
     def __init__(self, file):
         self.file = file
@@ -21,7 +21,6 @@ class Cpio:
         self.file.write(b'\0' * (-len(data) % 4))
 
     def directory(self, path, mode=0o755):
-        """A folder and its parents, unless they exist."""
         path = path.strip('/')
         if path in self.known:
             return
@@ -30,16 +29,15 @@ class Cpio:
         self._entry(path, stat.S_IFDIR | mode)
 
     def add(self, path, data, mode=0o644):
-        """A regular file. A later one of the same path replaces it."""
+        """A later file of the same path replaces it."""
         path = path.strip('/')
         self.directory(path.rpartition('/')[0])
         self._entry(path, stat.S_IFREG | mode, data)
 
     def character_device(self, path, major, minor):
-        """A device node: Linux needs /dev/console before anything is mounted."""
+        """Linux needs /dev/console before anything is mounted."""
         self.directory(path.rpartition('/')[0])
         self._entry(path.strip('/'), stat.S_IFCHR | 0o600, device=(major, minor))
 
     def end(self):
-        """Writes the trailer."""
         self._entry('TRAILER!!!', 0)

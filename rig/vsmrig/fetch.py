@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Downloads the parts of the rig once: kernel, busybox, QEMU, Bochs. Builds the rig's own programs.
-
-The headers of the kernel are for building modules."""
+"""Downloads the parts of the rig once, and builds its own programs."""
 import hashlib
 import os
 import re
@@ -13,19 +11,17 @@ from .bochs_fetch import fetch_bochs
 from .process import tied
 from .say import RigError, Unavailable, progress, say
 
-# The default series of kernels.
 KERNEL_SERIES = '6.12'
 
-# The name of the newest series.
 NEWEST = 'newest'
 
-# Debian releases that may have a kernel of another series, themselves or in their backports.
+# Releases of the kernels of other series.
 RELEASES = ('bookworm', 'trixie')
 
 # Older versions of QEMU corrupt RFLAGS when they emulate nested SVM guests.
 QEMU_MINIMUM = 10
 
-# The rig's own programs, and their sources below rig/.
+# Sources below rig/.
 PROGRAMS = {
     'agent': ('guest/agent.h', 'guest/agent.c', 'guest/channel.h', 'guest/channel.c', 'guest/channel_ports.c',
               'guest/job.c'),
@@ -42,7 +38,7 @@ LINKED = {
 
 
 class Archive:
-    """The Debian archive, opened when first needed."""
+    """The Debian archive as configured on the host."""
 
     def __init__(self):
         self.release = sources.codename()
@@ -54,7 +50,7 @@ class Archive:
         self.apt.update(self.sources)
 
     def of_other_releases(self):
-        """An apt with separate state for RELEASES and their backports: self.apt has only the host's release."""
+        """A separate state of apt: self.apt has only the host's release."""
         wanted = dict.fromkeys(self.sources)
         for name in RELEASES:
             others = list(sources.for_release(self.sources, self.release, name))
@@ -65,56 +61,53 @@ class Archive:
         return self.others
 
     def of_series(self, series):
-        """The apt that has the kernels of a series."""
         return self.apt if series == KERNEL_SERIES else self.of_other_releases()
 
     def fetch_of_series(self, series, package, version, closure=False):
-        """Downloads a package of a series of kernels. Returns the .deb files."""
+        """Returns the .deb files."""
         try:
             return self.of_series(series).fetch(package, version, closure=closure)
         except RigError as error:
             raise error if series == KERNEL_SERIES else Unavailable(str(error)) from error
 
     def with_backports(self):
-        """Adds the release's backports. Returns the name of their suite."""
+        """Returns the name of the suite."""
         self.apt.update(self.sources + [source for source in sources.backports(self.sources, self.release)
                                         if source not in self.sources])
         return self.release + '-backports'
 
 
 def version_key(name):
-    """A sort key of versions in which every run of digits is a number."""
+    """Every run of digits is a number."""
     return [int(digits) for digits in re.findall(r'\d+', name)]
 
 
 def is_kernel(name, series=NEWEST):
-    """Whether a package is a cloud kernel of `series`: 6.1.0-57, 6.12.117+deb12, 7.3.4+deb13."""
+    """Packages of cloud kernels have versions as 6.1.0-57, 6.12.117+deb12, 7.3.4+deb13."""
     version = r'\d+\.\d+' if series == NEWEST else re.escape(series)
     return re.fullmatch(rf'linux-image-{version}\.\d+([-+][a-z0-9.+~]+)*-cloud-amd64', name) is not None
 
 
 def part_of(name, series):
-    """The name of a part of the cache for a series of kernels."""
     return name if series == KERNEL_SERIES else f'{name}-{series}'
 
 
 def kernel_part(series):
-    """The part of the cache with the kernel of a series."""
     return part_of('kernel', series)
 
 
 def build_parts(series):
-    """The parts of the cache from which modules are built: the kernel, its headers, KVM's source."""
+    """The kernel, its headers, KVM's source."""
     return [part_of(name, series) for name in ('kernel', 'headers', 'kvm-source')]
 
 
 def known(series):
-    """Release and version of the kernel of a series in the cache."""
+    """Release and version of the kernel in the cache."""
     return (cache.directory() / kernel_part(series) / 'version').read_text().split()
 
 
 def fetch_kernel(archive, series=KERNEL_SERIES):
-    """The newest cloud kernel of the series: its image and modules."""
+    """The newest cloud kernel of the series."""
     where = archive.of_series(series)
     prefix = 'linux-image-' + ('' if series == NEWEST else series)
     names = [name for name in where.names(prefix) if is_kernel(name, series)]
@@ -130,7 +123,6 @@ def fetch_kernel(archive, series=KERNEL_SERIES):
 
 
 def unpack_kernel(where, name, version, part):
-    """A kernel's image and modules, as `part` of the cache."""
     release = name.removeprefix('linux-image-')
     with cache.publish(part) as folder:
         scratch = folder / 'unpacked'
@@ -153,13 +145,12 @@ def unpack_kernel(where, name, version, part):
 
 
 def fetch_hardware_kernel(archive):
-    """The flavour of the cached kernel that has drivers of hardware, which the cloud kernel lacks."""
+    """The cloud kernel lacks drivers of hardware."""
     release, version = known(KERNEL_SERIES)
     unpack_kernel(archive.apt, f"linux-image-{release.replace('-cloud-', '-')}", version, 'hardware-kernel')
 
 
 def fetch_busybox(archive):
-    """A static busybox, the user space of the guest."""
     version = archive.apt.candidate('busybox-static')
     if not version:
         raise archive.apt.failure('there is no package busybox-static')
@@ -177,12 +168,12 @@ def fetch_busybox(archive):
 
 
 def qemu_major(version):
-    """The major version: 10 of 1:10.0.2+ds-2."""
+    """10 of 1:10.0.2+ds-2"""
     return int(re.match(r'(?:\d+:)?(\d+)', version).group(1))
 
 
 def fetch_qemu(archive):
-    """QEMU with its libraries, from the release itself if its version is new enough, else from backports."""
+    """From the release itself if its version is new enough, else from backports."""
     suite = None
     version = archive.apt.candidate('qemu-system-x86')
     if not version or qemu_major(version) < QEMU_MINIMUM:
@@ -203,7 +194,7 @@ def fetch_qemu(archive):
 
 
 def build(program):
-    """Compiles one of PROGRAMS, whose name in the cache depends on its source. Returns its path."""
+    """The name in the cache depends on the sources. Returns the program's path."""
     digest = hashlib.sha256()
     sources_of_it = [cache.TREE / 'rig' / name for name in PROGRAMS[program]]
     for path in sources_of_it:
@@ -230,11 +221,8 @@ def build(program):
 
 
 def fetch_headers(archive, series=KERNEL_SERIES):
-    """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies.
-
-    For a kernel of another series also the compiler and all libraries, since programs of the headers do not run with this
-    host's libraries.
-    """
+    """For a kernel of another series also the compiler and all libraries, since programs of the headers do not run
+    with this host's libraries."""
     release, version = known(series)
     name = f'linux-headers-{release}'
     own = series == KERNEL_SERIES
@@ -251,12 +239,12 @@ def fetch_headers(archive, series=KERNEL_SERIES):
     say(f'the headers of kernel {release} are in the cache')
 
 
-# Sources of KVM's modules, relative to the kernel's source.
+# Relative to the kernel's source.
 KVM_SOURCE = ('Makefile', 'arch/x86/kvm', 'virt/kvm', 'arch/x86/include/asm/kvm_host.h')
 
 
 def fetch_kvm_source(archive, series=KERNEL_SERIES):
-    """The source of KVM for the kernel in the cache; the whole source would be 1.5 GB."""
+    """The whole source of the kernel would be 1.5 GB."""
     release, version = known(series)
     name = 'linux-source-' + '.'.join(release.split('.')[:2])
     debs = archive.fetch_of_series(series, name, version)
@@ -276,7 +264,7 @@ def fetch_kvm_source(archive, series=KERNEL_SERIES):
 
 
 def fetch_program(archive, package, program, part):
-    """Downloads a program and its libraries as `part` of the cache."""
+    """With the program's libraries."""
     version = archive.apt.candidate(package)
     if not version:
         raise archive.apt.failure(f'there is no package {package}')
@@ -295,22 +283,20 @@ def fetch_program(archive, package, program, part):
 
 
 def fetch_stress_ng(archive):
-    """stress-ng, for load in guests."""
     fetch_program(archive, 'stress-ng', 'usr/bin/stress-ng', 'stress-ng')
 
 
 def fetch_gdb(archive):
-    """GDB without Python, whose modules the guest lacks."""
+    """Without Python, whose modules the guest lacks."""
     fetch_program(archive, 'gdb-minimal', 'usr/bin/gdb', 'gdb')
 
 
 def fetch_swtpm(archive):
-    """A TPM for QEMU's guests."""
     fetch_program(archive, 'swtpm', 'usr/bin/swtpm', 'swtpm')
 
 
 def fetch_unpacked(archive, part, names):
-    """Unpacks packages without their dependencies as `part` of the cache, whose version is that of the first."""
+    """Without dependencies. The version is that of the first package."""
     with cache.publish(part) as folder, progress(f'unpacking {" and ".join(names)}'):
         versions = []
         for name in names:
@@ -324,26 +310,22 @@ def fetch_unpacked(archive, part, names):
 
 
 def fetch_dkms(archive):
-    """DKMS with kmod, for tests of dkms.conf."""
     fetch_unpacked(archive, 'dkms', ('dkms', 'kmod', 'libkmod2'))
 
 
 def fetch_ovmf(archive):
-    """UEFI firmware of QEMU's guests."""
     fetch_unpacked(archive, 'ovmf', ('ovmf',))
 
 
 def fetch_secure_boot(archive):
-    """Debian's signed boot loaders, for guests with Secure Boot."""
     fetch_unpacked(archive, 'secure-boot', ('shim-signed', 'grub-efi-amd64-signed'))
 
 
-# Packages with programs and configuration for the tests of libvirt. Their other files are removed.
+# dash: AppArmor's rules name Debian's shell.
 LIBVIRT = ('libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'apparmor', 'dash')
 
 
 def fetch_libvirt(archive):
-    """libvirt with QEMU's driver, AppArmor's tools, and Debian's shell, which AppArmor's rules name."""
     with cache.publish('libvirt') as folder:
         for name in LIBVIRT:
             version = archive.apt.candidate(name)
@@ -366,7 +348,7 @@ PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, '
 
 
 def fetch_part(part, archive):
-    """One of PARTS, or one of a series: kernel-SERIES."""
+    """One of PARTS, or NAME-SERIES."""
     if part in PARTS:
         PARTS[part](archive)
     else:
@@ -375,7 +357,7 @@ def fetch_part(part, archive):
 
 
 def ensure(parts, again=False):
-    """Downloads those of `parts` that the cache lacks, or all with `again`."""
+    """`again`: also parts that the cache has."""
     def missing():
         return [part for part in parts if not (cache.directory() / part / 'version').exists()]
 
@@ -383,7 +365,7 @@ def ensure(parts, again=False):
     if not wanted:
         return
     with cache.lock():
-        # Another process may have fetched them during the wait.
+        # Another process may have fetched the parts during the wait.
         wanted = parts if again else missing()
         if not wanted:
             return

@@ -14,14 +14,13 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# The agent must send the next part of a file within this many seconds of Clock, which excludes the time for which the
-# emulator waits for a CPU.
+# Seconds of Clock until the next part of a file.
 GET_TIMEOUT = 60
 
-# The agent must end a job within this many seconds after the job's timeout.
+# Seconds to end a job after its timeout.
 GRACE = 15
 
-# The part of the console in an error message: the last lines, or those from the crash on.
+# In an error message: the last lines, or those from the crash on.
 CONSOLE_LINES = 30
 CONSOLE_LINES_OF_A_CRASH = 80
 CRASH = re.compile(r'Kernel panic|Oops|BUG:|general protection fault|sysrq: Trigger a crash')
@@ -35,7 +34,7 @@ HEADER = struct.Struct('<III')
 
 
 class GuestLost(RigError):
-    """The guest no longer answers; only another boot helps."""
+    """Only another boot helps."""
 
 
 class TimeUp(GuestLost):
@@ -44,7 +43,7 @@ class TimeUp(GuestLost):
 
 @dataclasses.dataclass
 class Machine:
-    """The hardware of the guest, with `memory` in MB; words for its kernel's command line; parameters of KVM's last module."""
+    """`memory` is in MB; `append`: words for the kernel's command line; `parameters`: of KVM's last module."""
     cpus: int = 2
     memory: int = 1024
     mttcg: bool = False
@@ -55,13 +54,13 @@ class Machine:
 
 @dataclasses.dataclass
 class Ending:
-    """How a program ended: `how` is exited (`number`: status), killed (signal), timed-out or not-started (errno)."""
+    """`how`: exited (`number`: status), killed (signal), timed-out or not-started (errno)."""
     how: str
     number: int
     seconds: float
 
     def status(self):
-        """The exit status like that of a shell; 124 after a timeout, like timeout(1)."""
+        """As of a shell; 124 after a timeout, as of timeout(1)."""
         if self.how == 'exited':
             return self.number
         if self.how == 'killed':
@@ -73,8 +72,8 @@ class Ending:
 
 @dataclasses.dataclass
 class Started:
-    """A running emulator. `agent` and `console` are sockets or have the same methods. `noise`: pairs (stream, function) for
-    other output of the emulator. The function reads the stream and returns the data."""
+    """`agent` and `console` have the methods of sockets. `noise`: pairs (stream, function) for other output of the
+    emulator; the function reads the stream and returns the data."""
     process: subprocess.Popen
     agent: object
     console: object
@@ -82,8 +81,8 @@ class Started:
 
 
 def memory_file(write, copy=None, name='root.cpio'):
-    """An anonymous file (memfd), so that nothing has to be removed; write(file) fills it. `copy`: a path for a copy.
-    Returns its descriptor."""
+    """A memfd that write(file) fills, so that nothing has to be removed. `copy`: a path for a copy. Returns the
+    descriptor."""
     number = os.memfd_create(name, 0)
     with open(number, 'w+b', closefd=False) as file:
         write(file)
@@ -95,7 +94,7 @@ def memory_file(write, copy=None, name='root.cpio'):
 
 
 def cpu_seconds(pid):
-    """The CPU time that a process has used so far, all of its threads together."""
+    """Of all threads."""
     with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as file:
         fields = file.read().rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -104,17 +103,15 @@ def cpu_seconds(pid):
 class Guest:
     """One boot. Use as a context manager: at the end of the block the emulator is gone.
 
-    `emulator` is a Qemu or a Bochs. Its start(machine, kernel, initrd) returns a Started; `initrd` is a descriptor.
-    It also has: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `final_line`,
-    a pattern of the kernel's last line, after which the emulator is killed, or None if it exits itself; failure(), the error
-    that the emulator itself reports.
-    """
+    `emulator` is a Qemu or a Bochs: `boot_timeout` is seconds from its start to AGENT_READY on a slow host;
+    `final_line` is a pattern of the kernel's last line, after which the emulator is killed, or None if it exits
+    itself. `initrd` is a descriptor."""
 
     def __init__(self, emulator, machine, kernel, write_image, keep=None, verbose=False):
         self.begin = time.monotonic()
         self.console = bytearray()
         self.verbose = verbose
-        # Append to the log: a suite may boot more than once.
+        # A suite may boot more than once.
         self.console_log = open(os.path.join(keep, 'console.log'), 'ab') if keep else None
         self.buffer = bytearray()
         self.process = None
@@ -130,7 +127,7 @@ class Guest:
         self.process, self.agent, self.serial = started.process, started.agent, started.console
         self.clock = Clock(self.process.pid)
         self.noise = started.noise
-        # The functions return the data read, which is empty at the end of a stream.
+        # The functions return no data at the end of a stream.
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.agent, selectors.EVENT_READ)
         self.selector.register(self.serial, selectors.EVENT_READ, self._take_console)
@@ -144,7 +141,6 @@ class Guest:
         self.close()
 
     def close(self):
-        """Ends the emulator immediately."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -157,12 +153,10 @@ class Guest:
             self.console_log.close()
 
     def console_lines(self):
-        """The lines at the end of the console that are not empty."""
         text = bytes(self.console).decode('utf-8', 'replace').replace('\r', '')
         return [line for line in text.split('\n') if line.strip()]
 
     def console_tail(self):
-        """The end of the guest's console."""
         lines = self.console_lines()
         tail = lines[-CONSOLE_LINES:]
         crash = lines[-CONSOLE_LINES_OF_A_CRASH:]
@@ -171,7 +165,7 @@ class Guest:
         return '\n'.join('| ' + line for line in crash) or '| (the console is empty)'
 
     def _gone(self, waiting_for):
-        """The error for a guest that has ended by itself."""
+        """The guest has ended by itself."""
         self._drain_console()
         panic = PANIC.search('\n'.join(self.console_lines()))
         what = (f'its kernel panicked: {panic.group(1)}' if panic else
@@ -179,7 +173,6 @@ class Guest:
         return self._lost(GuestLost, f'the guest is gone while waiting for {waiting_for}; {what}')
 
     def _ending(self):
-        """How the emulator ended, or is ending."""
         name = self.emulator.name
         try:
             status = self.process.wait(5)
@@ -206,12 +199,11 @@ class Guest:
         return data
 
     def _take(self, key):
-        """Reads one stream, for the last time if it has ended."""
+        """Unregisters a stream that has ended."""
         if not key.data():
             self.selector.unregister(key.fileobj)
 
     def _drain_console(self):
-        """Reads the remaining output of the guest and the emulator."""
         self.selector.unregister(self.agent)
         while self.selector.get_map():
             ready = self.selector.select(0.2)
@@ -221,7 +213,7 @@ class Guest:
                 return
 
     def _frame(self, deadline, waiting_for):
-        """The next frame of the agent: kind, value, payload. `deadline` is a time of self.clock."""
+        """kind, value, payload. `deadline` is a time of self.clock."""
         frame = self._any_frame(deadline, waiting_for)
         if frame[0] == AGENT_READY and self.ready:
             raise self._lost(GuestLost, f'the guest has rebooted while waiting for {waiting_for}')
@@ -258,7 +250,7 @@ class Guest:
             raise self._gone('it to accept a request') from error
 
     def wait_until_ready(self):
-        """Returns the seconds from the start of the emulator to AGENT_READY, and the CPU time that the emulator used."""
+        """Returns the seconds since the start of the emulator, and the CPU time that it used."""
         timeout = self.emulator.boot_timeout
         said = 2
         while True:
@@ -276,10 +268,8 @@ class Guest:
             return time.monotonic() - self.begin, cpu_seconds(self.process.pid)
 
     def run(self, arguments, timeout, environment, on_output):
-        """Runs a program, for at most `timeout` seconds of self.clock. Returns an Ending.
-
-        on_output(stream, data) is called with output as soon as it arrives; stream is 1 or 2.
-        """
+        """`timeout`: seconds of self.clock. Returns an Ending. Calls on_output(stream, data) as soon as output
+        arrives; stream is 1 or 2."""
         strings = [image.WORK, str(len(environment))]
         strings += [f'{name}={value}' for name, value in environment.items()] + list(arguments)
         payload = b''.join(os.fsencode(string) + b'\0' for string in strings)
@@ -305,7 +295,7 @@ class Guest:
                 return Ending(endings[kind], value, time.monotonic() - begin)
 
     def get(self, path, file):
-        """Copies a file of the guest to `file`. Returns its permissions."""
+        """Returns the file's permissions."""
         self._send(REQUEST_GET, 0, os.fsencode(os.path.join(image.WORK, path)))
         while True:
             try:

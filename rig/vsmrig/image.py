@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The guest's root file system: busybox, KVM's modules, the agent, and the files of this run."""
+"""The guest's root file system."""
 import os
 import pathlib
 
@@ -9,21 +9,20 @@ from .say import RigError
 
 GUEST = pathlib.Path(__file__).resolve().parents[1] / 'guest'
 
-# The working directory of programs, and the base of relative destinations.
+# Working directory, and base of relative destinations.
 WORK = '/work'
 
 FOLDERS = ('/proc', '/sys', '/dev', '/bin', '/sbin', '/usr/bin', '/usr/sbin', '/etc', '/root', '/run', WORK)
 
 
 class Image:
-    """Collects the files of the guest and writes them as one archive."""
 
     def __init__(self, file):
         self.cpio = Cpio(file)
         self.libraries = set()
 
     def system(self, kernel_modules, parameters):
-        """Adds the files of every guest. `kernel_modules`: result of modules.load_order(); `parameters`: of KVM's last module."""
+        """`kernel_modules`: result of modules.load_order(); `parameters`: of KVM's last module."""
         for folder in FOLDERS:
             self.cpio.directory(folder)
         self.cpio.directory('/tmp', 0o1777)
@@ -39,7 +38,7 @@ class Image:
                                               for name, _ in kernel_modules).encode())
 
     def file(self, path, destination):
-        """Adds a file of the host at `destination`, and the libraries of a program."""
+        """With the libraries of a program."""
         try:
             data = pathlib.Path(path).read_bytes()
             mode = os.stat(path).st_mode & 0o777
@@ -51,23 +50,22 @@ class Image:
                 self.library(library)
 
     def library(self, path):
-        """Adds a library at its path on the host."""
+        """At its path on the host."""
         if path in self.libraries:
             return
         self.libraries.add(path)
         self.cpio.add(path, pathlib.Path(path).read_bytes(), 0o755)
 
     def end(self):
-        """Completes the archive."""
         self.cpio.end()
 
 
 def stock_modules(series, wanted, replacing=None):
-    """The modules to load into the stock kernel of a series; those in the folder `replacing` replace stock ones."""
+    """Modules in the folder `replacing` replace stock ones."""
     stock = modules.index(cache.directory() / fetch.kernel_part(series) / 'modules')
     return modules.load_order(stock, modules.index(replacing) if replacing else {}, wanted)
 
 
 def modules_from(folder, wanted):
-    """The modules to load into a kernel that is not the stock one."""
+    """For a kernel that is not the stock one."""
     return modules.load_order({}, modules.index(folder), wanted)

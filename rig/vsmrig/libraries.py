@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Shared libraries of a program, which the guest needs to run it."""
 import re
 import subprocess
 
 from .say import RigError
 
 
-# Where packages have libraries; swtpm has private ones.
+# swtpm has private libraries.
 FOLDERS = ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/swtpm')
 
 
 def is_elf(data):
-    """Whether the data is an ELF program or library."""
     return data[:4] == b'\x7fELF'
 
 
 def needed(path):
-    """Paths of the libraries, the dynamic loader included, of the program at `path`; none for a static one."""
+    """With the dynamic loader; none for a static program."""
     try:
         done = subprocess.run(['ldd', str(path)], capture_output=True, text=True)
     except FileNotFoundError as error:
@@ -31,10 +29,7 @@ def needed(path):
 
 
 def needed_below(root, program):
-    """A program of unpacked packages below `root`, and its libraries: paths relative to `root`.
-
-    The program is not run: its own loader lists what it would load.
-    """
+    """Paths relative to `root`. The program is not run: its own loader lists what it would load."""
     folders = [folder for folder in FOLDERS if (root / folder).is_dir()]
     loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
     if not loader:

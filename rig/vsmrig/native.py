@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The interface of a guest on the host itself, for hosts with a suitable KVM."""
+"""Runs programs on the host itself."""
 import os
 import pathlib
 import selectors
@@ -16,7 +16,7 @@ KVM_MODULES = {'svm': 'kvm_amd', 'vmx': 'kvm_intel'}
 
 
 def obstacle(root='/'):
-    """The reason why programs that need KVM cannot run on this host, or None. `root`: the folder of /proc, /sys, /dev."""
+    """None: programs that need KVM can run on this host. `root`: the folder of /proc, /sys, /dev."""
     root = pathlib.Path(root)
     if (root / 'sys/module/kvm_pvm').is_dir():
         return '/dev/kvm of this host belongs to kvm_pvm, which runs guests in an emulator; kvm_intel or kvm_amd is required'
@@ -58,7 +58,7 @@ class Native:
             self.temporary.cleanup()
 
     def put(self, path, destination):
-        """Copies a file for the programs to a path below their working folder."""
+        """`destination`: below the working folder."""
         target = self.work / destination
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,6 @@ class Native:
             raise RigError(f'cannot copy {path}: {error.strerror}') from error
 
     def run(self, arguments, timeout, environment, on_output):
-        """Like Guest.run()."""
         begin = time.monotonic()
         deadline = begin + timeout
         try:
@@ -94,7 +93,7 @@ class Native:
 
     @staticmethod
     def _listen(process, deadline, on_output):
-        """Forwards output until the program has ended and its pipes are empty. Returns whether that was in time."""
+        """Until the program has ended and its pipes are empty. Returns whether that was in time."""
         with selectors.DefaultSelector() as selector:
             for number, pipe in ((1, process.stdout), (2, process.stderr)):
                 if not pipe.closed:
@@ -117,7 +116,6 @@ class Native:
                         key.fileobj.close()
 
     def get(self, path, file):
-        """Like Guest.get()."""
         try:
             with open(self.work / path, 'rb') as source:
                 shutil.copyfileobj(source, file)
@@ -126,7 +124,6 @@ class Native:
             raise RigError(f'cannot get {path}: {error.strerror}') from error
 
     def console_tail(self):
-        """There is no console."""
         return '| (native: no console)'
 
     def power_off(self):

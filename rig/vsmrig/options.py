@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command lines of rig/run, rig/suite and rig/shell."""
 import argparse
 import os
 import re
@@ -8,7 +7,6 @@ from .fetch import KERNEL_SERIES, NEWEST
 from .guest import Machine
 from .say import RigError
 
-# Exit statuses that are the rig's own.
 TIME_UP = 124
 RIG_FAILED = 125
 
@@ -18,7 +16,7 @@ exit status: that of the command (128 + N when signal N killed it; 126 or 127 wh
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is a failure of the rig, not of a command."""
+    """Wrong usage is a failure of the rig."""
 
     def error(self, message):
         self.print_usage()
@@ -26,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_destination(text):
-    """Splits F or F:dest. A file with a colon in its name needs a destination unless the whole text is an existing file."""
+    """F or F:dest. A file with a colon in its name needs a destination unless the whole text is an existing file."""
     path, colon, destination = text.rpartition(':')
     if not colon or os.path.exists(text):
         return text, None
@@ -42,14 +40,13 @@ def megabytes(text):
 
 
 def positive(text):
-    """A number from 1."""
     if not re.fullmatch(r'0*[1-9]\d{0,6}', text):
         raise argparse.ArgumentTypeError(f'{text} is not a number from 1')
     return int(text)
 
 
 def cpu(text):
-    """amd, intel, intel:MODEL. Returns vendor and model."""
+    """Returns vendor and model."""
     vendor, colon, model = text.partition(':')
     if vendor not in ('amd', 'intel') or bool(colon) != bool(model) or (model and vendor == 'amd'):
         raise argparse.ArgumentTypeError(f'{text} is not amd, intel, or intel:MODEL')
@@ -57,7 +54,6 @@ def cpu(text):
 
 
 def variable(text):
-    """NAME=VALUE."""
     name, equals, value = text.partition('=')
     if not equals or not name:
         raise argparse.ArgumentTypeError(f'{text} is not NAME=VALUE')
@@ -65,20 +61,18 @@ def variable(text):
 
 
 def series(text):
-    """6.12, or newest."""
     if text != NEWEST and not re.fullmatch(r'[1-9]\d*\.\d+', text):
         raise argparse.ArgumentTypeError(f'{text} is not a series of kernels like {KERNEL_SERIES}, nor "{NEWEST}"')
     return text
 
 
 def add_series(parser):
-    """The option for the series of kernels, which tests that start the rig themselves also have."""
+    """Tests that start the rig themselves have this option, too."""
     parser.add_argument('--series', type=series, default=os.environ.get('VSM_RIG_SERIES') or KERNEL_SERIES, metavar='N.M',
                         help=f"Debian's kernel of this series, or \"{NEWEST}\" ($VSM_RIG_SERIES, or {KERNEL_SERIES})")
 
 
 def add_machine(parser):
-    """Options about the guest itself."""
     add_series(parser)
     parser.add_argument('--cpus', type=positive, metavar='N', help='CPUs of the guest (2; with --cpu intel 1)')
     parser.add_argument('--mem', type=megabytes, default=1024, metavar='M', help='its memory, as in 512M or 2G (1G)')
@@ -98,7 +92,6 @@ def add_machine(parser):
 
 
 def add_running(parser):
-    """Options about running programs."""
     parser.add_argument('--cpu', metavar='CPU', type=cpu, default=os.environ.get('VSM_RIG_CPU'),
                         help='amd: QEMU, with SVM; intel, or intel:MODEL: Bochs, with VMX ($VSM_RIG_CPU, amd)')
     parser.add_argument('--kvm', default='', metavar='WORDS',
@@ -115,7 +108,7 @@ def add_running(parser):
 
 
 def parse_run(words):
-    """Parses the command line of rig/run: options, and the command after "--"."""
+    """The command follows "--"."""
     parser = Parser(prog='rig/run', usage='rig/run [options] -- command [argument ...]', epilog=STATUSES,
                     description='Runs one command as root in a Debian guest with KVM.')
     add_machine(parser)
@@ -132,7 +125,7 @@ def parse_run(words):
 
 
 def parse_suite(words):
-    """Parses the command line of rig/suite: options, and tests as (name, seconds, command)."""
+    """Sets `tests` to (name, seconds, command)."""
     parser = Parser(prog='rig/suite',
                     usage='rig/suite [options] -- name[:seconds] program [argument ...] [-- name ...] ...',
                     description='Runs test programs with TAP output in one guest, and prints one TAP stream.')
@@ -167,12 +160,11 @@ def parse_shell(words):
 
 
 def vendor(options):
-    """The vendor of the guest's CPU: amd or intel. rig/shell has no option for it, and uses amd."""
+    """rig/shell has no option for the CPU, and uses amd."""
     return (getattr(options, 'cpu', None) or ('amd', ''))[0]
 
 
 def machine(options):
-    """The guest's hardware by the options."""
     if options.icount and options.mttcg:
         raise RigError('--icount counts in one thread: leave out --mttcg')
     if options.mttcg and vendor(options) == 'intel':

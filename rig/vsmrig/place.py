@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs programs in a guest or on this host, by the options."""
 import os
 import pathlib
 import tempfile
@@ -11,7 +10,7 @@ from .options import machine, vendor
 from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
 
-# The environment of a program in the guest; --env adds to it.
+# --env adds to it.
 ENVIRONMENT = {'VSM_RIG': '1', 'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
 
 
@@ -35,7 +34,6 @@ def choose_native(options):
 
 
 def stock_needed(options):
-    """The parts of the cache that this run will use."""
     parts = ['busybox']
     if not options.kernel:
         parts.append(fetch.kernel_part(options.series))
@@ -47,7 +45,7 @@ def stock_needed(options):
 
 
 def use_blocks(options):
-    """Replaces --blocks by --modules with the built modules."""
+    """Replaces --blocks by --modules."""
     if options.blocks and (options.kernel or options.modules):
         raise RigError('--blocks is a choice of modules for the stock kernel: leave out --kernel and --modules')
     if options.blocks and options.series not in (fetch.NEWEST, *blocks.series()):
@@ -57,12 +55,10 @@ def use_blocks(options):
 
 
 def kernel_image(options):
-    """The image to boot."""
     return options.kernel or cache.directory() / fetch.kernel_part(options.series) / 'vmlinuz'
 
 
 def kernel_modules(options):
-    """The modules for the kernel that the options name."""
     wanted = modules.WANTED[vendor(options)]
     if not options.kernel:
         loaded = image.stock_modules(options.series, wanted, options.modules)
@@ -73,10 +69,8 @@ def kernel_modules(options):
 
 
 def guest_path(program):
-    """The path of a command's program in the guest, and whether it must be copied there.
-
-    A path that names a file of the host means that file, but /bin and /sbin are the guest's own.
-    """
+    """Returns the path in the guest, and whether to copy the program there. A path that names a file of the host
+    means that file, but /bin and /sbin are the guest's own."""
     if '/' not in program or not os.path.isfile(program):
         return program, False
     path = os.path.abspath(program)
@@ -84,7 +78,7 @@ def guest_path(program):
 
 
 def image_writer(options, programs):
-    """A function that writes the guest's root archive, with the files and programs given."""
+    """Returns a function that writes the root archive."""
     loaded = kernel_modules(options)
 
     def write(file):
@@ -101,7 +95,7 @@ def image_writer(options, programs):
 
 
 class Place:
-    """Starts a guest or a Native, more than once if needed. Use as a context manager."""
+    """May start more than once. Use as a context manager."""
 
     def __init__(self, options, programs):
         self.options = options
@@ -132,7 +126,7 @@ class Place:
         self.stop()
 
     def start(self):
-        """Creates the runner: a booted Guest, or a Native with its files."""
+        """The runner is a booted Guest, or a Native with its files."""
         if self.native:
             self.runner = native.Native(self.keep)
             for path, destination in self.options.file:
@@ -148,12 +142,11 @@ class Place:
             f'{computed:.1f} s of CPU time')
 
     def stop(self):
-        """Ends the runner, at once."""
         if self.runner:
             self.runner.__exit__(None, None, None)
             self.runner = None
 
     def run(self, command, timeout, on_output):
-        """Runs one command; see Guest.run()."""
+        """See Guest.run()."""
         program = os.path.abspath(command[0]) if self.native and '/' in command[0] else guest_path(command[0])[0]
         return self.runner.run([program, *command[1:]], timeout, self.environment, on_output)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Processes that must not outlive the rig, however it ends."""
+"""No process may outlive the rig."""
 import os
 
 
 def own_environment():
-    """The environment without the setting that fills freed memory: Meson sets it for tests, and QEMU 10.0 then crashes."""
+    """QEMU 10.0 crashes if freed memory is filled, which Meson sets for tests."""
     return {name: value for name, value in os.environ.items() if name != 'MALLOC_PERTURB_'}
 
 
 def tied(command):
-    """A command that the kernel kills when this process ends, even by SIGKILL."""
+    """The kernel kills the command when this process ends, even by SIGKILL."""
     return ['setpriv', '--pdeathsig', 'KILL', '--', *command]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Selection of QEMU, and its command line for the guest's machine."""
 import os
 import pathlib
 import re
@@ -22,12 +21,12 @@ KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=re
 CPU = 'max,-erms,-fsrm,-fzrm,-fsrs,-fsrc'
 
 
-# kHz of the guest's TSC when it counts instructions: one instruction per nanosecond.
+# One instruction per nanosecond.
 ICOUNT_TSC_KHZ = 1000000
 
 
 def tsc_khz():
-    """The frequency of this host's TSC, which the software CPU passes through. A busy host would disturb calibration by the guest."""
+    """See rig/host/tsc_khz.c."""
     done = subprocess.run([fetch.build('tsc_khz')], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip().isdigit():
         raise RigError(f'cannot measure the TSC of this host: tsc_khz ended with status {done.returncode}')
@@ -35,7 +34,7 @@ def tsc_khz():
 
 
 def major_of(program):
-    """The major version of a QEMU, or 0."""
+    """0: unknown."""
     try:
         said = subprocess.run([program, '--version'], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -45,7 +44,7 @@ def major_of(program):
 
 
 def chosen_by_user():
-    """VSM_RIG_QEMU, or the host's own QEMU if it is new enough, or None."""
+    """VSM_RIG_QEMU, the host's own QEMU if it is new enough, or None."""
     program = os.environ.get('VSM_RIG_QEMU')
     if program:
         if major_of(program) < fetch.QEMU_MINIMUM:
@@ -56,10 +55,7 @@ def chosen_by_user():
 
 
 class Qemu:
-    """QEMU as an emulator for Guest.
-
-    `words` are the beginning of its command line; it runs in `folder` with `environment`.
-    """
+    """`words` are the beginning of the command line; QEMU runs in `folder` with `environment`."""
 
     name = 'QEMU'
     boot_timeout = 120
@@ -85,7 +81,7 @@ class Qemu:
         self.environment['QEMU_MODULE_DIR'] = 'usr/lib/x86_64-linux-gnu/qemu'
 
     def command(self, machine, kernel, initrd_fd, console, agent_fd=None, kernel_words=''):
-        """The whole command line. `console`: the chardev for the serial port, without its id."""
+        """`console`: the chardev for the serial port, without its id."""
         khz = ICOUNT_TSC_KHZ if machine.icount else tsc_khz()
         words = self.words + [
             '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-M', 'q35,hpet=off,vmport=off',
@@ -108,7 +104,6 @@ class Qemu:
         return None
 
     def start(self, machine, kernel, initrd):
-        """Starts QEMU. Returns a Started."""
         agent, agent_far = socket.socketpair()
         console, console_far = socket.socketpair()
         try:

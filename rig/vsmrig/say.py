@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Messages of the rig, on stderr: stdout belongs to the programs that it runs."""
+"""Messages on stderr: stdout belongs to the programs in the rig."""
 import contextlib
 import sys
 import threading
@@ -7,22 +7,21 @@ import time
 
 
 class RigError(Exception):
-    """The rig, not the program in it, failed. The text has the cause and a remedy."""
+    """The rig itself has failed; the text has the cause and a remedy."""
 
 
 class Unavailable(RigError):
-    """A package that only some tests need is not available: these tests are skipped."""
+    """Tests that need the package are skipped."""
 
 
 def say(text):
-    """Prints every line of `text` with the rig's name before it."""
     for line in text.rstrip('\n').split('\n'):
         print('rig: ' + line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def progress(what, delay=2, every=10):
-    """Prints a step that takes longer than `delay` seconds, and then its age every `every` seconds."""
+    """Prints a step after `delay` seconds, and then its age every `every` seconds."""
     begin = time.monotonic()
     done = threading.Event()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Parses the host's apt sources, so that the rig can use the same mirrors with its own configuration."""
+"""The host's apt sources, so that the rig uses the same mirrors."""
 import dataclasses
 import pathlib
 import re
@@ -8,7 +8,7 @@ import subprocess
 
 from .say import RigError
 
-# Options of the one-line format and their fields in the deb822 format; others are not needed.
+# Fields of deb822 by the options of the one-line format.
 FIELDS = {
     'signed-by': 'Signed-By',
     'trusted': 'Trusted',
@@ -33,7 +33,7 @@ class Source:
     fields: tuple
 
     def stanza(self, types='deb'):
-        """The source in apt's deb822 format. With `types` 'deb-src' it is for source packages."""
+        """apt's deb822 format. `types` 'deb-src': source packages."""
         lines = [f'Types: {types}', f'URIs: {self.uri}', f'Suites: {self.suite}']
         if self.components:
             lines.append('Components: ' + ' '.join(self.components))
@@ -42,7 +42,7 @@ class Source:
 
 
 def parse_one_line(text):
-    """Sources of binary packages in a file in the format of sources.list."""
+    """The format of sources.list; only binary packages."""
     for line in text.splitlines():
         match = re.match(r'\s*deb\s+(?:\[([^]]*)\]\s*)?([^#]*)', line)
         if not match:
@@ -59,7 +59,7 @@ def parse_one_line(text):
 
 
 def parse_deb822(text):
-    """Enabled sources of binary packages in a file in the format of *.sources."""
+    """The format of *.sources; only enabled sources of binary packages."""
     text = re.sub(r'^#.*\n?', '', text, flags=re.MULTILINE)
     for stanza in re.split(r'\n[ \t]*\n', text):
         fields = {}
@@ -75,7 +75,6 @@ def parse_deb822(text):
 
 
 def configured():
-    """Every apt source of this host for binary packages."""
     try:
         shell = subprocess.run(
             ['apt-config', 'shell', 'LIST', 'Dir::Etc::sourcelist/f', 'PARTS', 'Dir::Etc::sourceparts/d'],
@@ -97,7 +96,7 @@ def configured():
 
 
 def codename():
-    """The host's Debian release, as in bookworm."""
+    """As in bookworm."""
     release = {}
     for path in ('/etc/os-release', '/usr/lib/os-release'):
         try:
@@ -114,7 +113,7 @@ def codename():
 
 
 def of_release(sources, name):
-    """The sources with component main, except CDs, that name the release or any alias."""
+    """Sources with component main, except CDs, that name the release or any alias."""
     bases = (name,) + ALIASES
     for source in sources:
         base = re.sub(r'(-updates|-security|-backports|/updates)$', '', source.suite)
@@ -123,7 +122,7 @@ def of_release(sources, name):
 
 
 def for_release(sources, own, name):
-    """The sources of the release `own` or of an alias, except backports, changed to `name` on the same mirrors."""
+    """Changes the sources of the release `own` or of an alias, except backports, to `name` on the same mirrors."""
     for source in sources:
         base, dash, rest = source.suite.partition('-')
         if rest != 'backports' and (base == own or base in ALIASES):
@@ -131,7 +130,7 @@ def for_release(sources, own, name):
 
 
 def backports(sources, name):
-    """The backports of the release: those configured; else on each mirror with its updates; else on each mirror."""
+    """Those configured; else on each mirror with the release's updates; else on each mirror."""
     wanted = name + '-backports'
     there = [source for source in sources if source.suite == wanted]
     if there:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rig/suite: runs many test programs in one boot and reports each of their cases."""
+"""rig/suite"""
 import os
 import pathlib
 import sys
@@ -12,16 +12,13 @@ from .say import RigError, Unavailable, say
 
 
 def write(text):
-    """Prints results as they arrive."""
+    """Flushes, so that results appear as they arrive."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 class Listener:
-    """Splits a program's output into lines, logs all of it, and reports its cases as they arrive.
-
-    It reads both streams: cmocka prints passed cases to stdout and failed ones to stderr.
-    """
+    """Reads both streams: cmocka prints passed cases to stdout and failed ones to stderr."""
 
     def __init__(self, name, writer, log):
         self.name = name
@@ -31,7 +28,7 @@ class Listener:
         self.rest = {1: b'', 2: b''}
 
     def take(self, stream, data):
-        """Receives output, as on_output of a runner."""
+        """on_output of a runner."""
         self.log.write(data)
         self.log.flush()
         *lines, self.rest[stream] = (self.rest[stream] + data).split(b'\n')
@@ -39,7 +36,7 @@ class Listener:
             self._line(line)
 
     def end(self):
-        """Processes the last line, which may lack a newline."""
+        """The last line may lack a newline."""
         for stream, rest in self.rest.items():
             if rest:
                 self.rest[stream] = b''
@@ -55,7 +52,6 @@ class Listener:
 
 
 class Suite:
-    """The tests of one command line."""
 
     def __init__(self, options):
         self.options = options
@@ -66,7 +62,7 @@ class Suite:
         options.env.insert(0, ('CMOCKA_MESSAGE_OUTPUT', 'TAP'))
 
     def one(self, where, name, seconds, command):
-        """Runs one program and reports its result. After the loss of a guest the next program gets a new one."""
+        """After the loss of a guest the next program gets a new one."""
         begin = time.monotonic()
         with open(self.logs / f'{name}.log', 'wb') as log:
             listener = Listener(name, self.writer, log)
@@ -93,7 +89,7 @@ class Suite:
 
     @staticmethod
     def judge(reader, ending, seconds):
-        """The error of the program as a whole, or None."""
+        """None: the program as a whole has not failed."""
         if ending.how == 'timed-out':
             return f'its time of {seconds} s was up after {reader.count} cases'
         if ending.how == 'killed':
@@ -103,7 +99,6 @@ class Suite:
         return reader.complaint(ending.number)
 
     def run(self):
-        """Runs all programs. Returns the exit status."""
         begin = time.monotonic()
         with place.Place(self.options, [command[0] for _, _, command in self.options.tests]) as where:
             for name, seconds, command in self.options.tests:
@@ -118,7 +113,6 @@ class Suite:
 
 @reporting
 def suite(words):
-    """rig/suite."""
     try:
         return Suite(option.parse_suite(words)).run()
     except Unavailable as error:

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TAP: checks one program's output, and writes the stream of a whole suite."""
 import re
 
 RESULT = re.compile(r'(not )?ok\b(?:\s+(\d+))?(?:\s*-)?\s*(.*)')
@@ -8,7 +7,7 @@ DIRECTIVE = re.compile(r'(?:^|\s)#\s*(skip|todo)\b', re.IGNORECASE)
 
 
 class Reader:
-    """Checks a program's output line by line, and reports at the end what is wrong."""
+    """Checks the output of a program."""
 
     def __init__(self):
         self.count = 0
@@ -18,10 +17,8 @@ class Reader:
         self.bail_out = None
 
     def line(self, text):
-        """Returns (ok, description with its directive) for a result, None for everything else.
-
-        Indented lines belong to a subtest, whose own result includes them.
-        """
+        """Returns (ok, description with its directive) for a result, else None. Indented lines belong to a subtest,
+        whose own result includes them."""
         result = RESULT.fullmatch(text)
         if result:
             self.count += 1
@@ -40,7 +37,7 @@ class Reader:
         return None
 
     def complaint(self, status):
-        """Why the program as a whole failed although its results may not say so, or None."""
+        """None: the program as a whole has not failed."""
         if self.bail_out:
             return f'bailed out: {self.bail_out}'
         if status and not self.failed:
@@ -53,14 +50,14 @@ class Reader:
 
 
 class Writer:
-    """Numbers the results of many programs as one stream."""
+    """One stream for many programs."""
 
     def __init__(self, write):
         self.write = write
         self.passed = self.failed = self.skipped = self.count = 0
 
     def result(self, ok, description):
-        """One result; `description` may end in a directive."""
+        """`description` may end in a directive."""
         self.count += 1
         directive = DIRECTIVE.search(description)
         if directive and directive.group(1).lower() == 'skip':
@@ -74,10 +71,9 @@ class Writer:
         self.write(f'{"" if ok else "not "}ok {self.count} - {description}\n')
 
     def comment(self, text):
-        """Prints lines that readers of TAP ignore."""
         for line in text.splitlines():
             self.write(f'# {line}\n')
 
     def end(self):
-        """Prints the plan, at the end since the number of results is unknown before."""
+        """The plan is at the end, since the number of results is unknown before."""
         self.write(f'1..{self.count}\n')
