@@ -67,7 +67,7 @@ void vsm_gdb_destroy(struct vsm_gdb *gdb);
  */
 int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit);
 
-/* As vsm_vp_kick(), for vsm_gdb_run(): also ends its wait for a debugger. Any thread. */
+/* As vsm_vp_kick(), for a VP that vsm_gdb_run() runs; also ends a wait for GDB. Any thread. */
 void vsm_gdb_kick(struct vsm_gdb *gdb, uint32_t vp);
 
 /*

@@ -127,8 +127,8 @@ struct vsm_ioapic {
 };
 
 /*
- * Sets the reset state, with all inputs at 0. Returns 0, or -EINVAL with *@ioapic unchanged: a
- * field of @config is out of range, or there is no @config->message.
+ * Makes *@ioapic an I/O APIC in reset state, with all inputs at 0. Returns 0, or -EINVAL with
+ * *@ioapic unchanged: a field of @config is out of range, or there is no @config->message.
  */
 int vsm_ioapic_init(struct vsm_ioapic *ioapic, const struct vsm_ioapic_config *config);
 
@@ -147,8 +147,8 @@ uint32_t vsm_ioapic_read(const struct vsm_ioapic *ioapic, uint32_t offset);
 void vsm_ioapic_write(struct vsm_ioapic *ioapic, uint32_t offset, uint32_t value);
 
 /*
- * See `electrical` for the meaning of @level. May send a message. For a line that several devices
- * share, pass the OR of them.
+ * Sets the input of @pin to @level (see `electrical`). May send a message. For a line that several
+ * devices share, pass the OR of them.
  */
 enum vsm_ioapic_outcome vsm_ioapic_set_line(struct vsm_ioapic *ioapic, uint32_t pin, bool level);
 

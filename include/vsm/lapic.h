@@ -511,7 +511,7 @@ struct vsm_lapic_state {
 	uint8_t reserved;
 };
 
-/* Concurrent posts may or may not be in it. [owner] */
+/* Saves the state. Concurrent posts may or may not be in it. [owner] */
 void vsm_lapic_save(const struct vsm_lapic *apic, struct vsm_lapic_state *state);
 
 /*
@@ -558,12 +558,15 @@ struct vsm_lapic_targets {
  */
 struct vsm_lapic_router;
 
-/* Bytes of memory for @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range. [any] */
+/*
+ * Bytes of memory for a router of @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range.
+ * [any]
+ */
 size_t vsm_lapic_router_size(uint32_t count);
 
 /*
- * @memory has vsm_lapic_router_size() bytes, aligned to 64. NULL: @count is out of range, @size too
- * small or @memory not aligned.
+ * Makes a router in @memory, of vsm_lapic_router_size() bytes, aligned to 64. NULL: @count is out
+ * of range, @size too small or @memory not aligned.
  */
 struct vsm_lapic_router *vsm_lapic_router_init(void *memory, size_t size, uint32_t count);
 
@@ -579,7 +582,7 @@ int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct
  */
 void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index);
 
-/* NULL: no such index. [any] */
+/* The APIC with number @index, or NULL. [any] */
 struct vsm_lapic *vsm_lapic_router_apic(const struct vsm_lapic_router *router, uint32_t index);
 
 /* The index of the APIC whose initial (x2APIC) ID is @id, or -1. [any] */

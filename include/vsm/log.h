@@ -48,7 +48,8 @@ struct vsm_log {
 const char *vsm_log_level_name(enum vsm_log_level level);
 
 /*
- * For the macros below. @log may be NULL. Messages longer than 511 bytes are truncated.
+ * Passes a message to @log, which may be NULL; for the macros below. Messages longer than 511 bytes
+ * are truncated.
  *
  * Returns: -@error, so that a function can end with it.
  */

@@ -108,7 +108,7 @@ struct vsm_config {
 	void *refused_opaque;
 };
 
-/* The defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
+/* Sets @config to the defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
 void vsm_config_init(struct vsm_config *config);
 
 /*
@@ -165,7 +165,7 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 
 /*
  * Adds RAM to the partition: @size bytes at @gpa, multiples of 4096. Large pages need multiples of
- * 2 MiB, and @offset and @gpa equal modulo 2 MiB.
+ * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Any thread, also while VPs run.
  *
  * @fd: a memfd with the contents from @offset, a multiple of 4096, open for reading and writing; it
  * may be closed afterwards. Engines attr and nested accept any file that can be mapped shared,
@@ -217,9 +217,10 @@ struct vsm_memory_change {
 };
 
 /*
- * Changes the map of guest memory, in the order of @changes: guests see either none or all of the
- * changes of one call. Memory may be split, replaced and removed in parts. If only VSM_MEMORY_SMM
- * changes, protections stay in force, in and outside of System Management Mode.
+ * Changes the map of guest memory, in the order of @changes. Any thread, also while VPs run: guests
+ * see either none or all of the changes of one call. Memory may be split, replaced and removed in
+ * parts. If only VSM_MEMORY_SMM changes, protections stay in force, in and outside of System
+ * Management Mode.
  *
  * Protections, also default ones, and overlays belong to the GPA, not to the memory there, and stay
  * when memory is removed. If a page of a file is mapped at several GPAs, a VTL has at each of them
@@ -238,7 +239,8 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
 /*
  * Takes the record of the written pages of [gpa, gpa + size), multiples of 4096: sets the bits in
  * @bitmap of pages that were written since the last call, bit 0 of word 0 for the page at @gpa;
- * other bits keep their values. Later writes are in the next record.
+ * other bits keep their values. Any thread, also while VPs run: later writes are in the next
+ * record.
  *
  * At GPAs with VSM_MEMORY_LOG these are recorded: writes by every VTL, by the library for a VTL, by
  * vsm_dma_write(), by vsm_memory_poke() and by a reset; and pages of a writable vsm_dma_map(), when
@@ -289,7 +291,8 @@ struct vsm_dma_request {
 };
 
 /*
- * Maps guest memory for a device of the VMM, with the rights of a VTL, until vsm_dma_unmap().
+ * Maps guest memory for a device of the VMM, with the rights of a VTL, until vsm_dma_unmap(). Any
+ * thread, also while VPs run.
  *
  * When a protection, an overlay or a change of the memory map removes one of these rights, and at a
  * reset or restore, the whole mapping is revoked before the change is complete: *@host then refers
@@ -323,7 +326,8 @@ int vsm_dma_unmap(struct vsm_dma_map *map);
 
 /*
  * Access to guest memory with all rights, @size bytes at @gpa: for migration and dumps by the VMM,
- * never for a guest's device. Accesses the memory below overlays, and writes readonly memory.
+ * never for a guest's device. Accesses the memory below overlays, and writes readonly memory. Any
+ * thread, also while VPs run.
  *
  * Returns: 0; -EFAULT: a byte is not memory; pages before it were transferred.
  */
@@ -345,8 +349,8 @@ int vsm_memory_guard(struct vsm_partition *partition, bool on);
  * Sets the bits in @bitmap of pages of the VMM's own mapping [host, host + size), multiples of
  * 4096, where a guard denies reading or writing, bit 0 of word 0 for the page at @host; other bits
  * keep their values. A VMM that copies guest memory by the mapping must copy these pages with
- * vsm_memory_peek() or by a mapping without a guard. A page that becomes fully accessible later is
- * in the record of vsm_memory_dirty(), if it has VSM_MEMORY_LOG.
+ * vsm_memory_peek() or by a mapping without a guard. Any thread, also while VPs run: a page that
+ * becomes fully accessible later is in the record of vsm_memory_dirty(), if it has VSM_MEMORY_LOG.
  *
  * Returns: 0; -EINVAL: alignment, or @size is 0; -ENOTSUP: this host cannot guard a mapping.
  */
@@ -427,7 +431,7 @@ struct vsm_counters {
 	uint64_t intercepts;   /* intercept messages to higher VTLs */
 };
 
-/* Each counter is exact, but while the VP runs they are not read at the same moment. */
+/* Reads the counters. Each is exact, but while the VP runs they are not read at the same moment. */
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
 
 /*

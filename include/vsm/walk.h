@@ -294,7 +294,7 @@ enum vsm_walk_reason vsm_walk(const struct vsm_walk_context *context,
 			      const struct vsm_walk_request *request,
 			      struct vsm_walk_result *result);
 
-/* In lower case with spaces ("not present", ...), "?" for any other number. */
+/* The name of a reason in lower case with spaces ("not present", ...), "?" for any other number. */
 const char *vsm_walk_reason_name(enum vsm_walk_reason reason);
 
 #ifdef __cplusplus

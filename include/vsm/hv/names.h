@@ -44,10 +44,10 @@ const char *hv_vtl_entry_reason_name(uint32_t reason);
 const char *hv_cpuid_leaf_name(uint32_t leaf);
 
 /*
- * @bit counts from 0. "AccessVsm" for 48 of the privileges, "Npiep" for 12 of the features (EDX of
- * leaf 0x40000003), "UseMsrForReset" for 4 of the recommendations (EAX of leaf 0x40000004; all
- * three in cpuid_features.h), "Cr0Write" for 0 of CrInterceptControl (cr_intercept.h), "Writable"
- * for 1 of the map flags (protection.h).
+ * Names of bits; @bit counts from 0. "AccessVsm" for 48 of the privileges, "Npiep" for 12 of the
+ * features (EDX of leaf 0x40000003), "UseMsrForReset" for 4 of the recommendations (EAX of leaf
+ * 0x40000004; all three in cpuid_features.h), "Cr0Write" for 0 of CrInterceptControl
+ * (cr_intercept.h), "Writable" for 1 of the map flags (protection.h).
  */
 const char *hv_privilege_name(unsigned int bit);
 const char *hv_feature_name(unsigned int bit);
@@ -69,8 +69,8 @@ size_t hv_cr_intercepts_text(char *text, size_t size, uint64_t intercepts);
 size_t hv_map_gpa_flags_text(char *text, size_t size, uint32_t flags);
 
 /*
- * Writes rights (protection.h) as "rwx", with '-' for an absent right, and 'u' or 'k' in place of
- * 'x' where only user or only kernel mode executes. Other flags are ignored.
+ * Writes the rights of map flags as three letters and a NUL: "rwx", with '-' for an absent right, and
+ * 'u' or 'k' in place of 'x' where only user or only kernel mode executes. Other flags are ignored.
  */
 void hv_map_gpa_rights_text(char text[4], uint32_t flags);
 
