@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: refusing accesses by the CPU and by KVM's emulator. A fault
- * makes KVM_RUN return -EFAULT; kvm_vsm_stopped() turns a failure of the emulator into that exit.
+ * Access restrictions of guest pages: refusing accesses by the CPU and by KVM's emulator. A refused
+ * fault makes KVM_RUN return -EFAULT; kvm_vsm_stopped() ends a refused emulation with the same
+ * exit.
  */
 #include <linux/kvm_host.h>
 #include "x86.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands of GDB's `monitor`: state of a VTL that is neither registers nor memory. */
+/* Commands of GDB's `monitor` (docs/gdb.md). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

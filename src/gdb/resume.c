@@ -106,7 +106,7 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 	return 0;
 }
 
-/* Whether a stop happens again when the VP runs, or only ended a step: it is not kept. */
+/* Whether a stop may be dropped: it happens again when the VP runs, or only ended a step. */
 static bool repeats(enum gdb_stop_kind kind)
 {
 	return kind == GDB_STOP_BREAKPOINT || kind == GDB_STOP_HARDWARE || kind == GDB_STOP_STEP;
