@@ -47,8 +47,8 @@ static uint16_t check_flags(const struct hypercall *call, uint64_t flags, uint16
 
 /*
  * Whether a VTL above the caller has locked one of these TLBs (TLFS
- * "HvRegisterVsmVpSecureConfigVtlX"). A VP never waits for a lock on its own TLB: the owner
- * releases it when it returns on this VP.
+ * "HvRegisterVsmVpSecureConfigVtlX"). A VP never waits for a lock on its own TLB: the VTL
+ * that locked the TLB unlocks it when it returns on this VP.
  */
 static bool is_locked(const struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {

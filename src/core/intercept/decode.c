@@ -77,7 +77,7 @@ static uint64_t segment_base(const struct vcpu_state *cpu, ZydisRegister segment
 
 	if (ZydisRegisterGetClass(segment) != ZYDIS_REGCLASS_SEGMENT || id < 0 || id > SEGMENT_GS)
 		return 0;
-	/* In 64-bit mode only FS and GS have a base (SDM volume 1, 3.4.4). */
+	/* In 64-bit mode only FS and GS have a base (SDM volume 1, 3.4.2.1). */
 	if (vcpu_long_mode(cpu) && id < SEGMENT_FS)
 		return 0;
 	return cpu->segment[id].base;

@@ -13,8 +13,8 @@
 
 /*
  * The rights to page @gpn that @owner gives @vtl (enum gpa_access): all rights if it never had RAM.
- * A page of a file that is at several GPAs, or was restricted at another one, has the intersection
- * of their rights. Memory lock held for reading.
+ * A page of a file that is at several GPAs, or was restricted at a former GPA, has the intersection
+ * of the rights at these GPAs. Memory lock held for reading.
  */
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
 			 uint64_t gpn);

@@ -3,7 +3,7 @@
 
 #include "core/x64.h"
 
-/* SDM 3A table 12-8: bits of IA32_MTRRCAP. */
+/* SDM 3A 12.11.1: bits of IA32_MTRRCAP. */
 #define CAP_FIXED (UINT64_C(1) << 8)
 #define CAP_WC	  (UINT64_C(1) << 10)
 
@@ -14,7 +14,7 @@
 
 static bool type_is_legal(uint64_t type)
 {
-	/* UC, WC, WT, WP, WB */
+	/* SDM 3A table 12-8: UC, WC, WT, WP, WB. */
 	return type == 0 || type == 1 || (type >= 4 && type <= 6);
 }
 

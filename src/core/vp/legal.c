@@ -66,7 +66,7 @@ bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer)
 {
 	if (rflags & ~(RFLAGS_LEGAL | X64_RFLAGS_FIXED))
 		return false;
-	/* SDM 3A 21.1: there is no virtual-8086 mode in long mode. */
+	/* SDM 3C 27.3.1.4: there is no virtual-8086 mode in long mode. */
 	return !(rflags & X64_RFLAGS_VM) || !(efer & X64_EFER_LMA);
 }
 

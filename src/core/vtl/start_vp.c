@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLFS "HvCallStartVirtualProcessor", SDM 3A 8.4. */
+/* TLFS "HvCallStartVirtualProcessor", SDM 3A 9.4. */
 #include "core/interrupt/eoi.h"
 #include "core/vp/cpu_registers.h"
 #include "core/interrupt/start_rules.h"
