@@ -21,7 +21,7 @@ from subjects import ROOT
 
 
 def functions(text):
-    """The functions of a C file in the style of this project: {name: body}."""
+    """{name: body}, for C in the style of this project."""
     return dict(re.findall(r"^[\w][^\n;{}=]*?\b(\w+)\([^;{}]*?\)\n\{\n(.*?)^\}", text, re.S | re.M))
 
 
@@ -29,7 +29,7 @@ ARRAY = r"[^;()\n]*?(\w+)(?:\[[^]]*\])+ = \{(.*?)\};"
 
 
 def arrays(text, start=r"^[^\t\n]"):
-    """The arrays of a file, or, with a `start` that matches the indentation, those of a function: {name: value}."""
+    """{name: value}. With a `start` that matches the indentation: the arrays of a function."""
     return dict(re.findall(start + ARRAY, text, re.S | re.M))
 
 
@@ -51,7 +51,6 @@ UNNAMED = ("rule", "feature", "recommendation", "entry")
 
 
 class Test:
-    """A registered test function."""
 
     def __init__(self, path, function, title, bodies, tables):
         self.path, self.function, self.title = path, function, title
@@ -59,7 +58,7 @@ class Test:
         self.cache = None
 
     def table(self, name):
-        """An array of the function, or one of the file that it uses; None: there is none."""
+        """An array of the function, or one of the file that the function uses; None: no such array."""
         local = arrays(self.bodies[self.function], r"^\t")
         return local.get(name) or (self.tables.get(name) if name in self.tokens() else None)
 
@@ -67,7 +66,7 @@ class Test:
         return re.search(r"^\tskip\(\);", self.bodies[self.function], re.M) is not None
 
     def tokens(self):
-        """All tokens of the test and of the functions, arrays and macros that it uses."""
+        """Also of the functions, arrays and macros that the test uses."""
         if self.cache is None:
             self.cache, todo, done = set(), [self.function], set()
             while todo:
@@ -85,7 +84,7 @@ class Test:
 
 
 class Suite:
-    """A folder of tests: where helpers are, and how a case is registered."""
+    """`helpers`: patterns of files; `case`: how a case is registered."""
 
     def __init__(self, folder, helpers, case, build):
         self.folder, self.helpers, self.case, self.build = folder, helpers, case, build
@@ -100,7 +99,7 @@ SUITES = (
 
 
 def load(suite):
-    """The registered tests of a suite, and the marks in its files: [Test], [(path, line, text, function)]."""
+    """Returns [Test], and the marks: [(path, line, text, function)]."""
     shared = {}
     for pattern in suite.helpers:
         for path in sorted(ROOT.glob(pattern)):
@@ -125,7 +124,7 @@ def load(suite):
 
 
 def of_table(kind, test, table):
-    """The items in the rows of an array: one, or the first and the last of a run."""
+    """A row has one item, or the first and the last of a run."""
     items = []
     text = re.sub(r"/\*.*?\*/", "", test.table(table), flags=re.S)
     rows = re.findall(r"\{((?:[^{}]|\{[^{}]*\})*)\}", text) or re.split(r",", text)
@@ -144,7 +143,7 @@ def of_table(kind, test, table):
 
 
 class Marks:
-    """The tests that show each item or its refusal: {(kind, name): [Test]}; and the errors of marks."""
+    """`shown`, `refused`: {(kind, name): [Test]}."""
 
     def __init__(self, kinds):
         self.kinds = kinds
@@ -214,7 +213,7 @@ class Marks:
         return found
 
     def proof(self, word, item):
-        """The tests of an item, and whether they show it or its refusal."""
+        """Returns the tests, and whether they show the item or its refusal."""
         shown = self.shown.get((word, item.name), [])
         refused = self.refused.get((word, item.name), [])
         return (shown, True) if shown else (refused, False)

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The items of docs/conformance.md: hypercalls, registers, MSRs, CPUID bits, types, and the rules of rules.txt.
-
-Names and numbers come from include/vsm/hv, and whether they are offered from the tables that drive the code. Without
-such a table an item is offered if a test shows it, and not offered if a test shows its refusal.
-"""
+"""Names and numbers come from include/vsm/hv, and whether they are offered from the tables that drive the code.
+Without such a table an item is offered if a test shows it, and not offered if a test shows its refusal."""
 import pathlib
 import re
 
@@ -16,7 +13,7 @@ def header(name):
 
 
 def source(line):
-    """The source file that contains the beginning of this line."""
+    """The one file of src/ that has a line with this beginning."""
     found = [text for text in (path.read_text() for path in sorted((ROOT / "src").glob("**/*.c")))
              if re.search("^" + re.escape(line), text, re.M)]
     if len(found) != 1:
@@ -35,7 +32,7 @@ class Item:
 
 
 class Kind:
-    """One kind of item: the word for it in marks, and the items in order."""
+    """`word`: in marks; `items`: in order."""
 
     def __init__(self, word, items):
         self.word = word
@@ -45,13 +42,13 @@ class Kind:
         self.by_number = {item.number: item for item in items if item.number is not None}
 
     def between(self, first, last):
-        """The items whose numbers are from that of one item to that of another."""
+        """By their numbers, both included."""
         low, high = self.items[first].number, self.items[last].number
         return [item for item in self.items.values() if low <= item.number <= high]
 
 
 def listed(text, macro, prefix="", strip=()):
-    """The rows X(NAME, number[, TLFS name]) of a list macro."""
+    """Rows X(NAME, number[, TLFS name])."""
     body = re.search(r"#define " + macro + r"\(X\)((?:.*\\\n)*.*)", text).group(1)
     items = []
     for name, number, tlfs in re.findall(r"X\((\w+),\s*(\w+)(?:,\s*(\w+))?\)", body):
@@ -73,7 +70,7 @@ def listed_parts(text, macro, **how):
 def hypercalls():
     items = listed(header("hypercall.h"), "HV_HYPERCALL_LIST", strip=("HV_CALL_", "HV_EXT_CALL_"))
     table = set(re.findall(r"^\t\{(HV_\w+),", source("const struct hypercall_info hypercall_table[]"), re.M))
-    # Both are handled before the table: the exit of their stub identifies them.
+    # VTL call and return are handled before the table.
     table |= {"HV_CALL_VTL_CALL", "HV_CALL_VTL_RETURN"}
     for item in items:
         item.offered = item.constant in table
@@ -111,7 +108,7 @@ def msrs():
 
 
 def bits(word, macro, prefix, implemented):
-    """Bits of CPUID leaves 0x40000003 and 0x40000004; a macro of cpuid.c names those that are implemented."""
+    """A macro of cpuid.c names the bits that are implemented."""
     items = listed(header("cpuid_features.h"), macro, prefix=prefix)
     text = re.search(r"#define " + implemented + r"((?:.*\\\n)*.*)", source("#define " + implemented)).group(1)
     named = set(re.findall(r"\w+\((\w+)\)", text))
@@ -133,7 +130,7 @@ def crash_bits():
 
 
 def rules():
-    """rules.txt: chapters with the rows "name | rule | state"."""
+    """Chapters with the rows "name | rule | state"."""
     items, chapter = [], None
     for line in (ROOT / "tests/conformance/rules.txt").read_text().splitlines():
         if line.startswith("== "):

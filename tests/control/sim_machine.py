@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A VMM on the sim backend with a control socket, and clients of it."""
 import json
 import pathlib
 import socket
@@ -8,7 +7,7 @@ import tempfile
 import time
 
 
-# Seconds: far more than any step needs on a busy host.
+# Far more seconds than any step needs on a busy host.
 TIMEOUT = 120
 
 
@@ -20,7 +19,6 @@ def wait_until(condition):
 
 
 class Client:
-    """A connection to the control socket of a machine."""
 
     def __init__(self, path, timeout=TIMEOUT):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -39,7 +37,7 @@ class Client:
         self.socket.sendall(data)
 
     def receive(self):
-        """The next answer or event, or None if the machine has closed the connection."""
+        """None: the machine has closed the connection."""
         try:
             line = self.file.readline()
         except ConnectionError:
@@ -52,7 +50,6 @@ class Client:
 
 
 class Machine:
-    """A VMM on the sim backend with a control socket."""
 
     VMM = None  # path of the program, set by the importing module
 
@@ -81,7 +78,7 @@ class Machine:
         raise AssertionError(f'no socket: {self.stop()}')
 
     def stop(self):
-        """Ends the machine. Returns its messages."""
+        """Returns the messages."""
         if self.process.poll() is None:
             self.process.terminate()
         return self._messages()
@@ -92,7 +89,7 @@ class Machine:
         return text
 
     def wait(self):
-        """Waits until the machine ends by itself. Returns its exit status."""
+        """Returns the exit status."""
         self._messages()
         return self.process.returncode
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm run` without a CPU: the reference VMM with the sim backend, for tests of its other
- * parts. Each processor of the guest prints a dot and halts. On an NMI it prints
- * its number and records 3,000 intercepts; with eight processors it resets the machine; with
+ * `vsm run` on the sim backend. Each processor of the guest prints a dot and halts. On an NMI it
+ * prints its number and records 3,000 intercepts; with eight processors it resets the machine; with
  * seven its thread tries to create a socket, like an attacker that controls the thread.
  */
 #include <errno.h>
@@ -35,11 +34,10 @@ static void out(struct sim_vtl *guest, uint16_t port, uint8_t value)
 	guest->issued = false;
 }
 
-/* Selects the guest's next action. */
 static void choose(struct sim_vp *vp, uint8_t vtl)
 {
 	struct sim_vtl *guest = &vp->vtl[vtl];
-	/* A pending NMI is delivered as soon as the processor runs. */
+	/* A pending NMI is delivered as soon as the processor runs, so it counts. */
 	const uint32_t nmis = guest->nmis + vp->cpu[vtl].events.nmi_pending;
 
 	if (!reported[vp->index].greeted) {

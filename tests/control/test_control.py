@@ -31,7 +31,7 @@ COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'core
 
 
 def validator(name):
-    """A validator of one definition in the schema. Skips the test without the package jsonschema."""
+    """Skips the test without the package jsonschema."""
     try:
         import jsonschema
     except ImportError:
@@ -43,7 +43,6 @@ def validator(name):
 
 
 class Machine(sim_machine.Machine):
-    """A machine with the tests' kernel and 16 MiB."""
     VMM = VMM
 
     def __init__(self, *options, **arguments):
@@ -51,7 +50,7 @@ class Machine(sim_machine.Machine):
 
 
 def all_paths(client, path=''):
-    """Yields every path of the tree that `inspect` shows, with the answer."""
+    """Yields (path, answer)."""
     answer = client.ask('inspect', path=path)
     yield path, answer
     for child in answer.get('result', {}).get('children', ()):
@@ -66,7 +65,6 @@ def inspect(*words, status=0):
 
 
 class Answers(unittest.TestCase):
-    """Replies to correct requests."""
 
     def test_answers_of_all_paths_and_commands_match_the_schema(self):
         answers, requests = validator('answer'), validator('request')
@@ -214,7 +212,6 @@ class Answers(unittest.TestCase):
 
 
 class Abuse(unittest.TestCase):
-    """A misbehaving client has no effect on the machine."""
 
     def check_alive(self, machine):
         with Client(machine.path) as client:
@@ -373,7 +370,6 @@ class Abuse(unittest.TestCase):
 
 
 class Socket(unittest.TestCase):
-    """The file of the socket."""
 
     def test_the_socket_is_accessible_only_to_its_owner_regardless_of_the_umask(self):
         before = os.umask(0)
@@ -478,7 +474,6 @@ class Socket(unittest.TestCase):
 
 
 class Command(unittest.TestCase):
-    """`vsm inspect`."""
 
     def test_without_a_path_inspect_lists_paths_and_commands(self):
         with Machine() as machine:

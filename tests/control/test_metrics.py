@@ -25,7 +25,7 @@ def metrics(path, **arguments):
 
 
 def parse(text):
-    """Checks the rules of the format. Returns samples by name and labels."""
+    """Returns {(name, labels): value}."""
     lines = text.split('\n')
     assert lines[-2:] == ['# EOF', ''], lines[-2:]
     samples, kinds, described, current = {}, {}, set(), None
@@ -52,7 +52,6 @@ def parse(text):
 
 
 class Metrics(unittest.TestCase):
-    """The output for a collector."""
 
     def test_size_state_and_counters_of_each_processor_are_there(self):
         with Machine(KERNEL, '--memory', '16M', '--cpus', '3') as machine:

@@ -17,31 +17,28 @@ from sim_machine import TIMEOUT, Machine, wait_until
 
 Machine.VMM, KERNEL = sys.argv[1:3]
 FILTER = sys.argv[3] == 'true'
-# landlock_create_ruleset(). A build with sanitizers has neither a filter nor landlock.
+# landlock_create_ruleset(); a build with sanitizers has neither a filter nor landlock
 FILES = FILTER and ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
 del sys.argv[1:]
 OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '2')
-# Threads with a filter of their role.
 ROLES = ('vp0', 'vp1', 'control')
 # Exit status after a refused system call: 128 + SIGSYS.
 REFUSED = 128 + 31
 
 
 def threads(process):
-    """The fields of every thread's status."""
     for path in pathlib.Path(f'/proc/{process.pid}/task').iterdir():
         lines = (path / 'status').read_text().splitlines()
         yield dict(line.split(':', 1) for line in lines)
 
 
 class Threads(unittest.TestCase):
-    """The status of each thread in /proc."""
 
     def test_every_thread_has_the_filter_and_no_privilege(self):
         found = []
 
         def are_complete():
-            """The guest can end before every thread has its name and filter."""
+            """A thread may not have its name and filter yet."""
             found[:] = threads(machine.process)
             filters = {thread['Name'].strip(): int(thread['Seccomp_filters']) for thread in found}
             return all(filters.get(name, -1) >= (2 if FILTER else 0) for name in ROLES)
@@ -75,7 +72,6 @@ class Threads(unittest.TestCase):
 
 
 class Violations(unittest.TestCase):
-    """A processor thread makes a forbidden system call."""
 
     OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '7')
 
@@ -102,7 +98,6 @@ class Violations(unittest.TestCase):
 
 
 class Folders(unittest.TestCase):
-    """Folders to which machines may be saved."""
 
     @unittest.skipUnless(FILES, 'this kernel or build has no landlock')
     def test_a_machine_is_saved_only_to_the_folder_of_its_socket(self):

@@ -33,7 +33,6 @@ HOST, DEVICES, STATE, RAM, MAP = range(5)
 
 
 class Saved:
-    """A saved machine, split into its parts to be changed."""
 
     def __init__(self, data):
         fields = HEADER.unpack_from(data)
@@ -45,7 +44,7 @@ class Saved:
         self.crc = fields[-1]
 
     def pack(self, places=None):
-        """The file with correct checksums; `places` replaces offsets and sizes."""
+        """With correct checksums; `places` replaces offsets and sizes."""
         at = HEADER.size
         words = []
         for number, part in enumerate(self.parts):
@@ -59,7 +58,7 @@ class Saved:
 
 
 def make(folder, *options, paused=True, name='saved'):
-    """Saves a machine. Returns the path of the file."""
+    """Returns the path of the file."""
     path = f'{folder}/{name}'
     with Machine(KERNEL, *(options or OPTIONS), folder=folder, name=f'{name}.sock') as machine:
         wait_until(lambda: '.' in machine.serial())
@@ -71,13 +70,12 @@ def make(folder, *options, paused=True, name='saved'):
 
 @functools.cache
 def sample():
-    """The bytes of a saved machine."""
     with tempfile.TemporaryDirectory() as folder:
         return pathlib.Path(make(folder)).read_bytes()
 
 
 def restore(path, *options):
-    """The messages of a VMM that refuses a file."""
+    """Returns the messages of the refusal."""
     done = subprocess.run([VMM, '--restore', path, *options], capture_output=True, text=True, timeout=TIMEOUT, check=False,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2, done
@@ -86,7 +84,6 @@ def restore(path, *options):
 
 
 class RoundTrip(unittest.TestCase):
-    """A restored machine equals the saved one."""
 
     def test_a_restored_machine_is_the_saved_one_to_the_byte(self):
         for options in (OPTIONS, ('--memory', '16M', '--cpus', '4', '--vtls', '2', '--boot-vtl', '1'),
@@ -167,7 +164,6 @@ class RoundTrip(unittest.TestCase):
 
 
 class Dump(unittest.TestCase):
-    """`vsm dump` describes a file."""
 
     def dump(self, data):
         """Returns stdout, stderr and the status."""
@@ -246,7 +242,6 @@ class Dump(unittest.TestCase):
 
 
 class File(unittest.TestCase):
-    """The file is complete or absent."""
 
     def test_the_file_is_accessible_only_to_its_owner(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -317,7 +312,6 @@ class File(unittest.TestCase):
 
 
 class Hostile(unittest.TestCase):
-    """An untrusted file is refused with its reason before the machine runs."""
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()

@@ -22,7 +22,6 @@ OPTIONS = ('--memory', '16M', '--sandbox', 'auto')
 
 
 class Manager:
-    """The socket of a service manager."""
 
     def __init__(self, abstract=False):
         self.own = tempfile.TemporaryDirectory()
@@ -56,7 +55,6 @@ def run(program, *words, **options):
 
 
 class Notify(unittest.TestCase):
-    """READY is sent when the machine runs, and only then."""
 
     def test_a_machine_that_runs_is_ready_and_stopping_when_it_ends(self):
         for abstract in (False, True):
@@ -90,7 +88,6 @@ class Notify(unittest.TestCase):
 
 
 class Check(unittest.TestCase):
-    """--check finds what is wrong, and starts nothing."""
 
     def setUp(self):
         self.own = tempfile.TemporaryDirectory()

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Names in the kernel's Hyper-V headers (asm/hyperv-tlfs.h, asm-generic/hyperv-tlfs.h) that differ from
-those in include/vsm/hv/, for compare-linux.
-"""
+"""Names in the kernel's Hyper-V headers that differ from those in include/vsm/hv/, for compare-linux."""
 
-# (kernel's prefix, ours): the rest of the name is the same. A name that both have needs no line.
+# (kernel's prefix, ours)
 PREFIXES = [
     ("HVCALL_", "HV_CALL_"),
     ("HVMSG_", "HV_MESSAGE_TYPE_"),
@@ -19,7 +17,6 @@ NAMES = {
     "HV_HYP_PAGE_SIZE": "HV_PAGE_SIZE",
     "HV_CLOCK_HZ": "HV_REFERENCE_TIME_HZ",
     "HV_STATUS_TIME_OUT": "HV_STATUS_TIMEOUT",
-    # hypercalls
     "HVCALL_SEND_IPI": "HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI",
     "HVCALL_SEND_IPI_EX": "HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI_EX",
     "HVCALL_RETARGET_INTERRUPT": "HV_CALL_RETARGET_DEVICE_INTERRUPT",
@@ -28,7 +25,6 @@ NAMES = {
     "HVCALL_MMIO_READ": "HV_CALL_MEMORY_MAPPED_IO_READ",
     "HVCALL_MMIO_WRITE": "HV_CALL_MEMORY_MAPPED_IO_WRITE",
     "HV_HYPERCALL_MMIO_MAX_DATA_LENGTH": "HV_MMIO_DATA_MAX",
-    # control word
     "HV_HYPERCALL_RESULT_MASK": "HV_HYPERCALL_RESULT_STATUS_MASK",
     "HV_HYPERCALL_FAST_BIT": "HV_HYPERCALL_FAST",
     "HV_HYPERCALL_VARHEAD_OFFSET": "HV_HYPERCALL_VARHEAD_SHIFT",
@@ -39,17 +35,14 @@ NAMES = {
     # The kernel's mask of reserved bits includes IsNested.
     "HV_HYPERCALL_RSVD_MASK": "HV_HYPERCALL_RESERVED_MASK | HV_HYPERCALL_NESTED",
     "HV_HYPERCALL_RSVD0_MASK": "(HV_HYPERCALL_RESERVED_MASK & UINT32_MAX) | HV_HYPERCALL_NESTED",
-    # messages
     "HVMSG_EVENTLOG_BUFFERCOMPLETE": "HV_MESSAGE_TYPE_EVENT_LOG_BUFFER_COMPLETE",
     "HVMSG_X64_IOPORT_INTERCEPT": "HV_MESSAGE_TYPE_X64_IO_PORT_INTERCEPT",
     "HV_MESSAGE_PAYLOAD_BYTE_COUNT": "HV_MESSAGE_PAYLOAD_MAX",
-    # registers
     "HV_REGISTER_FEATURES": "HV_REGISTER_PRIVILEGES_AND_FEATURES_INFO",
     "HV_REGISTER_ENLIGHTENMENTS": "HV_REGISTER_FEATURES_INFO",
     "HV_REGISTER_SIEFP": "HV_REGISTER_SIFP",
     "HV_REGISTER_SIMP": "HV_REGISTER_SIPP",
     "HV_X64_VTL_MASK": "HV_VSM_VP_STATUS_ACTIVE_VTL_MASK",
-    # CPUID
     "HYPERV_CPUID_VENDOR_AND_MAX_FUNCTIONS": "HV_CPUID_VENDOR_AND_MAX_FUNCTION",
     "HYPERV_CPUID_ENLIGHTMENT_INFO": "HV_CPUID_ENLIGHTENMENT_INFO",
     "HYPERV_VS_INTERFACE_EAX_SIGNATURE": "HV_CPUID_VIRT_STACK_SIGNATURE_EAX",
@@ -97,7 +90,6 @@ NAMES = {
     "HV_FEATURE_EXT_GVA_RANGES_FLUSH": "HV_FEATURE(EXTENDED_GVA_RANGES)",
     "HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE": "HV_FEATURE(FAST_HYPERCALL_OUTPUT)",
     "HV_STIMER_DIRECT_MODE_AVAILABLE": "HV_FEATURE(DIRECT_SYNTHETIC_TIMERS)",
-    # recommendations
     "HV_X64_AS_SWITCH_RECOMMENDED": "HV_RECOMMEND(ADDRESS_SPACE_SWITCH_HYPERCALL)",
     "HV_X64_LOCAL_TLB_FLUSH_RECOMMENDED": "HV_RECOMMEND(LOCAL_FLUSH_HYPERCALL)",
     "HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED": "HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL)",
@@ -126,7 +118,6 @@ NAMES = {
     "HV_ISOLATION_TYPE": "HV_ISOLATION_EBX_TYPE_MASK",
     "HV_SHARED_GPA_BOUNDARY_ACTIVE": "HV_ISOLATION_EBX_SHARED_GPA_BOUNDARY_ACTIVE",
     "HV_SHARED_GPA_BOUNDARY_BITS": "HV_ISOLATION_EBX_SHARED_GPA_BOUNDARY_MASK",
-    # SynIC, MSRs
     "HV_SYNIC_VERSION_1": "HV_SYNIC_VERSION",
     "HV_SYNIC_CONTROL_ENABLE": "HV_SYNIC_SCONTROL_ENABLE",
     "HV_SYNIC_SIMP_ENABLE": "HV_PAGE_MSR_ENABLE",
@@ -145,7 +136,6 @@ NAMES = {
     "HV_X64_INTERRUPT_TYPE_EXTINT": "HV_INTERRUPT_TYPE_EXT_INT",
     "HV_X64_INTERRUPT_TYPE_LOCALINT0": "HV_INTERRUPT_TYPE_LOCAL_INT0",
     "HV_X64_INTERRUPT_TYPE_LOCALINT1": "HV_INTERRUPT_TYPE_LOCAL_INT1",
-    # VP sets, host visibility
     "HV_GENERIC_SET_SPARSE_4K": "HV_VP_SET_FORMAT_SPARSE_4K",
     "HV_GENERIC_SET_ALL": "HV_VP_SET_FORMAT_ALL",
     "HV_MAX_SPARSE_VCPU_BANKS": "HV_VP_SET_MAX_BANKS",
@@ -198,7 +188,7 @@ BIT_FIELDS = [
     ("union hv_gpa_page_range", "base_large_pfn", "HV_GVA_RANGE_EX_LARGE_PAGE_MASK"),
     ("struct hv_nested_enlightenments_control", "features.directhypercall", "HV_NESTED_FEATURE_DIRECT_HYPERCALL"),
 ]
-# The segment's attributes are at the end of its structure; the mask is that of their 16 bits.
+# The mask is that of the 16 bits at the end of the structure.
 ATTRIBUTES = {
     "segment_type": "HV_X64_SEGMENT_TYPE_MASK",
     "non_system_segment": "HV_X64_SEGMENT_NON_SYSTEM",
@@ -263,7 +253,7 @@ LAYOUTS = [
      "partition_id target_vtl res=reserved"),
 ]
 
-# (expression with the kernel's names, with ours): relations that the tables above cannot express
+# (expression with the kernel's names, with ours)
 EXPRESSIONS = [
     ("offsetof(struct hv_get_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),
     ("offsetof(struct hv_set_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program that tests/install/check-install builds with the installed library. */
 #include <stdio.h>
 #include <string.h>
 #include <vsm/vsm.h>
 
-/* Names that the library has internally, too: program and library must each use their own function. */
+/*
+ * The library has these names internally, too: program and library must each use their own
+ * function.
+ */
 int uffd_open(void);
 int uffd_open(void)
 {

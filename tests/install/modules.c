@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program that links the stand-alone modules without libvsm. */
+/* Links the stand-alone modules without libvsm. */
 #include <vsm/ioapic.h>
 #include <vsm/lapic.h>
 #include <vsm/walk.h>

@@ -24,7 +24,7 @@ from vsmrig.say import Unavailable  # noqa: E402
 
 MODULES = ('kvm', 'kvm-amd', 'kvm-intel')
 
-# Commands that print the module file which a kernel loads for each name, and the remaining files of vsm.
+# Prints the module file which a kernel loads for each name, and the remaining files of vsm.
 IN_USE = 'modinfo -k $K -n kvm kvm-amd kvm-intel'
 LEFT = 'find /var/lib/dkms /usr/lib/modules/$K -name "vsm*" -o -name updates'
 SHT_NOBITS = 8
@@ -32,13 +32,11 @@ STOCK = [f'kernel/arch/x86/kvm/{name}.ko.xz' for name in MODULES]
 
 
 class World(unittest.TestCase):
-    """Runs scripts in tests/install/dkms-world."""
 
     def setUp(self):
         self.choose(fetch.KERNEL_SERIES)
 
     def choose(self, series):
-        """Selects the kernel for the scripts."""
         try:
             fetch.ensure([*fetch.build_parts(series), 'dkms'])
         except Unavailable as error:
@@ -48,7 +46,7 @@ class World(unittest.TestCase):
         self.release = fetch.known(series)[0]
 
     def script(self, text):
-        """Runs the script. Returns its status and output."""
+        """Returns status and output."""
         done = subprocess.run(['unshare', '--map-root-user', '--mount', str(ROOT / 'tests/install/dkms-world'),
                                str(cache.directory()), str(KERNEL), str(self.out), self.part, text], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
@@ -58,16 +56,15 @@ class World(unittest.TestCase):
         return done.returncode, done.stdout
 
     def says(self, name):
-        """Lines of a file that the script has left in /mnt/out."""
+        """Of a file that the script has left in /mnt/out."""
         return (self.out / name).read_text().splitlines()
 
     def loads(self, name, modules):
-        """Checks the modules that the script's $IN_USE has written to a file."""
+        """The script's $IN_USE has written the file."""
         self.assertEqual([line.partition(self.release + '/')[2] for line in self.says(name)], modules)
 
 
 class Refusals(World):
-    """dkms with dkms.conf, and the files that remain if it cannot build."""
 
     def test_dkms_accepts_dkms_conf_and_its_script_exists(self):
         status, said = self.script('dkms add /mnt/kernel && dkms status && cd /usr/src/vsm-kvm-1 && ls && bash build --help')
@@ -85,7 +82,7 @@ class Refusals(World):
         self.assertIn(f'vsm-kvm/{version[1:-1]}\n', (KERNEL / 'INSTALL.md').read_text())
 
     def fails(self, prepare, *texts):
-        """Checks that dkms install fails with these texts after `prepare`, KVM is the stock one, and remove leaves no file."""
+        """dkms install fails with these texts after `prepare`, KVM is the stock one, and remove leaves no file."""
         _, said = self.script(f'dkms add /mnt/kernel; {prepare}; dkms install vsm-kvm/1 -k $K; echo "status $?"; '
                               f'cat /var/lib/dkms/vsm-kvm/1/build/make.log; {IN_USE} > /mnt/out/use; '
                               f'dkms remove vsm-kvm/1 --all; {LEFT} > /mnt/out/left; ls /tmp > /mnt/out/tmp')
@@ -120,7 +117,6 @@ class Refusals(World):
 
 
 class Installed(World):
-    """The complete build and installation."""
 
     def test_dkms_builds_installs_and_removes_the_modules_of_kernel_build(self):
         for series in blocks.series():
@@ -128,7 +124,7 @@ class Installed(World):
             self.builds(series)
 
     def builds(self, series):
-        """All steps, for the kernel of one series."""
+        """For the kernel of one series."""
         status, said = self.script(f'''
             dkms add /mnt/kernel && dkms install vsm-kvm/1 -k $K && dkms status > /mnt/out/status ||
                 {{ cat /var/lib/dkms/vsm-kvm/1/build/make.log; exit 1; }}
@@ -158,8 +154,8 @@ class Installed(World):
         self.assertEqual(self.says('tmp'), [])
 
     def sections(self, module):
-        """The sections of a module, which exclude its signature; without BTF, which depends on the headers' package, and
-        without the digest of the debugging information, which contains paths."""
+        """Without the signature, without BTF, which depends on the headers' package, and without the digest of the
+        debugging information, which contains paths."""
         plain = self.out / 'plain'
         subprocess.run(['objcopy', '--strip-debug', '--remove-section=.BTF', '--remove-section=.BTF.base',
                         '--remove-section=.note.gnu.build-id', str(module), str(plain)], check=True)

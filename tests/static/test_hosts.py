@@ -25,7 +25,7 @@ PAGE = f'before\n{hosts.BEGIN}old\n{hosts.END}after\n'
 
 
 def report(kernel, engine, verdict='ready', missing=()):
-    """The part of the output of `vsm probe --json` that build-aux/hosts reads."""
+    """What build-aux/hosts reads of `vsm probe --json`."""
     names = {name for column in hosts.COLUMNS for name in column[1:]}
     return json.dumps({
         'verdict': {'engine': engine, 'name': verdict},
@@ -35,7 +35,6 @@ def report(kernel, engine, verdict='ready', missing=()):
 
 
 class Hosts(unittest.TestCase):
-    """Makes the table from results."""
 
     def setUp(self):
         self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -43,7 +42,7 @@ class Hosts(unittest.TestCase):
         (self.root / 'docs/hosts.md').write_text(PAGE)
 
     def logs(self, name, probe, **programs):
-        """A folder of logs like that of rig/suite."""
+        """As of rig/suite."""
         folder = self.root / name
         folder.mkdir()
         (folder / 'probe.log').write_text(f'{probe}\n1..1\nok 1 - vsm probe\n')
@@ -52,13 +51,12 @@ class Hosts(unittest.TestCase):
         return str(folder)
 
     def run_hosts(self, *words):
-        """Returns the status and stderr."""
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             return hosts.main(list(words), self.root), said.getvalue()
 
     def rows(self):
-        """The table's rows, as lists of cells."""
+        """Lists of cells."""
         text = (self.root / 'docs/hosts.md').read_text()
         self.assertTrue(text.startswith('before\n') and text.endswith('after\n'), text)
         return [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')][2:]

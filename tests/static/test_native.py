@@ -39,7 +39,7 @@ vendor_id\t: other
 
 
 class Tools:
-    """Replaces a build and its tests by given logs."""
+    """Given logs instead of a build and its tests."""
 
     def __init__(self, folder, attr='missing', built=True, logs=None):
         self.folder, self.attr, self.built, self.ran = folder, attr, built, []
@@ -70,7 +70,6 @@ class Tools:
 
 
 class Native(unittest.TestCase):
-    """A host whose files are in a folder."""
 
     def setUp(self):
         self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -101,7 +100,7 @@ class Native(unittest.TestCase):
         return status, out.getvalue() + err.getvalue(), json.loads(self.out.read_text()) if self.out.exists() else None, tools.ran
 
     def refused(self, text, **options):
-        """Checks that the only output is a refusal with `text`, and that nothing was built or run."""
+        """The only output is a refusal with `text`, and nothing was built or run."""
         with mock.patch.object(Tools, 'prepare', side_effect=AssertionError('the build was started')):
             status, said, report, ran = self.run_it(**options)
         self.assertEqual((status, report, ran), (native.REFUSED, None, []))

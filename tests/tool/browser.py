@@ -18,7 +18,7 @@ TIMEOUT = 90
 
 
 class Browser:
-    """One window, without network access: no host name resolves."""
+    """Without network access: no host name resolves."""
 
     def __init__(self, dark=False):
         driver = shutil.which('chromedriver')
@@ -83,7 +83,7 @@ class Browser:
         self._ask('POST', '/url', {'url': path.resolve().as_uri()})
 
     def run(self, script, *arguments):
-        """Runs a script with `arguments` and returns its result."""
+        """Returns the script's result."""
         return self._ask('POST', '/execute/sync', {'script': script, 'args': arguments})
 
     def console_messages(self):
@@ -106,12 +106,12 @@ class Browser:
         self._ask('POST', '/actions', {'actions': list(sources)})
 
     def wheel(self, css, x, y, amount):
-        """Turns the mouse wheel at a position relative to the middle of an element."""
+        """Relative to the middle of the element."""
         self.act({'type': 'wheel', 'id': 'wheel', 'actions': [
             {'type': 'scroll', 'x': x, 'y': y, 'deltaX': 0, 'deltaY': amount, 'origin': self.find(css)}]})
 
     def drag(self, css, x, y, by):
-        """Drags horizontally from a position of an element."""
+        """Horizontally."""
         self.act({'type': 'pointer', 'id': 'mouse', 'parameters': {'pointerType': 'mouse'}, 'actions': [
             {'type': 'pointerMove', 'x': x, 'y': y, 'origin': self.find(css)}, {'type': 'pointerDown', 'button': 0},
             {'type': 'pointerMove', 'x': by, 'y': 0, 'origin': 'pointer', 'duration': 100},
@@ -122,7 +122,7 @@ class Browser:
             {'type': kind, 'value': key} for key in keys for kind in ('keyDown', 'keyUp')]})
 
     def screenshot(self, path, whole=True):
-        """A screenshot of the whole page, or of the visible part."""
+        """Of the whole page, or of the visible part."""
         size = self.run('return [innerWidth, innerHeight]')
         if whole:
             height = self.run('return document.documentElement.scrollHeight')

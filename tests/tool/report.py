@@ -8,7 +8,7 @@ SEVERITY = {'required': 2, 'wanted': 1, 'optional': 0}
 
 
 def schema_errors(report, schema_path):
-    """Errors of a report by the schema. Skips the test without the package jsonschema."""
+    """Skips the test without the package jsonschema."""
     try:
         import jsonschema
     except ImportError:
@@ -20,7 +20,7 @@ def schema_errors(report, schema_path):
 
 
 def verdict_of(report):
-    """The verdict, computed from the findings."""
+    """From the findings."""
     def worst(*statuses):
         return max(SEVERITY[finding['need']] if finding['status'] in statuses else 0 for finding in report['findings'])
     known = worst('missing', 'unknown')
@@ -28,7 +28,7 @@ def verdict_of(report):
 
 
 def broken_copies(report):
-    """Invalid reports, which the schema must refuse."""
+    """The schema must refuse each."""
     def change(edit):
         other = copy.deepcopy(report)
         edit(other)

@@ -21,7 +21,6 @@ def vsm(*arguments, **options):
 
 
 class TheCommand(unittest.TestCase):
-    """Commands, options and their output."""
 
     def test_without_a_command_the_list_is_printed_as_an_error(self):
         got = vsm()
@@ -136,7 +135,7 @@ class TheCommand(unittest.TestCase):
     def test_probe_works_without_root(self):
         if os.geteuid() != 0:
             raise unittest.SkipTest('all other cases run without root')
-        # Execute it by a descriptor, since the build folder may be inaccessible to other users.
+        # The build folder may be inaccessible to other users.
         static = os.path.exists(VSM + '-static')
         tool = os.open(VSM + '-static' if static else VSM, os.O_RDONLY)
         got = subprocess.run(['probe', 'probe'], executable=f'/proc/self/fd/{tool}', pass_fds=[tool], capture_output=True,

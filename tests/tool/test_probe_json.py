@@ -31,7 +31,6 @@ HERE = json.loads(TEXT)
 
 
 class Report(unittest.TestCase):
-    """The report of this host."""
 
     def test_the_json_validates_against_the_schema(self):
         assert not report.schema_errors(HERE, SCHEMA)

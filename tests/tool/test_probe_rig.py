@@ -29,7 +29,7 @@ def rig(*options, command=('./vsm', 'probe', '--json')):
 
 @functools.cache
 def the_rig():
-    """The report of the probe in the rig, which runs once."""
+    """Runs the probe once."""
     return rig()
 
 
@@ -46,7 +46,6 @@ def self_tests(report_):
 
 
 class InTheRig(unittest.TestCase):
-    """The report of another host."""
 
     def test_the_rig_has_every_required_item(self):
         got = the_rig()

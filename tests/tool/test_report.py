@@ -39,7 +39,6 @@ def page_of(records, **more):
 
 
 def data_of(page):
-    """The data in a page."""
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
 
 
@@ -76,7 +75,7 @@ def changes(memory):
 
 
 def switches(vps, count, step=700):
-    """A trace in which VTL0 and VTL1 take turns, for long ones."""
+    """VTL0 and VTL1 take turns."""
     one = struct.Struct('<QIHBB4Q')
     for i in range(count):
         up = i // vps % 2 == 0
@@ -84,7 +83,6 @@ def switches(vps, count, step=700):
 
 
 class Data(unittest.TestCase):
-    """The data of the page."""
 
     def test_slices_are_those_of_the_switches(self):
         data = data_of(page_of([record(1000, 0, N.MSR_READ, 0, 1), record(3000, 0, N.VTL_ENTER, 0, 0, 1, 1, 0),
@@ -186,7 +184,6 @@ class Data(unittest.TestCase):
 
 
 class Page(unittest.TestCase):
-    """The HTML of the page."""
 
     def test_the_page_loads_no_other_resource(self):
         page = page_of([record(0, 0, N.RESET, 0)])
@@ -224,7 +221,6 @@ class Page(unittest.TestCase):
 
 
 class Bounds(unittest.TestCase):
-    """Large and invalid traces."""
 
     def test_half_a_million_switches_make_a_small_page_that_reports_omissions(self):
         got = vsm('-', data=tracefile.header(4, 500_000) + b''.join(switches(4, 500_000)))

@@ -61,7 +61,6 @@ WINDOWS = {}  # {dark: window}, kept for all tests, since a browser takes second
 
 
 class InABrowser(unittest.TestCase):
-    """Every test reloads its page."""
 
     @staticmethod
     def open(path=None, dark=False, width=1280, height=1000):

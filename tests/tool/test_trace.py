@@ -27,7 +27,7 @@ del sys.argv[1:]  # the remaining arguments are the tests to run
 N = collections.namedtuple('Numbers', tracefile.numbers(PAGE))(**tracefile.numbers(PAGE))
 ALL_BELOW = -1
 
-# Records of two processors in the order of the file: first those of one, then those of the other.
+# In the order of the file: first the records of one processor, then those of the other.
 STORY = [
     record(1000, 0, N.MSR_WRITE, 0, 0x40000000, 0x8100, 0),
     record(3000, 0, N.HYPERCALL, 0, 0x0d, 0x0d, 0, 0),
@@ -60,13 +60,13 @@ status=HV_STATUS_SUCCESS reps=16
 
 
 def vsm(*arguments, data=None, **more):
-    """The command; `data` goes to its stdin."""
+    """`data`: stdin"""
     return subprocess.run([VSM, 'trace', *map(str, arguments)], input=data, capture_output=True, timeout=300,
                           check=False, **more)
 
 
 class TraceTest(unittest.TestCase):
-    """A folder for every test, with a file of the records STORY."""
+    """The folder of each test has a file of the records STORY."""
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='trace test ')))
@@ -78,14 +78,12 @@ class TraceTest(unittest.TestCase):
         return path
 
     def lines(self, *arguments, data=None):
-        """The output for a valid trace, without the heading."""
         got = vsm(*arguments, data=data)
         assert got.returncode == 0 and not got.stderr, got
         return got.stdout.decode().splitlines()[1:]
 
 
 class Lines(TraceTest):
-    """Records as text."""
 
     def test_all_records_are_printed_in_the_order_of_time_with_names(self):
         got = vsm(self.story)
@@ -197,10 +195,9 @@ class Counts(TraceTest):
 
 
 class Perfetto(TraceTest):
-    """The JSON of Chrome's trace viewer."""
 
     def events(self, *arguments):
-        """Checks that every slice begins and ends and that time never goes back on a track. Returns the events."""
+        """Every slice begins and ends, and time never goes back on a track. Returns the events."""
         path = self.folder / 'out.json'
         got = vsm('--perfetto', '-o', path, *arguments)
         assert got.returncode in (0, 2) and not got.stdout, got
@@ -268,7 +265,6 @@ class Perfetto(TraceTest):
 
 
 class Damage(TraceTest):
-    """Incomplete files, and files that are not traces."""
 
     def test_the_complete_records_of_a_truncated_file_are_printed_and_missing_ones_reported(self):
         data = self.story.read_bytes()
@@ -332,7 +328,6 @@ class Damage(TraceTest):
 
 
 class CommandLine(TraceTest):
-    """Options, and the output file."""
 
     def test_wrong_options_are_distinguished_from_a_verdict(self):
         for wrong in ([], ['a', 'b'], ['--vp'], ['--vp', 'x', 'a'], ['--vp', '-1', 'a'], ['--vp', '99999', 'a'],
@@ -364,7 +359,6 @@ class CommandLine(TraceTest):
 
 
 class Large(TraceTest):
-    """A trace of a million records."""
 
     def test_a_million_records_take_little_memory(self):
         path = self.folder / 'million'

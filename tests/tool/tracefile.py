@@ -29,5 +29,4 @@ def trace(records, vps=2, lost=0, **more):
 
 
 def read(data):
-    """The records of a file, as tuples."""
     return list(RECORD.iter_unpack(data[64:]))
