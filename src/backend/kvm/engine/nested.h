@@ -36,7 +36,7 @@ enum nested_page {
 
 /* Creates hidden memory with tables that allow everything. 0 or -errno, logged. */
 int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
-/* Adds hidden memory to the VTL's memory slots, or removes it. No VP is in KVM with this VTL. */
+/* Adds hidden memory to the VTL's memory slots, or removes it. The VTL runs no guest code. */
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* Called for new memory. 0, -EINVAL (the GPAs overlap hidden memory) or -ENOSPC, logged. */

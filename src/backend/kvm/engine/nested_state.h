@@ -13,7 +13,7 @@ struct nested_directory {
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
 };
 
-/* The mode of a VTL's vCPUs. None of them enters KVM during a change. */
+/* The mode of a VTL's vCPUs. During a change they do not run guest code. */
 enum nested_mode {
 	NESTED_PLAIN, /* hidden memory is in no memory slot */
 	NESTED_CHANGING,
