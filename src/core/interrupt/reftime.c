@@ -30,6 +30,7 @@ uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t referenc
 	unsigned __int128 total =
 		(unsigned __int128)reference + scaled(partition->reference_start, scale);
 
+	/* The TSC never reaches such a time. */
 	if (total >> 63)
 		return UINT64_MAX;
 	total = ((total << 64) + scale - 1) / scale;

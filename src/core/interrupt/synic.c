@@ -111,6 +111,7 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	return true;
 }
 
+/* False: the queue is full, or the host has no memory for it. */
 static bool enqueue(struct synic_message_queue *queue, const struct hv_message *message)
 {
 	if (queue->count == SYNIC_QUEUE_MAX)

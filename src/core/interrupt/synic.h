@@ -9,7 +9,7 @@ void synic_init(struct vsm_vp *vp, uint8_t vtl);
 void synic_destroy(struct vsm_vp *vp, uint8_t vtl);
 void synic_reset(struct vsm_vp *vp, uint8_t vtl);
 
-/* SCONTROL to SINT15. False: #GP. Owner. */
+/* SCONTROL to SINT15. False: #GP. Owner (the target VTL is explicit: P02). */
 bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 

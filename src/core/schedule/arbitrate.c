@@ -371,6 +371,7 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	due = check_above(vp);
 	if (due >= 0)
 		preempt(vp, (uint8_t)due);
+	/* preempt() may have changed the active VTL. */
 	own = vp_active(vp);
 	notified = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
 	vp->deferred = notified ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);

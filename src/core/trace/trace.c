@@ -31,6 +31,7 @@ struct trace_ring {
 	struct trace_slot slot[];
 };
 
+/* False: the ring remained busy. */
 static bool ring_enter(struct trace_ring *ring)
 {
 	for (unsigned int i = 0; i < ENTER_TRIES; i++) {
