@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's accelerator "vsm": declarations shared by its files.
- *
- * libvsm runs the VPs and emulates their local APICs. QEMU emulates the I/O APIC, the 8259 and devices, and
- * allocates memory.
- *
- * BQL: QEMU's big lock. The caller of a function holds the BQL unless a comment says otherwise. A thread with
- * the BQL must not wait for a running VP, since VPs take the BQL during their exits. A function that needs a
- * stopped VP is called by run_on_cpu(), or while the CPUs are stopped.
+ * The accelerator "vsm" of QEMU: libvsm runs the VPs and emulates their local APICs, QEMU emulates the I/O
+ * APIC, the 8259 and devices. The caller of a function holds the BQL, QEMU's big lock, unless a comment says
+ * otherwise. A thread with the BQL must not wait for a running VP, since VPs take the BQL during their exits;
+ * so a function that needs a stopped VP is called by run_on_cpu(), or while the CPUs are stopped.
  */
 #ifndef VSM_ACCEL_H
 #define VSM_ACCEL_H
@@ -36,17 +32,16 @@ struct vsm_range {
 	uint64_t offset; /* in the memory region */
 };
 
-/* The accelerator, and the one partition of this process. */
 struct VsmState {
 	AccelState parent;
-	struct vsm_partition *partition; /* created by init_machine() */
+	struct vsm_partition *partition;
 	/* Options of -accel vsm. */
 	uint8_t max_vtl;
 	uint8_t engine; /* enum vsm_engine */
 	bool device_guard;
 	/* monitor.c */
 	MemoryRegion *all_memory; /* all of guest memory, with all rights; NULL without a guard */
-	/* cpuid.c */
+	/* missing features were reported */
 	bool missing_reported; /* features that the host lacks were reported */
 	/* memory.c */
 	MemoryListener listener;
@@ -65,7 +60,7 @@ struct VsmState {
 	MemoryListener smram_listener;
 	AddressSpace smram_space; /* SMRAM only */
 	AddressSpace smm_space;	  /* everything that a CPU can address in SMM */
-	GArray *smram;		  /* struct smram: the memory in SMRAM; NULL without SMM */
+	GArray *smram;		  /* struct smram; NULL without SMM */
 	GArray *smram_gone;	  /* struct vsm_range: removed from SMRAM in this transaction */
 	bool smram_changed;	  /* in this transaction */
 	/* dirty.c */
@@ -83,7 +78,7 @@ struct VsmState {
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool scan_wanted;    /* atomic: a scan for denied pages has been scheduled */
 	GArray *dumped;	     /* dump.c: unguarded mappings of the last dump */
-	GArray *breakpoints; /* debug.c: struct breakpoint, of QEMU's GDB stub */
+	GArray *breakpoints; /* debug.c: struct breakpoint */
 	/* save.c */
 	NotifierWithReturn postcopy;
 	bool suspended; /* the guard of memory is suspended while memory is loaded; no CPU runs */
@@ -91,7 +86,7 @@ struct VsmState {
 	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
 
-/* Data of a CPU. `read` has the register values that QEMU read, for comparison in state.c. */
+/* `read`: register values that QEMU read, for comparison in state.c. */
 struct AccelCPUState {
 	struct vsm_vp *vp;
 	uint8_t vtl; /* the VTL of the registers in `read` */
@@ -99,7 +94,7 @@ struct AccelCPUState {
 	CPUWatchpoint watchpoint; /* the one that was hit, for QEMU's GDB stub */
 };
 
-/* Returns the state of the accelerator; only if the accelerator is vsm. Any thread. */
+/* Any thread; only if the accelerator is vsm. */
 VsmState *vsm_state(void);
 static inline struct vsm_partition *vsm_partition(void)
 {
@@ -147,11 +142,9 @@ int vsm_pic_acknowledge(void);
 void vsm_memory_init(VsmState *vsm);
 /* After a reset of the partition: frees memory regions that devices could use until then. */
 void vsm_memory_reset(VsmState *vsm);
-/* Called when the machine is complete and its RAM has its final GPAs. Returns false after a reported failure
- * to map memory. */
+/* Called when RAM has its final GPAs. Returns false after a reported failure to map memory. */
 bool vsm_memory_ready(VsmState *vsm);
 
-/* Returns the change that maps a range of memory, with recording of writes if QEMU requests it. */
 struct vsm_memory_change vsm_memory_change_of(const VsmState *vsm, MemoryRegion *mr,
 					      const struct vsm_range *range);
 
@@ -160,14 +153,14 @@ bool vsm_whole_pages(const MemoryRegionSection *section, struct vsm_range *range
 /* Returns the pages of a section that may change in the partition's map. */
 bool vsm_memory_changing(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range);
-/* Intersects a range with @start to @end. Returns false if the result is empty. */
+/* Returns false if the intersection is empty. */
 bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 		    struct vsm_range *part);
 /* Notes memory that leaves the map in this transaction: its record of writes cannot be read later. */
 void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
-/* Drops the reference to memory that has left the map; with the guard it is dropped at the next reset. */
+/* Drops the reference to memory that has left the map; with the guard only at the next reset. */
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
-/* Passes all changes of a transaction to the partition in one call. */
+/* Passes all changes of a transaction to the partition in one call, so that it is atomic for guests. */
 void vsm_memory_commit(VsmState *vsm);
 
 /* ioeventfd.c */
@@ -175,7 +168,6 @@ void vsm_ioeventfd_init(VsmState *vsm);
 
 /* smm.c: returns false after a reported refusal */
 bool vsm_smm_init(VsmState *vsm, MachineState *ms);
-/* Called when the machine is complete. */
 void vsm_smm_ready(VsmState *vsm);
 /* Adds the changes that map the memory of SMRAM. */
 void vsm_smram_append(VsmState *vsm, GArray *changes);
@@ -186,7 +178,7 @@ void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
 /* Whether SMRAM has other memory at some of these GPAs, whose record of writes the partition has. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);
 
-/* dirty.c: called when the machine is complete */
+/* dirty.c */
 void vsm_dirty_init(VsmState *vsm);
 /* Adds RAM with a fixed GPA, before the first recording of writes. */
 void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
@@ -213,9 +205,9 @@ void vsm_reset_init(VsmState *vsm);
 
 /* guard.c */
 bool vsm_guard_init(VsmState *vsm);
-/* Whether the mappings that devices use have the rights of VTL0. */
+/* Whether the mappings that devices use have only the rights of VTL0. */
 bool vsm_is_guarded(const VsmState *vsm);
-/* Logs a refused access of a device; the callback config.refused. */
+/* The callback config.refused. */
 void vsm_guard_refused(void *opaque, uint64_t gpa, bool write);
 
 /* block.c */
@@ -238,7 +230,6 @@ void vsm_debug_init(VsmState *vsm);
 void vsm_debug_class_init(CPUClass *class);
 void vsm_debug_ops_init(AccelOpsClass *ops);
 int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS);
-/* Whether memory contains breakpoints of GDB. */
 bool vsm_debug_has_int3(const VsmState *vsm);
 /* Whether GDB stops the machine at VSM_EXIT_DEBUG. Thread of the CPU, without the BQL. */
 bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit);

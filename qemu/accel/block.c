@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Refuses disks whose data the host's kernel or hardware transfers directly to pages of the guest. The
- * host pins these pages until the transfer ends, so it would still access a page that VTL1 restricts
- * during the transfer.
- */
+/* Refuses disks whose data the host's kernel or hardware transfers directly to pages of the guest: the host
+ * pins these pages, and would still access them if VTL1 restricts them during the transfer. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "block/block_int.h"
@@ -13,7 +10,7 @@
 typedef int open_fn(BlockDriverState *bs, QDict *options, int flags, Error **errp);
 typedef int reopen_fn(BDRVReopenState *state, BlockReopenQueue *queue, Error **errp);
 
-/* A block driver of QEMU, whose methods open and reopen are replaced. */
+/* A block driver of QEMU, whose methods `open` and `reopen` are replaced. */
 struct driver {
 	const char *name;
 	bool always; /* refused regardless of cache.direct */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Checks that the structures of the QEMU that loaded the module are those that the module was built for,
- * since QEMU has no stable ABI. Compares the version of the package, and offsets in the program's own
- * descriptions of saved state. Compiled only for the module.
- */
+/* Compares the version of QEMU's package, and offsets in the program's descriptions of saved state, with
+ * those that the module was built for, since QEMU has no stable ABI. Compiled only for the module. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "migration/vmstate.h"

@@ -67,14 +67,13 @@ static enum verdict on_inta(CPUState *cpu, const struct vsm_exit *exit)
 	return RUN_AGAIN;
 }
 
-/* Triple faults and reset requests of the guest: both need a reset of the partition. */
+/* Triple faults and reset requests of the guest. */
 static enum verdict on_reset(CPUState *cpu, const struct vsm_exit *exit)
 {
 	qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
 	return LEAVE;
 }
 
-/* Reports the guest's crash data in the format of QMP and libvirt. */
 static enum verdict on_crash(CPUState *cpu, const struct vsm_exit *exit)
 {
 	GuestPanicInformation *info = g_new0(GuestPanicInformation, 1);
@@ -113,8 +112,6 @@ static enum verdict (*const handler[])(CPUState *cpu, const struct vsm_exit *exi
 	[VSM_EXIT_DEBUG] = on_debug,
 	[VSM_EXIT_ERROR] = on_error,
 };
-
-/* ------------------------------------------------------------------ threads */
 
 static enum verdict run_once(CPUState *cpu)
 {
@@ -186,7 +183,7 @@ static void create_thread(CPUState *cpu)
 
 	cpu->accel = g_new0(AccelCPUState, 1);
 	cpu->accel->vp = vsm_partition_vp(vsm_partition(), cpu->cpu_index);
-	/* QEMU cannot refuse a CPU here, so end the process; no CPU has run. */
+	/* QEMU cannot refuse a CPU here, so end the process. */
 	if (!vsm_cpuid_apply(cpu))
 		exit(EXIT_FAILURE);
 	snprintf(name, sizeof(name), "CPU %d/VSM", cpu->cpu_index);
@@ -217,8 +214,6 @@ static void handle_interrupt(CPUState *cpu, int mask)
 		vsm_vp_smi(vsm_vp(cpu));
 }
 
-/* ------------------------------------------------------------------ registers */
-
 static void synchronize(CPUState *cpu, run_on_cpu_data data)
 {
 	if (cpu->vcpu_dirty)
@@ -233,10 +228,7 @@ static void synchronize_state(CPUState *cpu)
 		run_on_cpu(cpu, synchronize, RUN_ON_CPU_NULL);
 }
 
-/*
- * Drops QEMU's copy of the registers: after a reset it equals those of the VP, and after a restore
- * libvsm has set them.
- */
+/* Drops QEMU's copy of the registers, since libvsm has reset or restored those of the VP. */
 static void discard_registers(CPUState *cpu)
 {
 	cpu->vcpu_dirty = false;

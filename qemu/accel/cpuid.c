@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Implements -cpu: models, host and max as documented by QEMU, without features that the host or libvsm
- * lack. QEMU computes the leaves; libvsm adds the hypervisor leaves.
- */
+/* Implements -cpu: models, host and max as QEMU documents them, without features that the host or libvsm
+ * lacks. QEMU computes the leaves; libvsm adds the hypervisor leaves. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "qapi/error.h"
@@ -23,8 +21,6 @@ enum reg {
 	ECX,
 	EDX
 };
-
-/* ------------------------------------------------------------------ CPUID of the host */
 
 struct host_cpuid {
 	struct vsm_cpuid entry[HOST_MAX];
@@ -62,8 +58,6 @@ static uint32_t host_reg(const struct host_cpuid *host, uint32_t leaf, uint32_t 
 	return value[reg];
 }
 
-/* ------------------------------------------------------------------ features */
-
 /* Feature words of QEMU with CPUID registers. Other words (MSRs, VMX, SGX, KVM) are not offered. */
 static const struct {
 	FeatureWord word;
@@ -95,8 +89,7 @@ static const struct {
 	{FEAT_XSAVE_XSS_HI, 0xd, 1, EDX},
 };
 
-/* Returns features independent of the host's CPU: topology, which QEMU computes, and those that
- * libvsm emulates. */
+/* Features independent of the host's CPU: topology, which QEMU computes, and those that libvsm emulates. */
 static uint64_t also_offered(FeatureWord word)
 {
 	switch (word) {
@@ -111,7 +104,6 @@ static uint64_t also_offered(FeatureWord word)
 	}
 }
 
-/* Removes features that are not offered, and records which of them were requested. */
 static void filter(X86CPU *cpu, const struct host_cpuid *host)
 {
 	CPUX86State *env = &cpu->env;
@@ -135,10 +127,8 @@ static void filter(X86CPU *cpu, const struct host_cpuid *host)
 	env->features[FEAT_1_EDX] |= CPUID_APIC | CPUID_TSC | CPUID_MSR;
 }
 
-/*
- * Warns of each requested feature that is missing, by its QEMU name. Returns whether any is missing. All CPUs
- * of a machine have the same model, so only the first CPU causes warnings.
- */
+/* Warns of each requested feature that is missing. All CPUs of a machine have the same model, so only the
+ * first CPU causes warnings. */
 static bool report_missing(X86CPU *cpu, VsmState *vsm)
 {
 	g_autoptr(QList) names =
@@ -158,8 +148,6 @@ static bool report_missing(X86CPU *cpu, VsmState *vsm)
 	return missing;
 }
 
-/* ------------------------------------------------------------------ hv-* */
-
 /* Enlightenments with a QEMU property that libvsm lacks. libvsm always offers all others. */
 static const struct {
 	uint8_t feature;
@@ -173,7 +161,7 @@ static const struct {
 	{HYPERV_FEAT_TLBFLUSH_DIRECT, "hv-tlbflush-direct"},
 };
 
-/* Properties of the version in leaf 0x40000002, and their values if the user has not set them. */
+/* Properties of the version in leaf 0x40000002, and their values unless the user sets them. */
 static const struct {
 	const char *name;
 	uint32_t unset;
@@ -211,8 +199,6 @@ static bool check_hyperv(X86CPU *cpu, Error **errp)
 	}
 	return true;
 }
-
-/* ------------------------------------------------------------------ leaves */
 
 /* Leaves that only describe the CPU: caches, topology, names, frequencies. */
 static bool is_description(uint32_t leaf)
@@ -317,8 +303,6 @@ bool vsm_cpuid_apply(CPUState *cs)
 				 entries->len);
 }
 
-/* ------------------------------------------------------------------ the class */
-
 /* Some hosts have fewer than the 40 bits that QEMU's 64-bit models have without phys-bits. */
 static bool limit_addresses(X86CPU *cpu, const struct host_cpuid *host, Error **errp)
 {
@@ -347,7 +331,7 @@ static bool realize(CPUState *cs, Error **errp)
 	       host_cpu_realizefn(cs, errp) && limit_addresses(cpu, host, errp);
 }
 
-/* Sets offset and size of each component of an XSAVE area to those of the host. */
+/* XSAVE areas of guests have the layout of the host's CPU. */
 static void locate_components(const struct host_cpuid *host)
 {
 	for (unsigned i = XSTATE_SSE_BIT + 1; i < XSAVE_STATE_AREA_COUNT; i++) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * QEMU's GDB stub. It has no notion of a VTL: registers and virtual addresses are those of the VTL that is
- * active on a CPU, and breakpoints stop every VTL.
- */
+/* QEMU's GDB stub has no notion of a VTL: registers and virtual addresses are those of the CPU's active VTL,
+ * and breakpoints stop every VTL. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <vsm/debug.h>
@@ -31,8 +29,6 @@ static struct breakpoint *breakpoint(const VsmState *vsm, unsigned i)
 	return &g_array_index(vsm->breakpoints, struct breakpoint, i);
 }
 
-/* ------------------------------------------------------------------ memory */
-
 struct translation {
 	vaddr addr;
 	uint64_t gpa;
@@ -55,7 +51,6 @@ static void translate_on_cpu(CPUState *cpu, run_on_cpu_data data)
 		translation->gpa = result.gpa;
 }
 
-/* Whether a VTL has one of these rights on a page. */
 static bool has_right(uint8_t vtl, uint64_t gpa, uint32_t rights)
 {
 	struct vsm_protection range;
@@ -102,9 +97,7 @@ static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bo
 	return 0;
 }
 
-/* ------------------------------------------------------------------ settings of the library */
-
-/* DR7 bits of breakpoint @i: global enable, type, length (SDM volume 3B, "Debug Control Register (DR7)"). */
+/* Bits of breakpoint @i: global enable, type, length (SDM volume 3B, "Debug Control Register (DR7)"). */
 static uint64_t dr7_of(const struct breakpoint *bp, unsigned i)
 {
 	static const uint8_t length[] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};
@@ -173,8 +166,6 @@ static int update_all(void)
 	return error;
 }
 
-/* ------------------------------------------------------------------ breakpoints */
-
 static unsigned debug_registers_used(const VsmState *vsm)
 {
 	unsigned used = 0;
@@ -184,7 +175,7 @@ static unsigned debug_registers_used(const VsmState *vsm)
 	return used;
 }
 
-/* Adds a row and passes it to the library. After an error, -errno, the row is removed. */
+/* After an error, -errno, the row is not in the list. */
 static int add(VsmState *vsm, const struct breakpoint *bp)
 {
 	int error;
@@ -241,7 +232,6 @@ static bool is_length(const struct breakpoint *bp)
 	       bp->len == 8;
 }
 
-/* Returns the index of the row with the same type, address and length, or -1. */
 static int find(const VsmState *vsm, const struct breakpoint *bp)
 {
 	for (unsigned i = 0; i < vsm->breakpoints->len; i++) {
@@ -317,8 +307,6 @@ static bool is_supported(void)
 	return true;
 }
 
-/* ------------------------------------------------------------------ stops */
-
 /* Finds the breakpoint of debug register @i in the order of settings(). */
 static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
 {
@@ -328,7 +316,7 @@ static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
 	return NULL;
 }
 
-/* Whether a breakpoint or watchpoint was hit, which QEMU's stub then reports. */
+/* Whether a breakpoint or watchpoint was hit; QEMU's stub reports `watchpoint`. */
 static bool hit_register(VsmState *vsm, CPUState *cpu, uint64_t dr6)
 {
 	for (unsigned i = 0; i < DEBUG_REGISTERS; i++) {
@@ -393,8 +381,6 @@ bool vsm_debug_stops(CPUState *cpu, const struct vsm_exit *exit)
 	bql_unlock();
 	return stops;
 }
-
-/* ------------------------------------------------------------------ classes */
 
 /* The stepped VTL gets no interrupts. */
 int vsm_debug_step_flags(VSM_STEP_FLAGS_ARGS)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Gives QEMU the record of the pages that the guest has written, for migration and displays. QEMU itself
- * records writes of devices.
- *
- * The record of the machine's RAM, whose GPAs are fixed, is read as a whole: chipset registers can place
- * devices over it in QEMU's flat view, but the partition still maps the RAM there (memory.c).
+ * Gives QEMU the record of the pages that the guest has written; QEMU itself records writes of devices. The
+ * record of RAM at fixed GPAs is read as a whole: the partition still maps that RAM where chipset registers
+ * place devices over it in QEMU's flat view (memory.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -49,8 +47,7 @@ static void log_sync_global(MemoryListener *listener, bool last_stage)
 		vsm_dirty_take(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
 }
 
-/* Makes the partition record writes to RAM at fixed GPAs and to SMRAM, or not, as QEMU's
- * global_dirty_tracking says. */
+/* Starts or stops the record of writes to RAM at fixed GPAs and to SMRAM, as global_dirty_tracking says. */
 static int change_log(VsmState *vsm)
 {
 	const struct vsm_range all = {.size = UINT64_MAX};

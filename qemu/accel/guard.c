@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The guard protects memory that VTL1 restricts against DMA of QEMU's devices: the rights of VTL0 apply to
- * QEMU's mapping of guest memory. Devices that bypass this mapping or discard memory are refused, also at
- * hotplug.
- */
+/* The guard applies the rights of VTL0 to QEMU's mapping of guest memory, against DMA of QEMU's devices.
+ * Devices that bypass this mapping or discard memory are refused, also at hotplug. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "net/net.h"
@@ -68,7 +65,6 @@ static const char *why_refused(const char *driver)
 	return NULL;
 }
 
-/* Returns why a network card with this backend is refused, or NULL. */
 static const char *why_refused_net(const char *id)
 {
 	NetClientState *peer = qemu_find_netdev(id);
@@ -94,8 +90,8 @@ static const struct {
 	{"virtio-gpu-base", "blob", DMABUF},
 };
 
-/* Checks a device after its creation, since the machine creates devices as well, and class properties may
- * differ. */
+/* Called after the device was created: the machine creates devices that check_device() does not get, and
+ * class properties may differ. */
 static void check_realized(DeviceListener *listener, DeviceState *dev)
 {
 	const char *why = why_refused(object_get_typename(OBJECT(dev)));
@@ -112,7 +108,6 @@ static void check_realized(DeviceListener *listener, DeviceState *dev)
 		vm_stop(RUN_STATE_INTERNAL_ERROR);
 }
 
-/* Returns why a virtio-crypto device with this backend is refused, or NULL. */
 static const char *why_refused_crypto(const char *id)
 {
 	Object *backend = object_resolve_path_component(object_get_objects_root(), id);
@@ -149,8 +144,7 @@ static void check_nic(NICState *nic, void *opaque)
 	*(bool *)opaque = false;
 }
 
-/* Called before a CPU runs. Ends the process if the machine is refused, since QEMU has no error for it
- * here. */
+/* Called before a CPU runs. QEMU cannot refuse a machine here, so end the process. */
 static void machine_done(Notifier *notifier, void *data)
 {
 	VsmState *vsm = container_of(notifier, VsmState, init_done);
@@ -163,14 +157,12 @@ static void machine_done(Notifier *notifier, void *data)
 		exit(EXIT_FAILURE);
 }
 
-/* ------------------------------------------------------------------ refused accesses */
-
 bool vsm_is_guarded(const VsmState *vsm)
 {
 	return vsm->device_guard && vsm->max_vtl;
 }
 
-/* Logs refusals 1, 2, 4, 8 ... only, since the guest can cause any number of them. */
+/* The guest can cause any number of refusals, so only refusals 1, 2, 4, 8 ... are logged. */
 void vsm_guard_refused(void *opaque, uint64_t gpa, bool write)
 {
 	VsmState *vsm = opaque;
@@ -192,7 +184,7 @@ bool vsm_guard_init(VsmState *vsm)
 	qemu_add_machine_init_done_notifier(&vsm->init_done);
 
 	device_listener_register(&listener);
-	/* Also refuse other users of QEMU's interface to discard RAM. */
+	/* Also refuse parts of QEMU that discard RAM. */
 	if (ram_block_discard_disable(true)) {
 		error_report("vsm: something discards pages of RAM");
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The monitor's command `info vsm`: VTLs, protections, counters. */
+/* The monitor's command `info vsm`. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <vsm/hv/names.h>
@@ -34,7 +34,6 @@ static void print_vp(CPUState *cpu, run_on_cpu_data data)
 		counters.exits, counters.vtl_switches, counters.intercepts);
 }
 
-/* Prints the size of memory restricted for a VTL, and its first ranges. */
 static void print_protections(GString *text, uint8_t vtl)
 {
 	struct vsm_protection range = {0};
@@ -78,7 +77,7 @@ static HumanReadableText *info_vsm(Error **errp)
 	return human_readable_text_from_str(text);
 }
 
-/* Replaces QEMU's table of `info` commands by a larger copy, since the table has no free entry. */
+/* QEMU's table of `info` commands has no free entry, so a larger copy replaces the table. */
 void vsm_info_init(void)
 {
 	const HMPCommand command = {

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Notifications of devices, such as virtio's queue notification: libvsm signals the eventfd of such an
- * address without an exit to QEMU. If libvsm refuses an entry, QEMU's dispatch of the write signals it.
- */
+/* libvsm signals the eventfds of devices, such as virtio's queue notification, without an exit to QEMU. If
+ * libvsm refuses an eventfd, QEMU signals it at the dispatch of the write. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <vsm/eventfd.h>
 #include "qemu/event_notifier.h"
 
-/* An eventfd that is registered with the partition. */
 struct doorbell {
 	struct vsm_ioeventfd entry;
 	EventNotifier *notifier;
@@ -26,7 +23,6 @@ static struct vsm_ioeventfd entry_of(const MemoryRegionSection *section, uint32_
 	};
 }
 
-/* Returns the index of the doorbell with the same address, length, flags and data, or -1. */
 static int find(const GArray *doorbells, const struct vsm_ioeventfd *entry)
 {
 	for (unsigned i = 0; i < doorbells->len; i++) {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Registers the accelerator's types. type_init() is a constructor, so it also works in a preloaded
- * object: it adds the function to QEMU's list before main(), and QEMU calls the function when it
- * registers its own types.
- */
+/* Registers the accelerator's types. type_init() is a constructor, which also runs in a preloaded object,
+ * before main(); QEMU calls the function when it registers its own types. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "qemu/module.h"

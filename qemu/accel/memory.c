@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Converts changes of QEMU's flat view to changes of the partition's map. One library call for each
- * transaction makes it atomic for guests. Protections stay at their GPAs; the mapping that QEMU's devices use
- * has the rights of VTL0.
- */
+/* Converts changes of QEMU's flat view to changes of the partition's map, with one library call for each
+ * transaction, so that it is atomic for guests. Protections stay at their GPAs. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "qemu/error-report.h"
@@ -78,7 +75,6 @@ static gpointer key(uint64_t gpa)
 	return GSIZE_TO_POINTER(gpa / PAGE);
 }
 
-/* Returns the pages of a section that are in the partition's map. */
 static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range)
 {
@@ -86,7 +82,7 @@ static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section
 	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
-/* Records a failure. Before the start vsm_memory_ready() refuses the machine; later the machine stops. */
+/* Before the machine starts, vsm_memory_ready() returns the failure; later the machine stops. */
 static void fail(VsmState *vsm)
 {
 	vsm->memory_failed = true;
@@ -180,7 +176,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	struct vsm_memory_change change;
 
 	vsm_smram_note(vsm, section);
-	/* A ROM device may have changed its mode since it was added, so look the section up in the map. */
+	/* A ROM device may have changed its mode since it was added, so the section may not be in the map. */
 	if (!mapped_pages(vsm, section, &range))
 		return;
 	change = (struct vsm_memory_change){.gpa = range.gpa, .size = range.size, .fd = -1};
@@ -232,7 +228,7 @@ static void commit(MemoryListener *listener)
 	vsm_memory_commit(of(listener));
 }
 
-/* Starts or stops recording of writes to a section. dirty.c does so for RAM at fixed GPAs. */
+/* dirty.c starts and stops the record of RAM at fixed GPAs. */
 static void log_change(MemoryListener *listener, MemoryRegionSection *section, int old, int new)
 {
 	VsmState *vsm = of(listener);
@@ -255,7 +251,7 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 		memory_region_set_dirty(section->mr, range.offset, range.size);
 }
 
-/* Records a range of the flat view as RAM with a fixed GPA, except its legacy range, which can change. */
+/* Adds a range of the flat view to the RAM with a fixed GPA, except its part in the legacy range. */
 static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {

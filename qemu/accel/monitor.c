@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory that the monitor reads. By the mapping that devices use, each read of a page that VTL1 denies to VTL0
- * would take a stand-in page of the guard from devices. So the address space of each CPU, which only the monitor
- * and dumps use, reads guest memory with all rights.
+ * The address space of each CPU, which only the monitor and dumps use, reads guest memory with all rights. By
+ * the mapping that devices use, each read of a page that VTL1 denies to VTL0 would take a stand-in page of
+ * the guard from devices.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -35,7 +35,6 @@ static const MemoryRegionOps ops = {
 	.impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
 };
 
-/* Called before the CPU gets its address space. */
 bool vsm_monitor_cpu_init(VsmState *vsm, CPUState *cpu, Error **errp)
 {
 	if (!vsm_is_guarded(vsm))

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Migrates denied pages: pages of RAM that VTL0 may not read or write. QEMU's own migration cannot read them,
- * since it uses the guarded mapping of devices, and skips them. This file reads them by an unguarded mapping
- * and sends them in a separate section, so that the guard stays active during migration.
- *
+ * Migrates denied pages: pages of RAM that VTL0 may not read or write. QEMU's own migration uses the guarded
+ * mapping and skips them; this file reads them by an unguarded mapping and sends them in a separate section.
  * A page that was denied once is sent in this section until the end of migration, so that its last copy is
  * here. The target stores received pages outside of guest memory until protections and guard are active, so
  * that no device can read them before.
@@ -21,7 +19,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 
-/* Records of the section. */
+/* Types of records in the section. */
 enum {
 	RECORD_END,
 	RECORD_BLOCK, /* name of the RAM block of the pages that follow */
@@ -29,7 +27,7 @@ enum {
 	RECORD_ZERO,  /* page number: all bytes are zero */
 };
 
-/* A RAM block of QEMU. The guest can eject the device of a block at any time. */
+/* A RAM block of QEMU, whose device the guest can eject at any time. */
 struct block {
 	RAMBlock *ram;	/* its memory region is referenced */
 	char name[256]; /* copy of idstr of `ram`, which an ejection clears */
@@ -44,8 +42,6 @@ static struct block *block_at(VsmState *vsm, unsigned i)
 {
 	return &g_array_index(vsm->blocks, struct block, i);
 }
-
-/* ------------------------------------------------------------------ blocks */
 
 static int add_block(RAMBlock *ram, void *opaque)
 {
@@ -93,8 +89,6 @@ void vsm_private_end(VsmState *vsm)
 	}
 	g_array_set_size(vsm->blocks, 0);
 }
-
-/* ------------------------------------------------------------------ which pages */
 
 /*
  * Scans for denied pages. Marks as pending those that are found for the first time, and those that have been
@@ -185,8 +179,6 @@ void vsm_private_init(VsmState *vsm)
 	precopy_add_notifier(&vsm->precopy);
 }
 
-/* ------------------------------------------------------------------ saving */
-
 uint64_t vsm_private_pending(VsmState *vsm)
 {
 	uint64_t pages = 0;
@@ -221,7 +213,7 @@ static void send_page(QEMUFile *f, const struct block *block, uint64_t page)
 		qemu_put_buffer(f, bytes, VSM_PAGE);
 }
 
-/* Sends pending pages, up to QEMU's rate limit unless @all. Returns whether all were sent. */
+/* Stops at QEMU's rate limit unless @all. Returns whether all were sent. */
 bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all)
 {
 	bool complete = true;
@@ -243,8 +235,6 @@ bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all)
 	qemu_put_byte(f, RECORD_END);
 	return complete;
 }
-
-/* ------------------------------------------------------------------ loading */
 
 static struct block *receive_block(VsmState *vsm, QEMUFile *f)
 {

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Reset of the machine: resets the partition, and chipset registers that QEMU preserves although their RAM
- * may be zeroed.
- */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "hw/pci-host/i440fx.h"
@@ -29,7 +25,7 @@ enum {
 	PAM_REGISTERS = 7
 };
 
-/* Maps ROM at 0xc0000 to 0xfffff, as after power-on. */
+/* ROM at 0xc0000 to 0xfffff, as after power-on. */
 static void reset_pam(void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(chipsets); i++) {
@@ -43,7 +39,7 @@ static void reset_pam(void)
 	}
 }
 
-/* Called while the CPUs are stopped, and before QEMU loads ROMs, since a reset can zero RAM. */
+/* The CPUs are stopped. Called before QEMU loads ROMs, since a reset can zero RAM. */
 static void reset(void *opaque)
 {
 	VsmState *vsm = opaque;

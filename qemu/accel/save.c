@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Snapshots and migration. The partition's state follows the state of all devices in QEMU's stream, since
- * loading requires memory at the GPAs that PAM registers and BARs select.
- *
- * While a stream is loaded, no CPU runs and the guard of memory is suspended. Denied pages are not in
- * memory during that time (private.c).
+ * loading requires memory at the GPAs that PAM registers and BARs select. While a stream is loaded, no CPU
+ * runs and the guard of memory is suspended; denied pages are not in memory during that time (private.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -18,10 +16,8 @@
 #include "qemu/error-report.h"
 
 enum {
-	STATE_MAX = 256 << 20 /* maximum of the partition's state, in bytes */
+	STATE_MAX = 256 << 20 /* bytes, of the partition's state */
 };
-
-/* ------------------------------------------------------------------ refusals */
 
 #define RUNS_BEFORE "the guest would run before its protections are active"
 #define HOLDS_PAGES "the host would transfer pages that it holds, whatever VTL1 restricts meanwhile"
@@ -70,8 +66,6 @@ static int on_postcopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 	return -ENOTSUP;
 }
 
-/* ------------------------------------------------------------------ the guard */
-
 static int suspend(VsmState *vsm, Error **errp)
 {
 	int error;
@@ -97,8 +91,6 @@ static int resume(VsmState *vsm)
 	vsm->suspended = false;
 	return 0;
 }
-
-/* ------------------------------------------------------------------ memory of higher VTLs */
 
 /* Called before QEMU's first dirty sync. */
 static int save_prepare(void *opaque, Error **errp)
@@ -177,8 +169,6 @@ static const SaveVMHandlers handlers = {
 	.load_cleanup = load_cleanup,
 	.load_state = load_state,
 };
-
-/* ------------------------------------------------------------------ the partition's state */
 
 static int append(void *opaque, const void *data, size_t size)
 {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * System Management Mode of q35 (machine property smm=on). QEMU's chipset has the registers of SMRAM and TSEG.
- * The memory that they map for CPUs in SMM has VSM_MEMORY_SMM in the partition's map, so VTL0 outside of SMM
- * cannot access it.
- *
- * QEMU permits smm=on only with its own accelerators. So this file turns the property off for QEMU, and sets
- * the properties of the devices with those registers before they are realized.
+ * System Management Mode of q35 (machine property smm=on). The memory that SMRAM and TSEG map for CPUs in SMM
+ * has VSM_MEMORY_SMM in the partition's map, so VTL0 outside of SMM cannot access it. QEMU permits smm=on
+ * only with its own accelerators, so this file turns the property off for QEMU, and sets the properties of
+ * the devices with the registers of SMRAM and TSEG before they are realized.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -17,7 +15,6 @@
 #include "qemu/error-report.h"
 #include "qemu/rcu.h"
 
-/* Memory in SMRAM. */
 struct smram {
 	MemoryRegion *mr; /* referenced */
 	struct vsm_range range;
@@ -27,8 +24,6 @@ static VsmState *of(MemoryListener *listener)
 {
 	return container_of(listener, VsmState, smram_listener);
 }
-
-/* ------------------------------------------------------------------ devices */
 
 /* QEMU's own methods; a process has one machine. */
 static void (*realize_mch)(PCIDevice *dev, Error **errp);
@@ -59,8 +54,6 @@ static void replace_realize(const char *type, void (**old)(PCIDevice *dev, Error
 	class->realize = new;
 }
 
-/* ------------------------------------------------------------------ memory */
-
 struct restore {
 	VsmState *vsm;
 	GArray *changes;
@@ -68,7 +61,6 @@ struct restore {
 	const MemoryRegion *only; /* only this memory, at the offset of `range`; NULL: any memory */
 };
 
-/* Adds the changes that map memory of QEMU's flat view outside of SMM, within a range of SMRAM. */
 static bool restore_seen(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {
@@ -255,8 +247,6 @@ void vsm_smm_ready(VsmState *vsm)
 	};
 	memory_listener_register(&vsm->smram_listener, &vsm->smram_space);
 }
-
-/* ------------------------------------------------------------------ the machine */
 
 bool vsm_smm_init(VsmState *vsm, MachineState *ms)
 {

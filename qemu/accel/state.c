@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Registers of the active VTL for the monitor and gdb. Only registers that QEMU has changed are written
- * back, so that an inspection does not change a VP.
- */
+/* Registers of the active VTL for the monitor and gdb. Only registers that QEMU has changed are written back,
+ * so that an inspection does not change a VP. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "qemu/error-report.h"
@@ -18,7 +16,6 @@ enum kind {
 	SSE_CONTROL, /* all of its fields; no offset */
 };
 
-/* A register and its field in QEMU. */
 struct entry {
 	uint32_t name;
 	enum kind kind;
@@ -249,8 +246,8 @@ void vsm_registers_get(CPUState *cpu)
 	}
 	for (size_t i = 0; i < COUNT; i++) {
 		to_qemu(env, &entries[i], &own->read[i]);
-		/* Convert back: a part of the register that QEMU cannot store must not count as a change by
-		 * QEMU. */
+		/* A part that QEMU cannot store must not count as a change by QEMU, so convert the value
+		 * back. */
 		own->read[i] = from_qemu(env, &entries[i]);
 	}
 	x86_update_hflags(env);

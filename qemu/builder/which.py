@@ -8,8 +8,7 @@ from vsmrig.say import RigError
 
 PACKAGE = 'qemu-system-x86'
 
-# Versions for which a module can be built. The interfaces that qemu/accel uses exist from version OLDEST on,
-# and are unchanged up to NEWER, which is excluded.
+# Versions for which a module can be built: from OLDEST up to NEWER, which is excluded.
 OLDEST, NEWER = (10, 0), (10, 1)
 
 
@@ -21,8 +20,8 @@ def upstream(version):
     return tuple(int(part or 0) for part in found.groups())
 
 
-# Versions whose source can include qemu/accel: compat.h has no names for others, such as 10.1.
-# Tests build QEMU of each version of IN_TREE. For UNTESTED no source was available to the tests.
+# Versions whose source can include qemu/accel: compat.h has no names for others, such as 10.1. Tests build QEMU of each
+# version of IN_TREE; no source of UNTESTED was available.
 IN_TREE, UNTESTED = ((10, 0), (10, 2)), ((11, 0), (11, 1))
 
 
