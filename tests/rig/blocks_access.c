@@ -40,7 +40,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-/* A page within a large page of KVM, and one that the guest maps by a small page. */
+/* P is within a large page of KVM; the guest maps T by a small page. */
 #define P (16 * MIB + 0x5000)
 #define T (DATA + UINT64_C(0x9000))
 
@@ -210,7 +210,7 @@ static void test_no_access(struct raw_kvm *machine)
 	set_page(machine, P, 0);
 }
 
-/* A page that the table at PAGE_TABLE_4M maps, while the table itself is restricted. */
+/* T is mapped by the table at PAGE_TABLE_4M, which is restricted here. */
 static void test_walk(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -269,10 +269,7 @@ static void test_delivery(struct raw_kvm *machine)
 	check(cpu_run(cpu) == END_TRAP, "the exception is delivered when the IDT can be read");
 }
 
-/*
- * Runs an instruction with MMIO or port I/O; completes reads with @value, and counts the exits in
- * *@exits.
- */
+/* Completes reads with @value; *@exits counts the exits. */
 static enum ending finish_mmio(struct raw_vcpu *cpu, unsigned int *exits, uint64_t value)
 {
 	enum ending ending = cpu_run(cpu);
@@ -371,7 +368,7 @@ static void test_emulator(struct raw_kvm *machine)
 	set_page(machine, P, 0);
 }
 
-/* KVM itself walks the guest's page tables for an instruction that accesses MMIO. */
+/* KVM's emulator walks the guest's page tables for an instruction that accesses MMIO. */
 static void test_emulator_walk(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -402,7 +399,7 @@ enum {
 	PDPT = 0x34000,
 };
 
-/* Enables PAE paging by MOV CR0 with @entry in the first PDPTE. Returns the result. */
+/* Enables PAE paging by MOV CR0; @entry is the first PDPTE. */
 static enum ending turn_on_pae(struct raw_kvm *machine, uint64_t entry)
 {
 	enum ending ending;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * FPU registers that vCPUs of two VMs share: each vCPU reads the values that the other one writes;
- * only one vCPU at a time can use them; they exist until the last vCPU that uses them ends.
- */
+/* FPU registers that vCPUs of two VMs share: only one vCPU at a time can use them, and they exist until the
+ * last vCPU that uses them ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,8 +21,7 @@
 #define CR4_PKE	 UINT64_C(0x400000)
 #define XCR0_AVX UINT64_C(7)
 
-/* g_put and g_get load and store registers from and to struct values at RDI; the _avx variants use all of
- * YMM3. */
+/* The _avx variants use all of YMM3. RDI points to struct values. */
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
@@ -83,7 +80,6 @@ static void make(struct raw_kvm *machine)
 	allow_avx(&machine->vcpu[1]);
 }
 
-/* Creates two VMs whose first vCPUs share FPU registers. */
 static void make_pair(struct raw_kvm machine[2])
 {
 	make(&machine[0]);
@@ -127,8 +123,6 @@ static bool holds(struct raw_kvm *machine, unsigned int index, uint64_t seed)
 		       END_DONE &&
 	       !memcmp(machine->ram + MIB, &values, sizeof(values));
 }
-
-/* ------------------------------------------------------------------ shared registers */
 
 static void test_values(void)
 {
@@ -184,7 +178,7 @@ static void test_ioctls(void)
 	raw_kvm_destroy(&machine[1]);
 }
 
-/* A vCPU with only SSE in XCR0 must not change the upper halves of the other's YMM registers. */
+/* A vCPU with only SSE in XCR0 must not change the upper halves of YMM registers that another vCPU shares. */
 static void test_xcr0(void)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = 3};
@@ -239,8 +233,6 @@ static void test_pkru(void)
 	raw_kvm_destroy(&machine[1]);
 }
 
-/* ------------------------------------------------------------------ exclusive use */
-
 struct runner {
 	struct raw_vcpu *cpu;
 	uint64_t seed;
@@ -252,7 +244,6 @@ struct runner {
 	enum ending ending;
 };
 
-/* Runs g_hold until *stop is set. */
 static void *run_turns(void *opaque)
 {
 	struct runner *runner = opaque;
@@ -324,7 +315,6 @@ static bool is_busy(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument) && errno == EBUSY;
 }
 
-/* Ends KVM_RUN of a guest in g_forever, and its thread. */
 static void release(struct raw_vcpu *cpu, pthread_t thread)
 {
 	cpu->run->immediate_exit = 1;
@@ -374,8 +364,6 @@ static void test_while_one_runs(void)
 	for (unsigned int i = 0; i < 3; i++)
 		raw_kvm_destroy(&machine[i]);
 }
-
-/* ------------------------------------------------------------------ lifetime */
 
 /* The number of FPU areas that KVM has allocated for vCPUs, from /proc/vmallocinfo. */
 static unsigned int areas(void)
@@ -448,7 +436,6 @@ static void test_destroy_while_running(void)
 	check(areas_are(before), "all areas are freed");
 }
 
-/* A process that is killed while one of its vCPUs runs. */
 static void test_killed(void)
 {
 	const unsigned int before = areas();
@@ -470,12 +457,7 @@ static void test_killed(void)
 	      "all areas of a process that was killed during KVM_RUN are freed");
 }
 
-/* ------------------------------------------------------------------ refused requests */
-
-/*
- * Tries in a child process to share one of its vCPUs with an inherited one, in both directions.
- * Returns whether both were refused.
- */
+/* In a child process one of its vCPUs and an inherited one must not share, in either direction. */
 static bool another_process(const struct raw_vcpu *cpu)
 {
 	struct raw_kvm own;
@@ -493,7 +475,7 @@ static bool another_process(const struct raw_vcpu *cpu)
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* Sets AMX, which needs permission, in the CPUID of a vCPU. Returns -EPERM without permission. */
+/* AMX needs a permission of the process; returns -EPERM without it. */
 static int set_amx(const struct raw_vcpu *cpu)
 {
 	struct {
@@ -556,12 +538,10 @@ static void test_arguments(void)
 	close(path);
 }
 
-/* ------------------------------------------------------------------ random */
-
 #define MACHINES 4u
 #define CPUS	 (2 * MACHINES)
 
-/* Expected registers: the set of each vCPU, and the value of each set. */
+/* The FPU registers ("set") that each vCPU uses, and the value of each set. */
 struct model {
 	unsigned int set[CPUS];
 	bool shares[CPUS];
@@ -594,7 +574,6 @@ static unsigned int free_set(const struct model *model)
 	}
 }
 
-/* Destroys a VM and creates another one in its place. */
 static void replace(struct raw_kvm *machine, struct model *model, unsigned int index)
 {
 	raw_kvm_destroy(&machine[index]);
@@ -644,7 +623,7 @@ static void test_random(unsigned int turns)
 			}
 		} else {
 			other = (int32_t)((unsigned int)rand_r(&seed) % 4096) - 1024;
-			/* A random file descriptor that is not of a vCPU. */
+			/* A file descriptor that is not a vCPU's. */
 			for (unsigned int i = 0; i < CPUS; i++)
 				if (machine[i / 2].vcpu[i % 2].fd == other)
 					other = -1;

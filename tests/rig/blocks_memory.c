@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Access restrictions at scale: large pages, lists, changes while vCPUs run, dirty logging, random changes
- * compared with a model, random arguments, lack of memory, and a VM that is destroyed during changes.
- */
+/* Access restrictions at scale: large pages, lists, changes while vCPUs run, dirty logging, random changes
+ * and arguments, lack of memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,7 +27,6 @@ __asm__(".pushsection .rodata\n"
 	"g_jump: jmp *%rdi\n"
 	"g_touch: mov (%rdi), %rbx; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
 	"g_writer: incq (%rdi); jmp g_writer\n"
-	/* Calls the function in the page, which increments a counter at RSI. */
 	"g_executor: call *%rdi; jmp g_executor\n"
 	/* KVM's emulator writes, without an exit to user space. */
 	"g_emulated: inc %rax; ud2; .ascii \"kvm\"; mov %rax, (%rdi); jmp g_emulated\n"
@@ -139,8 +136,6 @@ static void test_lists(struct raw_kvm *machine)
 	      "... and a list with one invalid element has no effect");
 }
 
-/* --- Changes while a vCPU runs --- */
-
 struct runner {
 	struct raw_vcpu *cpu;
 	enum ending ending;
@@ -154,10 +149,7 @@ static void *run_second(void *argument)
 	return NULL;
 }
 
-/*
- * Removes a right @rounds times while a vCPU makes accesses that need it: no access may take place
- * after the ioctl returns.
- */
+/* Removes a right while a vCPU makes accesses that need it: none may take place after the ioctl returns. */
 static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint32_t restriction,
 		 uint64_t access, bool by_range, unsigned int rounds)
 {
@@ -232,9 +224,6 @@ static void *flip(void *argument)
 	return NULL;
 }
 
-/*
- * Splits and restores large pages while a vCPU runs; one page in them also gets other restrictions.
- */
 static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};
@@ -295,7 +284,7 @@ static void test_dirty_log(struct raw_kvm *machine)
 	free(bitmap);
 }
 
-/* A slot is deleted and created again: restrictions belong to the GPA, not to the slot. */
+/* Restrictions belong to the GPA, not to the slot. */
 static void test_slots(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1,
@@ -316,8 +305,6 @@ static void test_slots(struct raw_kvm *machine)
 	set_page(machine, 512 * MIB, 0);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
 }
-
-/* --- Random changes compared with a model --- */
 
 #define MODEL_PAGES 2048u
 
@@ -443,8 +430,6 @@ static void test_fuzz(struct raw_kvm *machine)
 	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... and the guest runs");
 }
 
-/* --- Failed allocations, and VMs that end --- */
-
 static bool put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -455,10 +440,8 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
-/*
- * Restricts the first page of one block after the other until a call fails. Returns the error, and
- * in *@failed_at the GPA of that call's first page.
- */
+/* Restricts the first page of one block after the other until a call fails; *@failed_at is the first GPA of
+ * that call. */
 static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 {
 	static uint64_t list[KVM_ACCESS_MAX_PAGES];
@@ -478,10 +461,7 @@ static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 	return 0;
 }
 
-/*
- * Maps the guest's page DATA + 8 * PAGE to @gpa and writes to it. Returns whether the write
- * succeeded.
- */
+/* The guest maps its page DATA + 8 * PAGE to @gpa and writes to it. */
 static bool can_be_written(struct raw_kvm *machine, uint64_t gpa)
 {
 	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);
@@ -506,7 +486,6 @@ static int starve(void)
 	r = until_it_fails(&machine, &at);
 	if (r != -ENOMEM)
 		return 3;
-	/* Restrictions can be removed, which frees their memory. */
 	if (at > UINT64_C(4) << 30 &&
 	    set_range(&machine, UINT64_C(4) << 30, at - (UINT64_C(4) << 30), 0))
 		return 4;

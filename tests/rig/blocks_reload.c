@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* KVM's modules with the building blocks are unloaded and loaded, also without two-dimensional paging, where
- * they must report that. */
+/* KVM's modules with the building blocks are unloaded and loaded, also without two-dimensional paging. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +23,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-/* The module of the CPU's vendor, and its parameter that disables two-dimensional paging. */
+/* The parameter disables two-dimensional paging. */
 static const struct vendor {
 	const char *module;
 	const char *file;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Separate restrictions of user and kernel execution by kernel/: fetches by the CPU and by KVM's emulator,
- * with every setting of the vCPU. A host without MBEC must refuse them.
- */
+/* Separate restrictions of user and kernel execution by kernel/. A host without MBEC must refuse them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,11 +26,8 @@ __asm__(".pushsection .rodata\n"
 #define USER_PAGE   0x87 /* present, writable, user, large */
 #define IOPL_3	    0x3000
 
-/*
- * Offsets of code in P: code at 0 ends the run, at LOAD it makes an access that KVM emulates, at
- * LOOP it runs 5,000 iterations. A loop is shorter than a tick of the host's timer, so that most
- * loops have no tick.
- */
+/* Offsets in P. The code at 0 ends the run, the code at LOAD makes an access that KVM emulates. A run of LOOP
+ * is shorter than a tick of the host's timer, so that most runs have no tick. */
 enum {
 	LOAD = 0x100,
 	LOOP = 0x200,
@@ -58,7 +52,6 @@ static void put_user_tables(struct raw_kvm *machine)
 		raw_kvm_put(machine, USER_TABLES + 8 * i, i << 21 | USER_PAGE);
 }
 
-/* Starts the vCPU at offset @at of P, in user mode or not. Returns RIP. */
 static uint64_t start(struct raw_kvm *machine, uint64_t at, bool user, bool smep, uint64_t rdi)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -102,7 +95,7 @@ static bool fetch_is_right(struct raw_kvm *machine, const struct row *row)
 			      : ending == END_DONE;
 }
 
-/* KVM fetches the instruction itself, and must check the rights of the vCPU. */
+/* KVM's emulator fetches the instruction, and must check the rights of the vCPU. */
 static bool emulated_fetch_is_right(struct raw_kvm *machine, const struct row *row)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -120,7 +113,7 @@ static void test_each_setting(struct raw_kvm *machine)
 						KVM_ACCESS_NO_USER_EXEC, KVM_ACCESS_NO_EXEC};
 	unsigned int fetches = 0, emulated = 0;
 
-	/* Two passes: in the second one every page was mapped with other rights before. */
+	/* In the second pass every page was mapped with other rights before. */
 	for (unsigned int i = 0; i < 2 * 4 * 8; i++) {
 		const struct row row = {i & 1, i & 2, i & 4, restrictions[i / 8 % 4]};
 
@@ -193,7 +186,6 @@ static void test_large_page(struct raw_kvm *machine)
 	set_range(machine, 16 * MIB, 2 * MIB, 0);
 }
 
-/* Returns KVM's count of exits of the VM, or -1 if it is unknown. */
 static long exits_of(const struct raw_kvm *machine)
 {
 	char path[96];
@@ -209,7 +201,7 @@ static long exits_of(const struct raw_kvm *machine)
 	return value;
 }
 
-/* Returns the minimum of exits of a loop, since interrupts of the host add some. */
+/* Interrupts of the host add exits, so the minimum counts. */
 static long exits_of_loop(struct raw_kvm *machine, bool user)
 {
 	long fewest = -1;

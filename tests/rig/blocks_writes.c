@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exits on register writes: before they take effect, with RIP at the instruction, and only for the requested
- * registers. */
+/* Exits on register writes, before they take effect. */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -256,10 +255,8 @@ static void test_descriptors(struct raw_kvm *machine)
 	}
 }
 
-/*
- * A guest can make KVM emulate any instruction by changing the bytes of one that exits. KVM fetches the bytes
- * again, so it must check the instruction that it executes.
- */
+/* A guest can replace the bytes of an instruction that exits before KVM fetches them again, so KVM must check
+ * the instruction that it executes. */
 static void test_emulated(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -282,7 +279,6 @@ static void test_emulated(struct raw_kvm *machine)
 		check_skipped("emulated instructions", "kvm.force_emulation_prefix cannot be set");
 		return;
 	}
-	/* KVM emulates an instruction after the prefix ud2; "kvm". */
 	for (unsigned int i = 0; i < 6; i++) {
 		enum ending ending;
 
@@ -318,7 +314,6 @@ static void put_task(struct raw_kvm *machine)
 	task[102] = 104;
 }
 
-/* A switch of tasks loads TR and LDTR as LTR and LLDT do. */
 static void test_task_switch(struct raw_kvm *machine)
 {
 	static const uint32_t watched[] = {0, KVM_WRITE_EXIT_TR, KVM_WRITE_EXIT_LDTR};

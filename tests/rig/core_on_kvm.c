@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Replaces cmocka's runner in the core tests: skips tests that need capabilities which this CPU or KVM lacks
- * (tests/unit/needs.h).
- */
+/* Replaces cmocka's runner in the core tests: skips tests that need capabilities (tests/unit/needs.h) which
+ * this CPU or KVM lacks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,7 +72,6 @@ static const struct {
 	[NEED_MANY_PAGES] = {NULL, "65,536 single page changes take too long"},
 };
 
-/* Returns why the test is skipped, or NULL. */
 static const char *reason_of(const struct CMUnitTest *test)
 {
 	const uintptr_t need = (uintptr_t)test->initial_state;
@@ -89,7 +86,7 @@ int __real__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown);
 
-/* Runs the tests that are not skipped, and prints a plan that also counts the skipped ones. */
+/* The plan also counts the skipped tests. */
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown)
 {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a guest image on the public API and the reference VMM's machine with the test devices: the guest's
- * serial output goes to stdout, and its write to port 0xf4 is the status. The machine is reset once if the
- * guest requests it. With test=soak it is an error if this process uses more resources at the end than at the
- * beginning.
- *
- * Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
+ * Runs a guest image on the public API and the reference VMM's machine with the test devices; the guest's
+ * write to port 0xf4 is the status. With test=soak it is an error if this process uses more resources at the
+ * end than at the beginning. Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
  */
 #include <dirent.h>
 #include <errno.h>
@@ -56,8 +53,6 @@ static void log_record(void *opaque, const struct vsm_log_record *record)
 
 static const struct vsm_log log_to_stderr = {log_record, NULL, VSM_LOG_INFO};
 
-/* ---- operations of the machine ---- */
-
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
 	(void)opaque;
@@ -73,7 +68,7 @@ static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t dat
 	return vsm_msi(board.partition, address, data) ? VSM_IOAPIC_REFUSED : VSM_IOAPIC_ACCEPTED;
 }
 
-/* Ends the machine. Any thread may call it; only the first call determines cause and status. */
+/* Any thread; only the first call determines cause and status. */
 static void stop(void *opaque, enum vmm_stop what, int status)
 {
 	(void)opaque;
@@ -116,8 +111,6 @@ static void no_test(void *opaque, const struct vmm_hv_test_request *request)
 	(void)opaque;
 	(void)request;
 }
-
-/* ---- processors ---- */
 
 static void report_error(uint32_t vp, const struct vsm_exit *exit)
 {
@@ -195,10 +188,7 @@ static void show_processors(void)
 	}
 }
 
-/* ---- resources of the process ---- */
-
-/* Anonymous memory excludes guest RAM, which is shared: a guest must not make the process allocate more and
- * more of it. */
+/* Guest RAM is shared memory, so `anonymous` excludes it. */
 struct resources {
 	unsigned int files, threads;
 	unsigned long anonymous; /* KiB */
@@ -243,7 +233,7 @@ static void compare(const struct resources *early, const struct resources *late)
 	board.status = STATUS_ERROR;
 }
 
-/* Waits up to @seconds for the stop of the machine. Returns whether it was stopped. */
+/* Returns false if the machine still runs after @seconds. */
 static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;
@@ -260,7 +250,6 @@ static bool wait_stopped(time_t seconds)
 	return stopped;
 }
 
-/* Runs until the guest ends the machine or the time is up. */
 static void run_all(int seconds)
 {
 	struct resources early, late;
@@ -286,8 +275,6 @@ static void run_all(int seconds)
 	for (uint32_t i = 0; i < board.config.cpus; i++)
 		pthread_join(board.thread[i], NULL);
 }
-
-/* ---- main ---- */
 
 static int create(void)
 {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares libvsm's I/O APIC with KVM's: both get the same register writes (made by guest code), line changes
- * and EOIs. Then the redirection tables, the pending interrupts of the local APIC, and
- * every interrupt that the guest accepts must be the same.
- *
- * Usage: ioapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the data sheet is a
- * separate test case (kvm_*), and the random part avoids it.
+ * Compares libvsm's I/O APIC with KVM's after the same register writes by guest code, line changes and EOIs.
+ * Each deviation of KVM from the data sheet is a case kvm_*, and the random part avoids it. Usage:
+ * ioapic_diff [ROUNDS [SEED]]
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +28,7 @@
 #define MAX_LIST   32u
 #define STUB_BYTES 10u
 
-/* Operations of the guest, which executes a list at LIST. */
+/* Operations of the list at LIST. */
 enum operation {
 	END,
 	WRITE,
@@ -43,11 +40,8 @@ struct command {
 	uint32_t operation, address, value, result;
 };
 
-/*
- * The guest, 32-bit flat, executes the list. TAKE sets IF around an exit, so
- * that KVM injects at a known instruction. The handler records the vector and continues with the next command
- * without an IRET and with IF clear, so at most one interrupt is accepted.
- */
+/* 32-bit flat. TAKE sets IF around an exit, so that KVM injects at a known instruction; the handler continues
+ * with the next command without an IRET and with IF clear, so at most one interrupt is accepted. */
 extern const uint8_t guest_begin[], guest_stubs[], guest_end[];
 __asm__(".pushsection .rodata\n"
 	".code32\n"
@@ -100,11 +94,9 @@ struct machine {
 	struct command *list;
 	uint32_t length;
 	struct vsm_ioapic io;
-	/* The local APIC that receives messages of libvsm's I/O APIC: [SDM] volume 3, "Handling Interrupts". */
+	/* The local APIC that receives libvsm's messages (SDM volume 3, "Handling Interrupts"). */
 	uint32_t irr[8], isr[8], tmr[8];
 };
-
-/* ---- libvsm's side ---- */
 
 static bool bit(const uint32_t *bits, unsigned int vector)
 {
@@ -125,10 +117,8 @@ static int highest(const uint32_t *bits)
 	return -1;
 }
 
-/*
- * APIC ID 0, logical ID 1 in the flat model. For lowest priority KVM selects a logical
- * destination by the vector, even if that APIC is absent.
- */
+/* APIC ID 0, logical ID 1 in the flat model. For lowest priority KVM selects a logical destination by the
+ * vector, even if that APIC is absent. */
 static bool is_for_us(uint64_t address, uint32_t data)
 {
 	const uint32_t destination = address >> 12 & 0xff;
@@ -143,10 +133,8 @@ static bool is_for_us(uint64_t address, uint32_t data)
 	return destination & 1;
 }
 
-/*
- * KVM drops an edge that matches no local APIC; the callback therefore returns that it was accepted, so that
- * both sides stay equal (kvm_drops_an_edge_that_matches_no_apic).
- */
+/* KVM drops an edge that matches no local APIC, so this side accepts it without effect
+ * (kvm_drops_an_edge_that_matches_no_apic). */
 static enum vsm_ioapic_delivery message(void *opaque, uint64_t address, uint32_t data)
 {
 	struct machine *machine = opaque;
@@ -181,8 +169,6 @@ static void end_of_interrupt(struct machine *machine)
 	if (bit(machine->tmr, (unsigned int)served))
 		vsm_ioapic_eoi(&machine->io, (uint8_t)served);
 }
-
-/* ---- KVM's side ---- */
 
 static void create_guest(struct machine *machine)
 {
@@ -232,7 +218,7 @@ static void give(struct machine *machine, enum operation operation, uint32_t add
 		(struct command){.operation = operation, .address = address, .value = value};
 }
 
-/* Makes the same change on both sides: in libvsm immediately, in KVM at the next run_list(). */
+/* libvsm's I/O APIC has the change immediately, KVM's at the next run_list(). */
 static void write_register(struct machine *machine, uint32_t index, uint32_t value)
 {
 	give(machine, WRITE, VSM_IOAPIC_DEFAULT_BASE + VSM_IOAPIC_MMIO_INDEX, index);
@@ -264,8 +250,6 @@ static void start(struct machine *machine)
 	machine->length = 0;
 }
 
-/* ---- the comparison ---- */
-
 static void get_kvm(const struct machine *machine, struct kvm_ioapic_state *state)
 {
 	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
@@ -274,7 +258,7 @@ static void get_kvm(const struct machine *machine, struct kvm_ioapic_state *stat
 	*state = chip.chip.ioapic;
 }
 
-/* Bits of an entry that the data sheet defines; KVM also stores the others (kvm_stores_reserved_bits). */
+/* The data sheet defines these bits; KVM also stores the others (kvm_stores_reserved_bits). */
 #define DEFINED 0xff0000000001ffffull
 
 static bool compare_tables(const struct machine *machine)
@@ -357,8 +341,6 @@ static bool run_and_compare(struct machine *machine, const struct command *expec
 	return compare_pending(machine) && same;
 }
 
-/* ---- the random part ---- */
-
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -367,10 +349,8 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/*
- * A low half that avoids the deviations of the kvm_* cases: delivery modes without an EOI are edges
- * and masked (NMI, SMI and INIT would affect the guest); level and edge pins share no vector.
- */
+/* Avoids the deviations of the kvm_* cases: delivery modes without an EOI are edges and masked (NMI, SMI and
+ * INIT would affect the guest); level and edge pins share no vector. */
 static uint32_t random_low_half(uint64_t value)
 {
 	const bool level = value & 1;
@@ -463,8 +443,6 @@ static void random_rounds(unsigned int rounds, uint64_t seed)
 	      round, taken);
 	raw_kvm_destroy(&machine.raw);
 }
-
-/* ---- deviations of KVM ---- */
 
 static uint64_t kvm_entry(const struct machine *machine, uint32_t pin)
 {
@@ -570,10 +548,8 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 	      "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");
 }
 
-/*
- * KVM reports an EOI only for vectors of entries whose destination was the processor when KVM scanned them:
- * not for an entry that got its vector while its destination matches no APIC.
- */
+/* KVM reports an EOI only for vectors of entries whose destination matched the processor when KVM scanned
+ * them. */
 static void kvm_ignores_an_eoi_for_an_entry_without_a_target(struct machine *machine)
 {
 	write_register(machine, 0x12, 0x8021);
@@ -611,7 +587,6 @@ static void kvm_has_no_eoi_register(struct machine *machine)
 	      "kvm_has_no_eoi_register; here version 0x20 has one");
 }
 
-/* libvsm imports a state of KVM, and KVM imports a state of libvsm. */
 static void state_goes_both_ways(struct machine *machine)
 {
 	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SIGKILL of a VMM releases all its resources: threads, virtual machines in the kernel, memory, open files
- * (userfaultfd, memory files, KVM's), without a warning or error in the kernel's log. It is killed while it
- * starts, while protections change on all VPs, and, with engine uffd, while a VP is blocked in a page fault
- * that is never resolved.
- *
- * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
+ * SIGKILL of a VMM releases its threads, virtual machines, memory and files, without a warning in the
+ * kernel's log: while it starts, while protections change on all VPs, and, with engine uffd, while a VP is
+ * blocked in a page fault that is never resolved. Usage: killed GUEST_RUN IMAGE
  */
 #include <dirent.h>
 #include <errno.h>
@@ -56,10 +53,7 @@ static void sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-/*
- * Returns the number of virtual machines in the kernel, for each of which debugfs has a folder
- * "PID-FD", or -1 without debugfs.
- */
+/* debugfs has a folder "PID-FD" for each virtual machine. Returns -1 without debugfs. */
 static int virtual_machines(void)
 {
 	DIR *directory = opendir(VMS);
@@ -74,7 +68,7 @@ static int virtual_machines(void)
 	return count;
 }
 
-/* vCPUs that run a nested guest, as all VTLs do that engine nested restricts. */
+/* All VTLs that engine nested restricts run in guest mode. */
 static int vcpus_in_guest_mode(void)
 {
 	glob_t found;
@@ -93,7 +87,7 @@ static int vcpus_in_guest_mode(void)
 	return count;
 }
 
-/* KiB of shared memory in use on the system; the RAM of guests is shared memory. */
+/* KiB. The RAM of guests is shared memory. */
 static long shared_memory(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -108,7 +102,7 @@ static long shared_memory(void)
 	return value;
 }
 
-/* Open files of the whole system: the first number of file-nr. */
+/* Of the whole system: the first number of file-nr. */
 static long open_files(void)
 {
 	FILE *file = fopen("/proc/sys/fs/file-nr", "r");
@@ -121,7 +115,6 @@ static long open_files(void)
 	return value;
 }
 
-/* Names in the folders where a VMM could leave files. */
 static long file_names(void)
 {
 	static const char *const folders[] = {".", "/tmp", "/dev/shm"};
@@ -138,7 +131,7 @@ static long file_names(void)
 	return count;
 }
 
-/* Whether the kernel has logged a warning or error since the last call. */
+/* Whether the log has a new warning or error since the last call. */
 static bool kernel_log_has_errors(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
@@ -161,7 +154,7 @@ static bool kernel_log_has_errors(void)
 	return found;
 }
 
-/* Kills the child; returns the milliseconds until it and its virtual machines have ended. */
+/* Returns the milliseconds until the child and its virtual machines have ended. */
 static long kill_and_wait(pid_t child, int machines)
 {
 	const long begin = now_ms();
@@ -173,8 +166,6 @@ static long kill_and_wait(pid_t child, int machines)
 		sleep_ms(1);
 	return now_ms() - begin;
 }
-
-/* ------------------------------------------------------------------ a busy VMM, at any moment */
 
 static pid_t start(const char *const *words)
 {
@@ -195,7 +186,6 @@ static bool is_running(pid_t child)
 	return !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 
-/* Kills the VMM while its guest has protections in force, which change. */
 static void kill_restricted(const char *const *words, int machines, const char *cpus)
 {
 	static const long delays[] = {0, 7, 40};
@@ -205,9 +195,8 @@ static void kill_restricted(const char *const *words, int machines, const char *
 		const pid_t child = start(words);
 
 		/*
-		 * The engine's self-test has one virtual machine in guest mode, a guest with VTL1 a
-		 * second one. How soon the guest restricts a VTL depends on the host, so there is
-		 * no time limit: the loop ends at the latest with the VMM.
+		 * The engine's self-test has one virtual machine in guest mode, a guest with VTL1 a second
+		 * one. How soon the guest restricts a VTL depends on the host, so the loop has no time limit.
 		 */
 		while ((virtual_machines() < machines + 2 || !vcpus_in_guest_mode()) &&
 		       is_running(child))
@@ -263,8 +252,6 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 		printf("# %ld files more are open, %ld names\n", left, file_names() - names);
 }
 
-/* ------------------------------------------------------------------ a VP stuck in a page fault */
-
 static struct guest guest;
 
 static void *run_stuck(void *opaque)
@@ -295,7 +282,6 @@ static void block_event_thread(int ready)
 	_exit(2);
 }
 
-/* Whether a thread of @pid sleeps in userfaultfd. */
 static bool waits_for_userfaultfd(pid_t pid)
 {
 	char path[64], text[64];

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Features of the KVM backend with the optional kernel part: it can deny execution but not reads,
- * reports exact addresses, and exits before a control register or a descriptor table register is
- * written.
- */
+/* Features of the KVM backend with the optional kernel part: execution can be denied without reads, addresses
+ * are exact, and writes of control registers and descriptor table registers exit before they take effect. */
 #include <linux/kvm.h>
 #include <errno.h>
 #include <pthread.h>
@@ -93,7 +90,6 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/* Whether the run ended with this violation, with the exact address. */
 static bool is_denied(struct guest *guest, const struct backend_run *run, uint64_t gpa,
 		      uint8_t access, uint64_t rip)
 {
@@ -106,8 +102,6 @@ static bool is_denied(struct guest *guest, const struct backend_run *run, uint64
 		       (unsigned long long)rip_of(guest));
 	return right;
 }
-
-/* ------------------------------------------------------------------ execution */
 
 static void test_no_execute(struct guest *guest)
 {
@@ -245,8 +239,6 @@ static void test_user(struct guest *guest)
 	protect(guest, at, 1, GPA_ALL);
 }
 
-/* ------------------------------------------------------------------ page walks */
-
 static void test_page_walk(struct guest *guest)
 {
 	uint64_t entry = PAGE_TABLE_4M + 0x20 * 8;
@@ -264,8 +256,6 @@ static void test_page_walk(struct guest *guest)
 	      "a denied page walk is reported as a page walk, with the entry");
 	protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
 }
-
-/* ------------------------------------------------------------------ races */
 
 struct racer {
 	struct guest *guest;
@@ -341,12 +331,7 @@ static void test_race(struct guest *guest)
 	      stuck);
 }
 
-/* ------------------------------------------------------------------ overlays and large pages */
-
-/*
- * Whether each kind of access to the overlay at @at succeeds if @access permits it, and otherwise
- * is denied without effect.
- */
+/* Whether each access to the overlay at @at succeeds if @access permits it, and otherwise has no effect. */
 static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_t *memory)
 {
 	struct backend_run run;
@@ -368,8 +353,7 @@ static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_
 	return right && is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)) && memory[0];
 }
 
-/* Changes from each set of rights to each other one. The protections of the RAM under the overlay must not
- * matter. */
+/* Each set of rights follows each other one. The protections of the RAM under the overlay must not matter. */
 static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memory,
 				const char *where)
 {
@@ -568,8 +552,6 @@ static void test_scattered(struct guest *guest)
 	      right);
 	guest->ops->protect(guest->backend, 0, range, 510, GPA_ALL);
 }
-
-/* ------------------------------------------------------------------ writes of registers */
 
 static bool is_write(struct guest *guest, const struct backend_run *run, unsigned int control,
 		     uint64_t value, uint64_t rip)

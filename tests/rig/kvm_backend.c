@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The KVM backend without the core: registers, exits and their completion, interrupts, kicks, time. Guest
- * code checks the values that a test sets.
- */
+/* The KVM backend without the core. Guest code checks the values that a test sets. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,10 +44,8 @@ __asm__(".pushsection .rodata\n"
 	"g_system: mov %cr2, %rax; mov %cr3, %rbx; mov %cr4, %rcx; str %dx; sldt %si; mov %fs, "
 	"%di\n"
 	"mov %fs:0, %r8; out %al, $0x10\n"
-	/*
-	 * Loads through a page table entry, changes the entry and loads again; then again after an
-	 * exit.
-	 */
+	/* Loads through a page table entry, changes the entry and loads twice, with an exit before the last
+	 * load. */
 	"g_stale: mov (%rdi), %rax; mov %rcx, (%rsi); mov (%rdi), %rbx; out %al, $0x10\n"
 	"mov (%rdi), %rdx; out %al, $0x10\n"
 	"guest_code_end:\n"
@@ -66,14 +61,12 @@ static uint64_t rip(struct guest *guest, uint8_t vtl)
 	return guest_get(guest, 0, vtl, VCPU_GPR)->rip;
 }
 
-/* ------------------------------------------------------------------ registers */
-
 static void test_general_registers(struct guest *guest)
 {
 	struct vcpu_state *state;
 	struct backend_run run;
 	const struct vcpu_state *after;
-	/* The amounts that g_registers adds, in the order of enum vcpu_gpr. */
+	/* By g_registers, in the order of enum vcpu_gpr. */
 	static const uint8_t added[GPR_COUNT] = {1, 3,	4,  2,	8,  7,	5,  6,
 						 9, 10, 11, 12, 13, 14, 15, 16};
 	bool same = true;
@@ -222,8 +215,6 @@ static void test_privacy(struct guest *guest)
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 101 && gpr(guest, 1, GPR_RAX) == 200,
 	      "a VTL that does not run keeps its registers");
 }
-
-/* ------------------------------------------------------------------ exits */
 
 static void test_hypercall(struct guest *guest)
 {
@@ -442,7 +433,6 @@ static void test_mmio(struct guest *guest)
 	check(guest_is_done(&run), "the store completes");
 }
 
-/* Registers that are read after a completion must not depend on the next entry. */
 static void test_answer_then_look(struct guest *guest)
 {
 	struct backend_run run;
@@ -464,11 +454,8 @@ static void test_answer_then_look(struct guest *guest)
 
 #define STALE_TRIES 50u
 
-/*
- * The guest changes a page table entry without INVLPG and still reads the old page through its TLB. After the
- * flush it reads the new page, and its registers are unchanged. The test is repeated if the host flushes the
- * TLB between the two reads.
- */
+/* The guest changes a page table entry without INVLPG and still reads the old page through its TLB. The test
+ * is repeated if the host flushes the TLB between the two reads. */
 static void test_flush(struct guest *guest)
 {
 	const uint64_t old_page = 0x1111, new_page = 0x2222;
@@ -527,8 +514,6 @@ static void test_shutdown(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "a VP that was shut down can be started again");
 }
-
-/* ------------------------------------------------------------------ interrupts */
 
 static void test_interrupts(struct guest *guest)
 {
@@ -629,8 +614,6 @@ static void test_task_priority(struct guest *guest)
 	      "CR8 is loaded and read back");
 }
 
-/* ------------------------------------------------------------------ time and kicks */
-
 static void test_time(struct guest *guest)
 {
 	uint64_t last = 0;
@@ -651,7 +634,6 @@ static void test_time(struct guest *guest)
 	      backward);
 }
 
-/* Whether the VTL's TSC is between two readings of the partition's TSC plus @offset. */
 static bool tsc_is_ahead_by(struct guest *guest, uint8_t vtl, uint64_t offset)
 {
 	struct backend_run run;
@@ -702,10 +684,7 @@ static void test_deadline(struct guest *guest)
 	uint64_t now, slice = guest->features.tsc_hz / 50;
 
 	guest_start(guest, 0, 0, GUEST(g_spin));
-	/*
-	 * On a busy host a deadline can pass before the guest has executed anything: retry with a
-	 * longer one.
-	 */
+	/* On a busy host a deadline can pass before the guest has executed anything. */
 	do {
 		run.deadline = guest->ops->tsc(guest->backend) + slice;
 		do {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CPUID set by the VMM on the KVM backend: the results of the guest's CPUID instruction, and the refusal of
- * features that the host does not offer.
- */
+/* CPUID set by the VMM on the KVM backend. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +95,6 @@ static void test_feature_msrs(void)
 	      "the microcode revision is a feature MSR");
 }
 
-/* Each bit of the registers that list features, one by one. */
 static void test_each_bit(struct guest *guest)
 {
 	static const struct {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Debugging on the KVM backend without the core: exceptions that stop by KVM_SET_GUEST_DEBUG or go to the
- * guest, and single steps of instructions that KVM completes after an exit.
- */
+/* Debugging on the KVM backend without the core. KVM completes some of the stepped instructions after an
+ * exit. */
 #include <stdio.h>
 #include <string.h>
 
@@ -77,7 +75,6 @@ static void test_steps(struct guest *guest)
 	      "without a step it continues");
 }
 
-/* RIP was set after the last exit: the step must begin at the new RIP. */
 static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 {
 	struct backend_run run;
@@ -92,7 +89,7 @@ static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 	debug(guest, 0, 0, 0, 0);
 }
 
-/* A step over an instruction that exits ends when it is completed; the next step is the NOP. */
+/* The step ends when the instruction is completed; the next step is the NOP. */
 static void test_step_over_exit(struct guest *guest, const char *what, uint64_t code,
 				enum backend_exit exit, uint64_t length)
 {
@@ -181,7 +178,6 @@ static void test_what_is_the_guests(struct guest *guest)
 		      "a guest that executes INT1 gets its #DB while a debugger has %s",
 		      rows[i].what);
 	}
-	/* A step leaves the guest's own breakpoints in force. */
 	guest_start(guest, 0, 0, GUEST(g_store));
 	debug(guest, 0, VSM_DEBUG_STEP, 0, 0);
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;

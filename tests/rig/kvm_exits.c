@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Exits of the KVM backend without the core: instructions that are taken back, instructions with more or
- * fewer exits of the CPU than returns of KVM_RUN, and guest actions that KVM cannot handle.
- */
+/* Exits of the KVM backend without the core: instructions that are taken back, instructions with more or
+ * fewer exits of the CPU than returns of KVM_RUN, and guest actions that KVM cannot handle. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +16,7 @@ __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
 	".globl g_wide_dr, g_wide_xcr0, g_wide_fpu, g_step, g_call\n"
-	/* One exit of the CPU with two returns of KVM_RUN; then an exit that KVM handles itself. */
+	/* One exit of the CPU with two returns of KVM_RUN, then an exit that KVM handles itself. */
 	"g_wide_dr: movups %xmm0, (%rdi); mov %rcx, %dr0; out %al, $0x7e; out %al, $0x10\n"
 	"g_wide_xcr0: mov %rbx, (%rdi); xor %edx, %edx; mov %ecx, %eax; xor %ecx, %ecx; xsetbv\n"
 	"out %al, $0x7e\n"
@@ -70,7 +68,7 @@ static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[which] = value;
 }
 
-/* Runs until an exit other than an interruption, at most @turns times, each with a deadline. */
+/* An interruption does not end the run. At most @turns entries, each with a deadline. */
 static struct backend_run run_bounded(struct guest *guest, unsigned int turns)
 {
 	struct backend_run run = {.exit = BACKEND_EXIT_INTERRUPTED};
@@ -92,9 +90,7 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-/* ------------------------------------------------------------------ registers that VTLs share */
-
-/* Runs until the hypercall, and completes MMIO exits before it. */
+/* Completes MMIO exits before the hypercall. */
 static struct backend_run run_to_hypercall(struct guest *guest)
 {
 	struct backend_run run = guest_run_on(guest, 0, 0);
@@ -104,10 +100,7 @@ static struct backend_run run_to_hypercall(struct guest *guest)
 	return run;
 }
 
-/*
- * Runs the VTL to a hypercall, so that the backend reads all shared registers, then sets RIP and
- * two registers.
- */
+/* The backend reads all shared registers at the exit for the hypercall. */
 static void begin(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rcx)
 {
 	guest_run_on(guest, 0, 0);
@@ -189,15 +182,12 @@ static void test_dr6_of_a_step_over_a_hypercall(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_HYPERCALL &&
 		      !(guest_get(guest, 0, 0, VCPU_ALL)->dr6 & DR6_BS),
 	      "a hypercall under a single step exits before its #DB");
-	/* Complete the hypercall: advance RIP. */
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr6 & DR6_BS,
 	      "DR6 written by the delivery of a #DB is read back");
 }
-
-/* ------------------------------------------------------------------ guest actions that KVM cannot handle */
 
 static bool other_vtl_runs(struct guest *guest)
 {
@@ -208,7 +198,6 @@ static bool other_vtl_runs(struct guest *guest)
 	return guest_is_done(&run);
 }
 
-/* Executes an instruction that KVM's emulator does not support. */
 static void is_undefined(struct guest *guest, uint64_t rip, const char *what)
 {
 	struct backend_run run = run_bounded(guest, 20);
@@ -228,7 +217,7 @@ static void test_instructions_that_are_not_emulated(struct guest *guest)
 	is_undefined(guest, GUEST(g_x87) + 2, "an x87 store to a GPA without memory");
 }
 
-/* An event whose delivery needs a stack or IDT at a GPA without memory. */
+/* The delivery needs a stack or IDT at a GPA without memory. */
 static void shuts_down(struct guest *guest, uint64_t rip, bool stack, const char *what)
 {
 	struct backend_run run;
@@ -274,8 +263,6 @@ static void test_tables_in_no_memory(struct guest *guest)
 	      "a GDT at a GPA without memory causes no host error (exit %d)", run.exit);
 }
 
-/* ------------------------------------------------------------------ uncompleted instructions */
-
 #define PAGE_CODE     (DATA + 0x2000)
 #define PAGE_SECRET   (DATA + 0x3000)
 #define PAGE_STACK    (DATA + 0x5000)
@@ -309,10 +296,8 @@ static void test_code_that_is_denied_while_its_rdmsr_waits(struct guest *guest)
 	check(guest_is_done(&run), "... and continues when it is permitted again");
 }
 
-/*
- * If the CPU does not report the instruction length, KVM decodes the instruction again to advance RIP. Its
- * page may have been replaced by a denied one, whose contents must not affect RIP.
- */
+/* If the CPU does not report the instruction length, KVM decodes the instruction again to advance RIP,
+ * possibly from a denied page that has replaced the instruction's page. */
 static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct guest *guest)
 {
 	static const uint8_t secret[2][8] = {{0x90, 0x90, 0x90, 0x90}, {0x48, 0xb8, 1, 2}};
@@ -350,7 +335,7 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 	      (unsigned int)(after[0] - linear), (unsigned int)(after[1] - linear));
 }
 
-/* KVM reads four page table entries for a guest that turns on PAE paging. */
+/* KVM reads four PDPTEs for a guest that turns on PAE paging. */
 static struct backend_run turn_on_pae(struct guest *guest, uint64_t entry)
 {
 	struct vcpu_state *state;
@@ -385,7 +370,7 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* PUSH from MMIO to a denied stack: one instruction with an MMIO exit and then a violation. */
+/* One instruction with an MMIO exit and then a violation. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
 	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
@@ -418,7 +403,7 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
 
-/* A denied write that KVM emulates, directly behind a load from a device. */
+/* The denied write follows a load from a device. */
 static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
 {
 	struct backend_run run;
@@ -455,12 +440,8 @@ static void test_instructions_without_count(struct guest *guest)
 			      "kvm.force_emulation_prefix cannot be set");
 }
 
-/* ------------------------------------------------------------------ OUTS that is taken back */
-
-/*
- * An OUTS: its address, RCX and port; the RIP and RCX to which it may be taken back, and whether
- * the exit then reports a repeated instruction.
- */
+/* `rip`, `rcx_back`: where the instruction may be taken back to; `repeat`: the exit then reports a repeated
+ * instruction. */
 struct output {
 	const char *name;
 	uint64_t start;
@@ -484,7 +465,7 @@ static struct backend_run run_output(struct guest *guest, uint64_t rip, uint64_t
 	return guest_run_on(guest, 0, 0);
 }
 
-/* Takes the output back and checks that it is executed again with the same data and that the VTL continues. */
+/* The output is executed again with the same data, and the VTL continues. */
 static void takes_back(struct guest *guest, const struct output *output)
 {
 	struct backend_run run = run_output(guest, output->start, output->rcx, output->port);
@@ -515,7 +496,7 @@ static void takes_back(struct guest *guest, const struct output *output)
 	for (unsigned int i = 0;
 	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	/* With a large count the instruction has not ended after these exits. */
+	/* With a large count the instruction has not ended yet. */
 	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL continues");
 }
 
@@ -558,7 +539,6 @@ static void test_outputs_that_are_taken_back(struct guest *guest)
 	      "OUT of 4 bytes to the hypercall port is taken back");
 }
 
-/* Code before the OUTS that VTL0 may not read must not affect the RIP to which the OUTS is taken back. */
 static void test_denied_code_before_an_output(struct guest *guest)
 {
 	static const uint8_t code[] = {0x6e, 0xe6, PORT_DONE};
@@ -605,7 +585,7 @@ static void executes_from_overlay(struct guest *guest, uint64_t at, const char *
 	      "OUTSB is taken back to its beginning");
 }
 
-/* The hypercall page is an overlay over RAM, which may be denied, or at a GPA without RAM. */
+/* The overlay is over RAM, which may be denied, or at a GPA without RAM. */
 static void test_code_in_overlays(struct guest *guest)
 {
 	static const uint8_t code[] = {0xe6, 0x7e, 0xee, 0x6e, 0xe6, PORT_DONE};

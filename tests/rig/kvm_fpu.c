@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * FPU registers that the VTLs of a VP share in KVM, with the optional kernel part: register files and guests
- * have the same values, regardless of the VTL that was read, set or run last.
- */
+/* FPU registers that the VTLs of a VP share in KVM, with the optional kernel part. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +43,7 @@ static bool is_done(const struct backend_run *run)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE;
 }
 
-/* Runs from @rip with @rdi; other registers are unchanged. */
+/* Other registers keep their values. */
 static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uint64_t rdi)
 {
 	struct vcpu_state *state = guest_edit(guest, 0, vtl, VCPU_GPR);
@@ -56,7 +53,6 @@ static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uin
 	return guest_run_on(guest, 0, vtl);
 }
 
-/* The guest sets XMM5, or copies it to RAX. */
 static bool put(struct guest *guest, uint8_t vtl, uint64_t value)
 {
 	const struct backend_run run = go(guest, vtl, GUEST(g_put), value);
@@ -100,7 +96,6 @@ static void test_files(struct guest *guest)
 	      "the last value set applies, by whichever VTL's register file");
 }
 
-/* Another VTL's register file is changed while KVM has an instruction to complete. */
 static void test_open_exit(struct guest *guest)
 {
 	const uint64_t data = 0x123456789abcdef0;

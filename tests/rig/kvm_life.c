@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend is created and destroyed, also two at a time, without a leak, and its errors
- * name the missing feature of a host.
+ * The KVM backend is created and destroyed without a leak, and its errors name the missing feature of a host.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -64,7 +63,6 @@ static struct counts count_all(void)
 	return counts;
 }
 
-/* Creates a guest with an overlay and a protection, and runs it until the protection stops it. */
 static bool live(unsigned int seed)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096 + seed % 64, .pages = 1 + seed % 3};
@@ -91,7 +89,7 @@ static void test_leaks(unsigned int rounds)
 	struct counts after;
 	unsigned int right = 0;
 
-	/* Create a partition before counting, for allocations that the C library keeps. */
+	/* The C library keeps some allocations of the first partition. */
 	live(0);
 	before = count_all();
 	for (unsigned int i = 0; i < rounds; i++)
@@ -133,7 +131,7 @@ static void test_two_at_once(void)
 	guest_destroy(&guest[1]);
 }
 
-/* In one partition writes are alternately denied and permitted; meanwhile another one counts. */
+/* Writes in one partition are alternately denied and permitted while another partition counts. */
 struct busy {
 	struct guest guest;
 	unsigned int rounds;
@@ -188,7 +186,7 @@ static void test_two_busy(void)
 
 	guest_create(&denied.guest, 2, 1, 16 * MIB);
 	guest_create(&counting.guest, 3, 1, 32 * MIB);
-	/* Restrict the counting partition, too, so that an engine has page tables for both. */
+	/* An engine then has page tables for both partitions. */
 	counting.guest.ops->protect(counting.guest.backend, 1, &range, 1, GPA_ALL & ~GPA_WRITE);
 	pthread_create(&denied.thread, NULL, be_denied, &denied);
 	pthread_create(&counting.thread, NULL, count_up, &counting);
@@ -200,8 +198,6 @@ static void test_two_busy(void)
 	guest_destroy(&denied.guest);
 	guest_destroy(&counting.guest);
 }
-
-/* ------------------------------------------------------------------ messages for a missing feature */
 
 static char logged[512];
 
@@ -227,8 +223,7 @@ static int try_create(uint8_t engine)
 	return error;
 }
 
-/* Creates a backend as user 65534 in a child process. Returns 0 if it was refused with the expected error and
- * message. */
+/* As user 65534 in a child process. Returns 0 if error and message are as expected. */
 static int refused_unprivileged(uint8_t engine, int expected, const char *word)
 {
 	pid_t child;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Memory of the KVM backend: a denied access stops at the instruction without effect, whether it is made by
- * the CPU, its page walk, or KVM's emulator.
- */
+/* Memory of the KVM backend: a denied access stops at the instruction without effect, whether the CPU, its
+ * page walk, or KVM's emulator makes it. */
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -106,8 +104,6 @@ static bool is_violation(struct guest *guest, const struct backend_run *run, uin
 		       (unsigned long long)guest_get(guest, 0, run->vtl, VCPU_GPR)->rip);
 	return right;
 }
-
-/* ------------------------------------------------------------------ the CPU's own accesses */
 
 static void test_no_write(struct guest *guest)
 {
@@ -279,7 +275,7 @@ static void test_delivery(struct guest *guest)
 	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_ud)),
 	      "an exception whose stack is denied stops at the instruction");
 	grant(guest, stack - 4096);
-	/* General registers change, as when another VTL has run: the exception must stay pending. */
+	/* A change of registers, as when another VTL has run, must not drop the exception. */
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8] = 1;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
@@ -299,8 +295,6 @@ static void test_delivery(struct guest *guest)
 	      "the interrupt is delivered after the stack is permitted");
 }
 
-/* ------------------------------------------------------------------ KVM's own accesses */
-
 static void test_emulator(struct guest *guest)
 {
 	uint64_t at = DATA + 0x41000;
@@ -311,7 +305,7 @@ static void test_emulator(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_movs), at, MMIO, 0);
 	run = guest_run_on(guest, 0, 0);
-	/* Engine attr checks the write first, so a denied MOVS does not read the device. */
+	/* Engine attr checks the write before the device is read. */
 	check(run.exit == BACKEND_EXIT_MEMORY ||
 		      (run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO),
 	      "MOVS from MMIO to a denied page either reads the device first or not at all");
@@ -375,8 +369,6 @@ static void test_emulator_page_walk(struct guest *guest)
 	check(guest_is_done(&run), "... and the VTL continues");
 }
 
-/* ------------------------------------------------------------------ races */
-
 struct racer {
 	struct guest *guest;
 	_Atomic bool stop;
@@ -436,9 +428,6 @@ static void test_race(struct guest *guest)
 	      stuck);
 }
 
-/* ------------------------------------------------------------------ overlays */
-
-/* An engine refuses rights of an overlay that it cannot enforce, and nothing changes. */
 static void test_overlay_refusals(struct guest *guest, uint64_t at)
 {
 	const bool possible = guest->features.protect & GPA_EXECUTE;
@@ -532,8 +521,6 @@ static void test_overlays(struct guest *guest)
 	test_overlay_refusals(guest, outside);
 }
 
-/* ------------------------------------------------------------------ large memory */
-
 static uint64_t statistic(struct guest *guest, const char *name)
 {
 	const struct vkvm_backend *backend = guest->backend;
@@ -566,11 +553,8 @@ static void touch(struct guest *guest, uint64_t gpa, uint64_t pages)
 	guest_run_on(guest, 0, 0);
 }
 
-/*
- * Waits up to a minute until there are @enough large pages; for UINT64_MAX, until their count has
- * not changed for a second. Returns the count. A thread of the backend restores split pages with a
- * delay.
- */
+/* Waits up to a minute for @enough large pages, since a thread of the backend restores split pages with a
+ * delay. UINT64_MAX: until the count is constant for a second. */
 static uint64_t large_pages(struct guest *guest, uint64_t first, uint64_t enough)
 {
 	uint64_t count = 0;
@@ -597,7 +581,7 @@ static void test_large_pages(struct guest *guest)
 
 	memset(guest->ram + first, 1, 16 * MIB);
 	touch(guest, first, 4096);
-	/* Wait for large pages that earlier cases had split. */
+	/* Earlier cases may have split large pages. */
 	all = large_pages(guest, first, UINT64_MAX);
 	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
 		check_skipped("large pages", "the host uses none for shared memory");
@@ -691,15 +675,12 @@ static void test_regions(struct guest *guest)
 	      "added memory can be removed, and memory added at the same GPA again");
 }
 
-/* ------------------------------------------------------------------ a window that moves */
-
 #define PLACES	   20u
 #define PLACE(i)   (512 * MIB + (i)*2 * MIB)
-#define PLACE_RAM  (8 * MIB) /* what it shows */
+#define PLACE_RAM  (8 * MIB) /* what the window shows */
 #define MOST_KEPT  8u	     /* regions without a slot */
 #define UNMAP_SOME 0x80u     /* KVM_X86_QUIRK_SLOT_ZAP_ALL */
 
-/* Moves it from @from to @to; beyond the last place it is nowhere. */
 static int move(struct guest *guest, unsigned int from, unsigned int to)
 {
 	const struct gpa_range gone = {.gpn = PLACE(from) / 4096, .pages = 16};
@@ -773,8 +754,6 @@ static void test_moves(struct guest *guest)
 		check_skipped("mappings of other memory", "KVM removes all of them (Linux 6.12)");
 }
 
-/* ------------------------------------------------------------------ mappings */
-
 static unsigned int mappings(void)
 {
 	FILE *file = fopen("/proc/self/maps", "re");
@@ -796,10 +775,8 @@ static bool set_max_map_count(const char *value)
 	return file && !fclose(file) && ok;
 }
 
-/*
- * A page without access in every second 2 MiB splits the mapping of a window at each of them. With a guest of
- * 128 GiB that reaches vm.max_map_count; the test lowers that limit.
- */
+/* A page without access in every second block splits the mapping of a window at each of them: a guest of 128
+ * GiB reaches vm.max_map_count, which the test lowers. */
 static void test_mappings(void)
 {
 	const uint64_t size = 768 * MIB, step = 4 * MIB, first = 64 * MIB;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Only the MSRs of core/vcpu_msr.h reach KVM. P31: no request of VTL0 to KVM's own paravirtual
- * interfaces writes a page that VTL0 may not write, or blocks the VP in the kernel.
- */
+/* Only the MSRs of core/vcpu_msr.h reach KVM. P31: no use of KVM's own paravirtual interfaces by VTL0 writes
+ * a page that VTL0 may not write, or blocks the VP in the kernel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -89,17 +87,15 @@ static struct backend_run start_msr(struct guest *guest, bool write, uint32_t ms
 	return guest_run_on(guest, 0, 0);
 }
 
-/* ------------------------------------------------------------------ the walk */
-
 struct walk {
 	uint32_t first;
 	uint32_t end;
 	uint32_t exits;
-	uint32_t stray; /* MSRs that are not on the list and that KVM handled or refused itself */
+	uint32_t stray; /* MSRs that are not on the list and did not exit */
 	uint32_t which; /* the last stray MSR */
 };
 
-/* Returns the next MSR to test: a write walk skips writable MSRs, since a zero in EFER would end it. */
+/* A write walk skips writable MSRs, since a zero in EFER would end it. */
 static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 {
 	while (write && msr < walk->end && is_passed(msr, true))
@@ -107,7 +103,7 @@ static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 	return msr;
 }
 
-/* Executes RDMSR or WRMSR for each MSR of the range; `exits` counts those that exit to the core. */
+/* `exits` counts the MSRs that exit to the core. */
 static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 {
 	const uint64_t rip = write ? GUEST(g_walk_write) : GUEST(g_walk_read);
@@ -131,7 +127,7 @@ static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 			now = (uint32_t)guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8];
 		else
 			return false;
-		/* MSRs in between had no exit: KVM handled them; a fault is KVM's refusal. */
+		/* The MSRs in between had no exit: KVM handled them. */
 		for (; at < now; at++) {
 			walk->stray += !is_passed(at, write);
 			walk->which = is_passed(at, write) ? walk->which : at;
@@ -192,8 +188,6 @@ static void test_walk(struct guest *guest)
 	}
 }
 
-/* ------------------------------------------------------------------ KVM's own lists */
-
 static uint32_t kvm_list(unsigned long request, uint32_t *out)
 {
 	struct kvm_msr_list *list = calloc(1, sizeof(*list) + LIST_MAX * sizeof(list->indices[0]));
@@ -211,7 +205,6 @@ static uint32_t kvm_list(unsigned long request, uint32_t *out)
 	return count;
 }
 
-/* An MSR that a newer KVM supports must not reach it unless it is on the list. */
 static void test_kvm_lists(struct guest *guest)
 {
 	uint32_t msr[2 * LIST_MAX];
@@ -241,7 +234,7 @@ static void test_kvm_lists(struct guest *guest)
 	      reached[0], reached[1]);
 }
 
-/* KVM has values for MSRs that the guest's CPUID does not have: they exit as well. */
+/* KVM also has values for MSRs that the guest's CPUID does not have. */
 static void test_absent(struct guest *guest)
 {
 	unsigned int absent = 0;
@@ -264,7 +257,6 @@ static void test_absent(struct guest *guest)
 	      wrong);
 }
 
-/* A value that the guest writes is in the register file, and a value that is set there is read by the guest. */
 static void test_optional(struct guest *guest)
 {
 #define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
@@ -297,8 +289,6 @@ static void test_optional(struct guest *guest)
 	      present);
 }
 
-/* ------------------------------------------------------------------ P31 */
-
 static void deny(struct guest *guest, bool denied)
 {
 	const struct gpa_range range = {SECRET / 4096, 1};
@@ -316,7 +306,7 @@ static bool is_unchanged(const struct guest *guest)
 	return true;
 }
 
-/* Each MSR write that would let KVM access a page, here a page of VTL1, must raise #GP. */
+/* The page belongs to VTL1. */
 static void test_p31_msrs(struct guest *guest)
 {
 	static const uint32_t msr[] = {0x11,	   0x12,       0x4b564d00, 0x4b564d01, 0x4b564d02,
@@ -336,12 +326,12 @@ static void test_p31_msrs(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 		refused += guest_trap(guest, 0, &run, frame) == VECTOR_GP;
 	}
-	/* The page must still have its contents after KVM could have written it. */
+	/* KVM could have written the page by now. */
 	check(refused == sizeof(msr) / sizeof(msr[0]) && is_unchanged(guest),
 	      "P31: no MSR that gives KVM a page of the guest reaches KVM (%u)", refused);
 }
 
-/* KVM's and Xen's hypercalls that read or write memory, at a page that is denied. */
+/* Hypercalls of KVM and Xen that access memory. */
 static void test_p31_hypercalls(struct guest *guest)
 {
 	static const struct {
@@ -388,7 +378,6 @@ static void test_p31_hypercalls(struct guest *guest)
 	}
 }
 
-/* Afterwards the VP still runs, and protections of its VTL can still change. */
 static void test_p31_afterwards(struct guest *guest)
 {
 	struct backend_run run;

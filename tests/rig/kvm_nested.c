@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Tests of engine nested: the guest can access neither hidden memory, with the engine's page
- * tables, nor SVM; a VTL can change between its two vCPUs at any instruction; restrictions that
- * cannot be enforced are refused.
- */
+/* Engine nested: the guest can access neither hidden memory, with the engine's page tables, nor SVM; a VTL
+ * can change between its two vCPUs at any instruction; restrictions that cannot be enforced are refused. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -93,10 +90,7 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/*
- * Restricts one page of VTL0, so that it runs as L2 (@nested), or removes that restriction; the VTL
- * then stays nested for some seconds.
- */
+/* Without the restriction VTL0 stays nested for some seconds. */
 static void be_nested(struct guest *guest, bool nested)
 {
 	if (nested)
@@ -106,8 +100,7 @@ static void be_nested(struct guest *guest, bool nested)
 }
 
 /*
- * Makes VTL0 plain immediately: removes the restriction of be_nested(), and resets the time that
- * the VTL would stay nested after it. Other restrictions must be removed already.
+ * Resets the time that VTL0 would stay nested after be_nested(). Other restrictions must be removed already.
  */
 static void become_plain(struct guest *guest)
 {
@@ -116,12 +109,8 @@ static void become_plain(struct guest *guest)
 	be_nested(guest, false);
 }
 
-/* ------------------------------------------------------------------ hidden memory and SVM */
-
-/*
- * Hidden memory must be MMIO for the guest, at its GPA and 1 GiB above: the engine's page tables
- * translate L2's accesses to the GPA of hidden memory to that GPA, which has no memory.
- */
+/* Hidden memory must be MMIO for the guest, at its GPA and 1 GiB above, where the engine's page tables map
+ * L2's accesses to the GPA of hidden memory. */
 static void test_hidden_region(struct guest *guest, const char *how)
 {
 	const uint64_t hidden = nested_of(guest)->gpa;
@@ -332,10 +321,7 @@ static void test_instructions(struct guest *guest)
 	      "VMMCALL is a hypercall");
 }
 
-/*
- * A single step over an instruction that the engine executes in place of KVM must end with #DB
- * after it, as if KVM had executed it.
- */
+/* The engine executes CPUID in place of KVM. */
 static void test_cpuid_single_step(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -356,12 +342,8 @@ static void test_cpuid_single_step(struct guest *guest)
 	check(!wrong, "a single step ends after CPUID");
 }
 
-/* ------------------------------------------------------------------ registers of two vCPUs */
-
-/*
- * KVM's count of a vCPU's exits shows whether debug registers may have changed (exit_count.c). The
- * backend must use the count of the vCPU that runs, the plain or the nested one.
- */
+/* KVM's count of a vCPU's exits shows whether debug registers may have changed (exit_count.c); the count is
+ * that of the plain or of the nested vCPU. */
 static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -373,14 +355,11 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		/*
-		 * Run the vCPU once, so that the backend holds its registers and the exit count at
-		 * which it read them.
-		 */
+		/* The backend then holds the vCPU's registers and the exit count at which it read them. */
 		guest_start_with(guest, GUEST(g_done), 0, 0);
 		guest_run_on(guest, 0, 0);
 		guest_start_with(guest, GUEST(g_dr), 0, 0x1000 + i);
-		/* On a busy host the deadline may pass before the guest has run: retry. */
+		/* On a busy host the deadline may pass before the guest has run. */
 		do {
 			run.deadline =
 				guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 50;
@@ -395,9 +374,6 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/*
- * A TSC offset that is set while the VTL uses one of its vCPUs must apply to the other one as well.
- */
 static void test_tsc(struct guest *guest)
 {
 	const uint64_t day = guest->features.tsc_hz * 86400;
@@ -430,8 +406,6 @@ static void test_tsc(struct guest *guest)
 	      wrong);
 }
 
-/* ------------------------------------------------------------------ violations and other state */
-
 static void test_debug_registers(struct guest *guest)
 {
 	struct vcpu_state *state;
@@ -460,7 +434,7 @@ static void test_debug_registers(struct guest *guest)
 	      "... and ends after the instruction when it is permitted");
 }
 
-/* L1 runs with these bits of L2's CR4, so its own code and page tables have to permit them. */
+/* L1 runs with these bits of L2's CR4, so L1's own code and page tables have to permit them. */
 static void test_supervisor_protection(struct guest *guest)
 {
 	const uint64_t wanted = X64_CR4_SMEP | X64_CR4_SMAP | X64_CR4_PKE;
@@ -491,11 +465,8 @@ static void test_supervisor_protection(struct guest *guest)
 	      (unsigned long long)bits);
 }
 
-/*
- * INIT, then SIPI, as the core implements them: sets the registers that INIT sets while the vCPU is
- * in L2. KVM's own INIT handling, which leaves guest mode, is not used, since KVM has no local APIC
- * here.
- */
+/* Sets the registers that INIT sets while the vCPU is in L2, then SIPI, as the core does. KVM's own INIT
+ * would leave guest mode. */
 static void test_init(struct guest *guest)
 {
 	const struct vcpu *vcpu = &((struct vkvm_vp *)guest->vp[0])->vcpu[0];
@@ -539,7 +510,6 @@ static void test_init(struct guest *guest)
 	check(guest_is_done(&run) && guest->ram[PAGE] == 2, "long mode can be entered after INIT");
 }
 
-/* An interrupt or an NMI with a denied stack is delivered after the stack is permitted. */
 static void test_delivery(struct guest *guest)
 {
 	struct backend_run run = {.vtl = 0, .apic_enabled = true, .deadline = UINT64_MAX};
@@ -566,10 +536,7 @@ static void test_delivery(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/*
- * An interrupt arrives at the entry that executes a permitted write of CR0: a write by its handler
- * must exit.
- */
+/* An interrupt arrives at the entry that executes a permitted write of CR0. */
 static void test_write_that_an_event_overtakes(struct guest *guest)
 {
 	const uint64_t handler = STUBS + 0x61 * 16;
@@ -584,8 +551,6 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	state = guest_start_with(guest, GUEST(g_cr0), 0, CR0_DEFAULT ^ X64_CR0_AM);
 	state->gpr[GPR_RBX] = CR0_DEFAULT & ~(uint64_t)X64_CR0_WP;
 	state->rflags |= X64_RFLAGS_IF;
-	/* A write that changes no intercepted bit is executed at the next entry, which also injects an
-	 * interrupt. */
 	run = guest_run(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_INTERRUPTED && rip_of(guest) == GUEST(g_cr0),
 	      "a write of CR0 that changes no bit of the mask is executed at the next entry");
@@ -603,12 +568,8 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* ------------------------------------------------------------------ change of the vCPU at an exit */
-
-/*
- * Runs the instruction at @rip to its exit on one vCPU, then moves the VTL to the other: to L2
- * (@to_nested) or to the plain vCPU. The caller answers the exit.
- */
+/* Runs the instruction at @rip to its exit on one vCPU, then moves the VTL to the other. The caller answers
+ * the exit. */
 static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)
 {
 	struct backend_run run;
@@ -658,8 +619,8 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		check(guest_is_done(&run), "... and is executed once, %s", to);
 	}
-	/* MOVSB from a device to a page that is denied before its completion: the plain vCPU would store to
-	 * it. */
+	/* MOVSB from a device to a page that is denied before the completion; the plain vCPU would store to
+	 * the page. */
 	become_plain(guest);
 	guest->ram[PAGE] = 0x11;
 	guest_start_with(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
@@ -675,8 +636,6 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 	protect(guest, PAGE, 1, GPA_ALL);
 }
-
-/* ------------------------------------------------------------------ races */
 
 struct racer {
 	struct guest *guest;
@@ -703,10 +662,6 @@ static void *race(void *opaque)
 	return NULL;
 }
 
-/*
- * A page, or the block that contains it, loses rights while another VP uses the page, on both kinds
- * of vCPUs.
- */
 static void test_races(struct guest *guest, bool executes)
 {
 	const uint64_t block = 32 * MIB;
@@ -736,7 +691,6 @@ static void test_races(struct guest *guest, bool executes)
 		for (unsigned int i = 0; i < 60000 && *place == before && !racer.failed; i++)
 			usleep(1000);
 		stuck += *place == before;
-		/* Start every eighth round on the plain vCPU. */
 		if (round % 8 == 0)
 			become_plain(guest);
 		if (round % 3 == 0)
@@ -763,7 +717,6 @@ static void test_races(struct guest *guest, bool executes)
 	check(!stuck, "... and the VP stops and continues each time (%u of 120 did not)", stuck);
 }
 
-/* The VTL changes its vCPUs while another VP runs and has violations: there must be no deadlock. */
 static void test_changes_under_violations(struct guest *guest)
 {
 	struct racer racer = {.guest = guest};
@@ -784,7 +737,6 @@ static void test_changes_under_violations(struct guest *guest)
 	check(!racer.failed, "a VTL changes its vCPUs repeatedly during violations of another VP");
 }
 
-/* A range that begins and ends within blocks: KVM drops its mappings of every denied page. */
 static void test_range_over_blocks(struct guest *guest)
 {
 	const uint64_t first = 34 * MIB - 3 * 4096;
@@ -814,8 +766,6 @@ static void test_range_over_blocks(struct guest *guest)
 	check(!wrong, "a range over several blocks is denied from its first page to its last");
 }
 
-/* ------------------------------------------------------------------ refused restrictions */
-
 static void test_exhausted_tables(struct guest *guest)
 {
 	struct nested_vm *vm = nested_of(guest);
@@ -844,7 +794,7 @@ static void test_exhausted_tables(struct guest *guest)
 	protect(guest, 48 * MIB, 512, GPA_ALL);
 }
 
-/* Each 2 MiB needs at most one page table, whatever is restricted there: a guest cannot use more. */
+/* A guest must not exhaust the page tables: each 2 MiB needs at most one. */
 static void test_bounded_tables(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
@@ -884,8 +834,6 @@ static void test_locked_memory(struct guest *guest)
 	protect(guest, PAGE, 1, GPA_ALL);
 }
 
-/* ------------------------------------------------------------------ selection of the engine */
-
 static char logged[4096];
 
 static void keep_log(void *opaque, const struct vsm_log_record *record)
@@ -923,10 +871,6 @@ static bool host_is_nested(void)
 	return value == '1' || value == 'Y';
 }
 
-/*
- * AUTO logs for each engine why it is used or not. If a requested engine is not available, the
- * error has a remedy.
- */
 static void test_choice(void)
 {
 	check(!create_with(VSM_ENGINE_AUTO) && strstr(logged, "engine attr: ") &&

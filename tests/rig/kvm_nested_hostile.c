@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A hostile guest of engine nested tries to leave guest mode, to write hidden memory or to drop an event:
- * after each attempt protections are still enforced, and page tables are unchanged.
- */
+/* A hostile guest of engine nested tries to leave guest mode, to write hidden memory or to drop an event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +61,6 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-/* ------------------------------------------------------------------ checks after each attempt */
-
 static uint64_t sum(const uint8_t *data, size_t size)
 {
 	uint64_t value = 0xcbf29ce484222325;
@@ -79,7 +74,7 @@ static uint64_t sum(const uint8_t *data, size_t size)
 	return value;
 }
 
-/* Checksum of hidden memory except VMCB12, which KVM writes. */
+/* Excludes VMCB12, which KVM writes. */
 static uint64_t sum_of_hidden(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
@@ -99,9 +94,7 @@ static bool is_protected(struct guest *guest)
 	       run.memory.access == GPA_WRITE && guest->ram[GUARDED] == 0x5a;
 }
 
-/* ------------------------------------------------------------------ MSRs and instructions */
-
-/* Executes RDMSR or WRMSR. Returns whether KVM handled it, instead of an exit to the core. */
+/* Returns whether KVM handled the MSR, without an exit to the core. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),
@@ -119,7 +112,7 @@ static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 	return guest_is_done(&run) || guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP;
 }
 
-/* Writes the MSRs of these ranges with the address of hidden memory in the format of KVM's paravirtual MSRs. */
+/* The value is the address of hidden memory in the format of KVM's paravirtual MSRs. */
 static void test_msrs(struct guest *guest)
 {
 	static const struct {
@@ -149,7 +142,6 @@ static void test_msrs(struct guest *guest)
 	      "same");
 }
 
-/* RAX has the address of a page of the guest, of hidden memory, or of no memory; in CPL 0 and CPL 3. */
 static void test_instructions(struct guest *guest)
 {
 	const uint64_t rip[] = {GUEST(g_vmrun), GUEST(g_vmload), GUEST(g_vmsave), GUEST(g_stgi),
@@ -182,8 +174,6 @@ static void test_instructions(struct guest *guest)
 	      "SVM instructions fault at CPL 0 and CPL 3 and have no effect (%u wrong)", wrong);
 }
 
-/* ------------------------------------------------------------------ random code */
-
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -192,7 +182,7 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/* Completes exits until one from which the code cannot continue. Returns false if the backend failed. */
+/* Ends at an exit from which the code cannot continue. Returns false if the backend failed. */
 static bool run_random(struct guest *guest)
 {
 	struct backend_run run = {.apic_enabled = true, .inject = -1};
@@ -258,9 +248,6 @@ static void test_random_code(struct guest *guest)
 	check(!lost, "... and changes neither page tables nor a page that it may not write");
 }
 
-/* ------------------------------------------------------------------ events */
-
-/* An event whose delivery a protection interrupts is delivered exactly once after it is permitted. */
 static void test_interrupted_delivery(struct guest *guest)
 {
 	const struct {
@@ -277,7 +264,7 @@ static void test_interrupted_delivery(struct guest *guest)
 		{"#UD", GUEST(g_ud), 0, 0, X64_EXCEPTION_UD, false, 0},
 		{"#GP", GUEST(g_gp), 0x88, 0, X64_EXCEPTION_GP, true, 0x88},
 		{"#PF", GUEST(g_pf), 0, 0, X64_EXCEPTION_PF, true, 0},
-		/* A trap, which is not raised again by executing the instruction. */
+		/* A trap is not raised again by executing the instruction. */
 		{"#DB", GUEST(g_nmi), 0, 1, X64_EXCEPTION_DB, false, 0},
 	};
 	uint64_t frame[6];
@@ -320,7 +307,6 @@ static void test_masked_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 2, "an NMI is delivered");
-	/* The NMI handler runs. */
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	state->rip = GUEST(g_store);
@@ -349,7 +335,7 @@ static void test_shadow(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* Argument "random" adds random code, whose result is not reproducible, since it depends on timing. */
+/* "random" adds random code, whose result depends on timing. */
 int main(int argc, char **argv)
 {
 	struct guest guest;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares the register check of the core (core/vp/check.c) with KVM and the CPU, for every pair of
- * a table of changes, then for random changes. If the check accepts registers, KVM must accept them
- * and the CPU must enter the guest with them. A line with "refuses" in the log reports registers
- * that KVM or the CPU refused.
- *
- * Usage: kvm_registers [CASES [SEED]]
+ * Compares the register check of the core (core/vp/check.c) with KVM and the CPU, for pairs of changes and
+ * for random changes: KVM must accept registers that the check accepts, and the CPU must enter the guest with
+ * them. Usage: kvm_registers [CASES [SEED]]
  */
 #include <cpuid.h>
 #include <stdio.h>
@@ -30,7 +27,6 @@ enum {
 	TRIES_MAX = 100, /* of 10 ms each: on a busy host a guest may reach its HLT late */
 };
 
-/* A field of the register file and its new value. */
 struct change {
 	const char *name;
 	uint16_t offset;
@@ -91,7 +87,7 @@ static const struct change changes[] = {
 
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
-/* CPU modes from which random changes start, in addition to long mode of guest_start(). */
+/* Random changes start from these modes and from the long mode of guest_start(). */
 static const struct change real_mode[] = {
 	FIELD(cr0, 0x10),
 	FIELD(cr4, 0),
@@ -147,10 +143,8 @@ struct tally {
 	unsigned int skipped;	 /* accepted by the check, but not tried (loses_the_host()) */
 };
 
-/*
- * Makes one entry, long enough for the guest to reach its HLT. With @give_only the registers are only set in
- * KVM, since an emulated CPU may fail with registers that no CPU has.
- */
+/* The entry is long enough for the guest to reach its HLT. @give_only: KVM gets the registers, but an
+ * emulated CPU may fail with registers that no CPU has. */
 static bool enter(struct guest *guest, bool give_only)
 {
 	struct backend_run run = {.inject = -1};
@@ -160,7 +154,7 @@ static bool enter(struct guest *guest, bool give_only)
 	if (give_only)
 		guest->ops->vp_kick(guest->vp[0]);
 	run.deadline = guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 100;
-	/* A kick for refused registers is still pending at the next entry: retry. */
+	/* A kick for refused registers is still pending at the next entry. */
 	do {
 		if (guest->ops->vp_run(guest->vp[0], &run))
 			return false;
@@ -180,11 +174,8 @@ static bool host_is_emulated(void)
 	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name));
 }
 
-/*
- * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's. If
- * EFER.LME is set and CR4.PAE is not, it ignores CR0.PG: the host continues without paging and
- * crashes.
- */
+/* At #VMEXIT, QEMU's software emulation restores CR0 while EFER and CR4 are still the guest's. With EFER.LME
+ * and without CR4.PAE it ignores CR0.PG, and the host crashes. */
 static bool loses_the_host(const struct vcpu_state *state)
 {
 	return host_is_emulated() && (state->efer & X64_EFER_LME) && !(state->cr4 & X64_CR4_PAE);
@@ -258,8 +249,8 @@ static uint64_t random64(uint64_t *seed)
 	return *seed;
 }
 
-/* Applies a random change of the table, or inverts one bit of a field in the table. Appends its description
- * to @what. */
+/* A change of the table, or one bit of a field of the table is inverted. Its description is appended to
+ * @what. */
 static void change_at_random(struct vcpu_state *state, uint64_t *seed, char *what, size_t size)
 {
 	const struct change *change = &changes[random64(seed) % CHANGES];
@@ -299,7 +290,6 @@ static void test_random(struct guest *guest, unsigned int cases, uint64_t seed)
 	report(&tally, "at random");
 }
 
-/* XSAVE areas: XSTATE_BV, reserved bytes of the header, MXCSR. */
 static void test_xsave(struct guest *guest)
 {
 	static const struct {
@@ -326,10 +316,8 @@ static void test_xsave(struct guest *guest)
 	report(&tally, "XSAVE areas");
 }
 
-/*
- * Fills memory with HLT: a guest ends immediately at any address, and does not use arbitrary memory
- * as page tables, where an emulated CPU could loop. Eight HLT are not a present page table entry.
- */
+/* A guest then ends immediately at any address. Eight HLT are not a present page table entry, so an emulated
+ * CPU does not loop in arbitrary page tables. */
 static void fill_with_hlt(struct guest *guest)
 {
 	static const uint8_t nothing[8];

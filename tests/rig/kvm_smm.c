@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * System Management Mode (SMM) of VTL0 on KVM: a second address space of VTL0's virtual machine,
- * with the same windows and so the same rights. Code in SMM tries reads, writes and fetches of
- * pages that VTL1 denies; KVM itself accesses them for SMI and RSM.
- */
+/* System Management Mode (SMM) of VTL0 on KVM: a second address space of VTL0's virtual machine, with the
+ * same windows and so the same rights. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,10 +11,8 @@
 #include "kvm_guest.h"
 #include "tap.h"
 
-/*
- * g_: code outside SMM; s_: 16-bit code for SMM, where segments have 4 GiB and registers have the
- * values of the interrupted code.
- */
+/* g_: code outside SMM; s_: 16-bit code for SMM, with segments of 4 GiB and the registers of the interrupted
+ * code. */
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_out, g_load, g_wait, g_mmio\n"
 	".globl s_out, s_load, s_store, s_call, s_rsm\n"
@@ -76,7 +71,7 @@ static bool is_out(const struct backend_run *run, uint16_t port)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == port;
 }
 
-/* Starts code at @rip with a pending SMI, which it takes before its first instruction. */
+/* The SMI is taken before the first instruction at @rip. */
 static struct backend_run smi(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
 {
 	guest_start_with(guest, rip, rdi, rax);
@@ -138,10 +133,7 @@ static void test_smram(struct guest *guest, const uint8_t *smram)
 	      "for VTL1 SMRAM is always memory");
 }
 
-/*
- * Code in SMM accesses a denied page at @gpa, in RAM or in SMRAM. @at: the host's mapping of the
- * page.
- */
+/* @at: the host's mapping of the page at @gpa, in RAM or in SMRAM. */
 static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const char *what)
 {
 	struct backend_run run;
@@ -162,7 +154,6 @@ static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const ch
 	check(is_refused(guest, &run, gpa, GPA_READ) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
 	      "%s: a read in SMM is refused", what);
-	/* The refused access is executed after the page is permitted. */
 	protect(guest, gpa, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern,
@@ -203,7 +194,6 @@ static void test_open_instruction(struct guest *guest)
 	check(guest_is_done(&run), "and the code continues after it");
 }
 
-/* Sets the registers of a VP in SMM on another VP, as restoring a saved state does. */
 static void test_move(struct guest *guest)
 {
 	struct vcpu_state *state;
@@ -266,7 +256,7 @@ static void test_smbase(struct guest *guest)
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 }
 
-/* VTL1 denies the state save area while VTL0 is in SMM: RSM must load nothing from it. */
+/* VTL1 denies the state save area while VTL0 is in SMM. */
 static void test_denied_return(struct guest *guest)
 {
 	struct backend_run run;
@@ -283,10 +273,8 @@ static void test_denied_return(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_SHUTDOWN, "and VTL0 shuts down");
 }
 
-/*
- * The core delivers no SMI if the state save area is denied, so this occurs only if VTL1 denies it
- * at that moment. KVM then ends the virtual machine.
- */
+/* The core delivers no SMI if the state save area is denied, so VTL1 must deny it at that moment. KVM then
+ * ends the virtual machine. */
 static void test_denied_save(struct guest *guest)
 {
 	uint8_t before[4096];

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The requirement of every other test in the rig: a KVM that runs a guest. The guest computes the
- * value that it writes to the port from its registers, so that only a CPU can have produced it.
- */
+/* A KVM that runs a guest, which every other test in the rig requires. The value at the port depends on all
+ * registers, so that only a CPU can have produced it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

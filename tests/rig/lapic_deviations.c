@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Differences between KVM's local APIC and libvsm's, one case each; most are deviations of KVM from
- * the SDM. A case passes if libvsm's APIC follows the SDM and KVM either deviates as the name of
- * the case says or follows the SDM, too, as newer kernels may.
- */
+/* Differences between KVM's local APIC and libvsm's. A case passes if libvsm's APIC follows the SDM and KVM
+ * deviates as its name says, or follows the SDM, as newer kernels may. */
 #include "lapic_deviations.h"
 
 #include <stdio.h>
@@ -15,7 +12,7 @@ static bool is_either(bool here, bool kvm_differs, bool kvm_agrees)
 	return here && (kvm_differs || kvm_agrees);
 }
 
-/* @theirs: the deviating value of KVM's register; @ours: the value of libvsm's. */
+/* @theirs: the deviating value of KVM; @ours: libvsm's. */
 static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint32_t theirs,
 			uint32_t ours)
 {
@@ -24,7 +21,7 @@ static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint
 	return is_either(machine_our_register(m, vcpu, reg) == ours, kvm == theirs, kvm == ours);
 }
 
-/* Whether the first command of @vcpu's list faults in libvsm, while KVM may deviate. */
+/* Whether the first command faults in libvsm, while KVM may deviate. */
 static bool in_fault(const struct machine *m, unsigned int vcpu)
 {
 	uint32_t fault = m->guest.vcpu[vcpu].list[0].fault;

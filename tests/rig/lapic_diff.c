@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares libvsm's local APICs with KVM's: four vCPUs with the same register writes and reads by guest code,
- * IPIs, MSIs and EOIs on both sides. After each round every register of every APIC, every
- * value read, every fault, the order of accepted interrupts, and every EOI that goes to an I/O
- * APIC must be the same.
- *
- * Usage: lapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the
- * SDM is a separate case (lapic_deviations.c), and the random part avoids it. The timer
- * is programmed, but always masked, since time differs between both sides.
+ * Compares libvsm's local APICs with KVM's after the same accesses, IPIs, MSIs and EOIs on four vCPUs. Each
+ * deviation of KVM from the SDM is a case of lapic_deviations.c, and the random part avoids it. The timer is
+ * always masked, since time differs between both sides. Usage: lapic_diff [ROUNDS [SEED]]
  */
 #include "lapic_deviations.h"
 #include "tap.h"
@@ -15,8 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- the random part ---- */
 
 static uint64_t seed;
 
@@ -28,9 +21,7 @@ static uint32_t chance(uint32_t below)
 	return (uint32_t)((seed >> 32) * below >> 32);
 }
 
-/*
- * A vector of edge-triggered interrupts that is not an exception of the guest: 0x20 to 0xfe, even.
- */
+/* Even, from 0x20 to 0xfe: no exception of the guest, and no level-triggered vector. */
 static uint32_t edge_vector(void)
 {
 	return 0x20 + chance(0x70) * 2;
@@ -43,10 +34,8 @@ static uint32_t xapic_destination(void)
 	return chance(2) ? some[chance(sizeof(some))] : chance(256);
 }
 
-/*
- * Returns a destination. @mixed: the APICs are in different modes, so the destination has 8 bits
- * (kvm_matches_a_wide_destination_by_its_low_byte).
- */
+/* @mixed: the APICs are in different modes, so the destination has 8 bits
+ * (kvm_matches_a_wide_destination_by_its_low_byte). */
 static uint32_t x2apic_destination(bool mixed)
 {
 	static const uint32_t some[] = {0, 1, 2, 3, 4, 0xff, 0x0f, 0x0a, UINT32_MAX, 0x10, 0x83};
@@ -56,10 +45,8 @@ static uint32_t x2apic_destination(bool mixed)
 	return mixed ? chance(256) : chance(2) << 16 | chance(0x10000);
 }
 
-/*
- * The low half of an ICR: edge-triggered (kvm_sends_level_triggered_ipis), vectors and two modes that
- * send nothing; lowest priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector).
- */
+/* Edge-triggered (kvm_sends_level_triggered_ipis), with vectors and two modes that send nothing; lowest
+ * priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector). */
 static uint32_t random_icr(bool physical_one)
 {
 	uint32_t low = edge_vector() | chance(2) << 14;
@@ -99,10 +86,10 @@ static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 }
 
 /*
- * Makes a write with the same effect on both sides: without reserved bits, the TPR by class
+ * Writes with the same effect on both sides: no reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
- * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR
- * (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the timer masked.
+ * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
+ * timer masked.
  */
 static void random_write(struct machine *m, unsigned int vcpu)
 {
@@ -139,10 +126,7 @@ static void random_read(struct machine *m, unsigned int vcpu)
 {
 	uint32_t reg = chance(0x40);
 
-	/*
-	 * In xAPIC mode only existing registers (kvm_has_no_error_status), in x2APIC mode also
-	 * others, which fault.
-	 */
+	/* xAPIC mode: only existing registers (kvm_has_no_error_status). In x2APIC mode others fault. */
 	if (reg == REG_CURRENT_COUNT ||
 	    (!machine_is_x2apic(m, vcpu) && (!vsm_lapic_register_name(reg) || reg == 0x0c ||
 					     reg == 0x2f || reg == REG_EOI || reg == REG_SELF_IPI)))
@@ -213,7 +197,6 @@ static int random_msi(struct machine *m)
 	return 0;
 }
 
-/* Prints the commands of the round to explain a difference. */
 static void explain(const struct machine *m, unsigned int vcpu)
 {
 	const struct command *command = m->guest.vcpu[vcpu].list;
@@ -268,8 +251,6 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 	      what, round, m.taken, m.sent, m.reported_eois);
 	machine_destroy(&m);
 }
-
-/* ---- single cases in which both agree ---- */
 
 static void the_legal_transitions_of_the_base_agree(struct machine *m)
 {

@@ -22,13 +22,10 @@ _Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE,
 	       "a list has space for all commands");
 
 /*
- * The guest, 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current
- * command. TAKE sets IF for one interrupt: the handler does not return, but continues with the next
- * command and IF clear. A command that faults records its vector.
- *
- * WBINVD causes an exit. QEMU's software SVM rarely (once in 90,000 rounds) delivers a vector a
- * second time at the first exit after its delivery; after the WBINVD this only records the same
- * vector again.
+ * 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current command. TAKE sets IF
+ * for one interrupt; its handler continues with the next command and IF clear. WBINVD causes an exit, after
+ * which a repeated vector has no effect: QEMU's software SVM rarely delivers a vector a second time at the
+ * first exit after its delivery.
  */
 extern const uint8_t lapic_guest_begin[], lapic_guest_stubs[], lapic_guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -91,7 +88,7 @@ __asm__(".pushsection .rodata\n"
 	".code64\n"
 	".popsection\n");
 
-/* A split irqchip: local APICs in the kernel; EOIs of routed level-triggered vectors exit. */
+/* With a split irqchip, EOIs of routed level-triggered vectors exit. */
 static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 {
 	struct {
@@ -102,7 +99,7 @@ static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 	raw_kvm_create(kvm);
 	raw_kvm_enable(kvm, KVM_CAP_SPLIT_IRQCHIP, ROUTES);
 	raw_kvm_enable(kvm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS);
-	/* Otherwise LINT0 is ExtINT after reset, a quirk for old guests. */
+	/* A quirk for old guests makes LINT0 ExtINT after reset. */
 	raw_kvm_enable(kvm, KVM_CAP_DISABLE_QUIRKS, KVM_X86_QUIRK_LINT0_REENABLED);
 	for (uint32_t i = 0; i < ROUTES; i++)
 		routing.entry[i] = (struct kvm_irq_routing_entry){
@@ -113,8 +110,7 @@ static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 	raw_kvm_require(!ioctl(kvm->vm, KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
 }
 
-/* The features that KVM supports, plus x2APIC and the TSC deadline timer, without which some APIC bits are
- * reserved. */
+/* x2APIC and the TSC deadline timer are added, without which some APIC bits are reserved. */
 static struct raw_kvm_cpuid cpuid_of(const struct raw_kvm *kvm, unsigned int number)
 {
 	struct raw_kvm_cpuid cpuid;
@@ -222,7 +218,7 @@ void guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data
 {
 	struct kvm_msi msi = {.address_lo = address, .data = data};
 
-	/* Returns the number of targets, or -1 without one, which the C library reports as EPERM. */
+	/* 0 targets: the ioctl returns -1, which the C library reports as EPERM. */
 	raw_kvm_require(ioctl(guest->raw.vm, KVM_SIGNAL_MSI, &msi) >= 0 || errno == EPERM,
 			"KVM_SIGNAL_MSI");
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtual machine with KVM's in-kernel local APICs for lapic_diff.c: a small guest
- * executes a list of commands on each vCPU, and its interrupt handlers record the vectors.
+ * A virtual machine with KVM's in-kernel local APICs for lapic_diff.c. Each vCPU executes a list of commands.
  */
 #ifndef LAPIC_GUEST_H
 #define LAPIC_GUEST_H
@@ -18,7 +17,6 @@ enum {
 	ROUTES = 24
 };
 
-/* Operations of the guest; see its code for the registers. */
 enum operation {
 	END,
 	MMIO_WRITE,
@@ -52,11 +50,10 @@ struct guest {
 
 /* Vector @level[i] has route i. */
 void guest_create(struct guest *guest, const uint8_t level[ROUTES]);
-/* Returns 0, or -1 after a message on stdout. */
 int guest_run(struct guest *guest, unsigned int vcpu);
 void guest_destroy(struct guest *guest);
 
-/* Appends to the list of @vcpu and returns the command, valid until after the next guest_run(). */
+/* The command is valid until after the next guest_run(). */
 struct command *guest_give(struct guest *guest, unsigned int vcpu, enum operation operation,
 			   uint32_t address, uint64_t value);
 

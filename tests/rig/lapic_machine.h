@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Both sides of lapic_diff.c: a guest with KVM's local APICs, and libvsm's local APICs with the same
- * accesses. */
+/* Both sides of lapic_diff.c: KVM's local APICs with a guest, and libvsm's. */
 #ifndef LAPIC_MACHINE_H
 #define LAPIC_MACHINE_H
 
@@ -52,46 +51,36 @@ struct machine {
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
 	/*
-	 * Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: if one is 0, nothing was
-	 * tested.
+	 * Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs; 0 would mean that nothing was tested.
 	 */
 	unsigned int taken, sent, reported_eois;
 };
 
-/* Level-triggered vectors: ROUTES of them, whose EOIs KVM reports; all others are used as edges. */
+/* ROUTES vectors, whose EOIs KVM reports; all others are used as edges. */
 uint8_t machine_level_vector(unsigned int number);
 
-/* @x2apic: bit n puts vCPU n into x2APIC mode; all are software-enabled. */
+/* Bit n of @x2apic puts vCPU n into x2APIC mode. All APICs are software-enabled. */
 int machine_create(struct machine *m, unsigned int x2apic);
 void machine_destroy(struct machine *m);
 
 bool machine_is_x2apic(const struct machine *m, unsigned int vcpu);
 
-/*
- * Make an access on both sides: in libvsm immediately, in KVM at the next machine_run(). Use only
- * one vCPU until then.
- */
+/* libvsm makes the access immediately, KVM at the next machine_run(). Use only one vCPU until then. */
 void machine_write(struct machine *m, unsigned int vcpu, uint32_t reg, uint64_t value);
 void machine_read(struct machine *m, unsigned int vcpu, uint32_t reg);
 void machine_write_msr(struct machine *m, unsigned int vcpu, uint32_t msr, uint64_t value);
 void machine_take(struct machine *m, unsigned int vcpu);
 
-/*
- * Runs the guest's list. Returns -1 if that failed. KVM's results are in guest.vcpu[].list,
- * libvsm's in expected[].
- */
+/* Returns -1 if the run failed. KVM's results are in guest.vcpu[].list, libvsm's in expected[]. */
 int machine_run(struct machine *m, unsigned int vcpu);
 
-/* Calls machine_run(), then compares the results of the commands, and the EOIs. */
+/* Compares the results of the commands, and the EOIs. */
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
-/* Sends an MSI on both sides. */
 void machine_msi(struct machine *m, uint32_t address, uint32_t data);
 
-/* Compares the registers of all APICs. */
 bool machine_same_registers(const struct machine *m);
 
-/* A register of KVM's or libvsm's APIC, from its state page. */
 uint32_t machine_kvm_register(const struct machine *m, unsigned int vcpu, uint32_t reg);
 uint32_t machine_our_register(struct machine *m, unsigned int vcpu, uint32_t reg);
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * User space of Debian's kernel while guest/wx enforces W^X on all of its memory: programs and
- * libraries are loaded, and code is written by one mapping and executed by another. Each change of
- * running code must cause a refused write and a refused fetch.
- */
+/* User space of Debian's kernel while guest/wx enforces W^X on all of its memory. Each change of running code
+ * must cause a refused write and a refused fetch. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -169,8 +166,6 @@ static bool one_mapping_has_one_right(void)
 	refused = refused_since(&before);
 	return refused.fetches >= ROUNDS && refused.writes >= ROUNDS - 1;
 }
-
-/* ------------------------------------------------------------------ two processors */
 
 struct race {
 	struct page page;

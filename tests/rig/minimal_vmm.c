@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Runs the example docs/examples/minimal_vmm.c on a real KVM, and compares its output with the documentation.
- */
-/* Include it with its main() renamed. */
+/* Runs docs/examples/minimal_vmm.c on a real KVM. */
 int minimal_vmm_main(void);
 #define main minimal_vmm_main
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */

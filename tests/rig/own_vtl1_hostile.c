@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Hostile VSM_CALL requests to the secure kernel of docs/write-your-own-vtl1.md, which stores
- * SECRET with the PIN 1234: invalid sizes, pointers and numbers, and memory that another thread unmaps.
- */
+/* Hostile VSM_CALL requests to the secure kernel of docs/write-your-own-vtl1.md, which stores SECRET with the
+ * PIN 1234. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -40,7 +38,6 @@ static void result(bool good, const char *what)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
 }
 
-/* The error of a call, or 0. */
 static int call(struct vsm_call *request)
 {
 	return ioctl(device, VSM_CALL, request) ? errno : 0;
@@ -74,7 +71,6 @@ static bool is_well(void)
 	       is_untouched((uint8_t *)answer + LENGTH, sizeof(answer) - LENGTH);
 }
 
-/* Makes a call with the given addresses and sizes of the request and the answer. */
 static int call_with(uint32_t name, uint64_t from, uint32_t size, uint64_t to, uint32_t room)
 {
 	struct vsm_call request = {.number = name,
@@ -191,7 +187,7 @@ static void *move_memory(void *argument)
 	return argument;
 }
 
-/* Makes a call with a random valid or invalid value for each field, except a wrong PIN. */
+/* Each field has a random value; the PIN is never wrong. */
 static bool random_call(uint64_t random)
 {
 	static const int expected[] = {0, EFAULT, EINVAL, EOPNOTSUPP, EBUSY, ENOSPC};

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm run` from the command line: options, output and exit status.
- *
- * Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]. Prints TAP. KERNEL is run_kernel.S. Writes to the
- * current folder. Cases that need another user or no /dev/kvm run only in the rig.
+ * `vsm run` from the command line. Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]; KERNEL is
+ * run_kernel.S. Writes to the current folder. Cases that need another user or no /dev/kvm run only in the
+ * rig.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -108,7 +107,6 @@ static bool contains(const char *path, const char *text)
 	return size > 0 && strstr(data, text);
 }
 
-/* The last output of a guest is not lost, although the machine ends immediately after it. */
 static void check_all_output(void)
 {
 	static const struct test test = {NULL, "K --append o --testdev", 1};
@@ -124,7 +122,6 @@ static void check_all_output(void)
 		       strlen(result.out));
 }
 
-/* Reads until @text, for a limited time. */
 static bool read_until(int fd, char *data, size_t size, const char *text)
 {
 	const double begin = now();
@@ -147,7 +144,6 @@ static bool read_until(int fd, char *data, size_t size, const char *text)
 	return false;
 }
 
-/* Opens the pseudo-terminal that `vsm run` reports, writes input to it and reads the output. */
 static void check_pty(void)
 {
 	static const struct test test = {NULL, "K --append i --serial pty"};
@@ -184,7 +180,6 @@ static void check_pty(void)
 		printf("# messages: %s# output: %s\n", said, answer);
 }
 
-/* Checks that no virtual machine is left in the kernel. */
 static void check_nothing_left(void)
 {
 	DIR *directory = getenv("VSM_RIG") ? opendir("/sys/kernel/debug/kvm") : NULL;
@@ -201,7 +196,6 @@ static void check_nothing_left(void)
 	check(left == 0, "no virtual machine is left");
 }
 
-/* The format of the trace file is that of docs/trace.md; the trace of a guest with VTL1 has a hypercall. */
 static void check_trace(void)
 {
 	static const struct test traced = {NULL, "K --append z --trace trace", 128 + SIGINT,

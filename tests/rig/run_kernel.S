@@ -85,8 +85,6 @@ start:
 	mov $1, %al
 	jmp exit
 
-/* ---- commands ---- */
-
 print:
 	mov $hello, %esi
 	call puts
@@ -117,7 +115,7 @@ flood:
 	call puts
 	jmp flood
 
-/* The number is in RAM, so that a restored machine continues to count. */
+/* In RAM, so that a restored machine continues to count. */
 count:
 	mov $tick, %esi
 	call puts
@@ -133,9 +131,7 @@ count:
 3:	loop 3b
 	jmp count
 
-/*
- * Prints the number of the start, then resets by MSR, port 0xcf9 and keyboard controller in turn.
- */
+/* By MSR, port 0xcf9 and keyboard controller in turn. */
 resets:
 	mov COUNTER, %ebp
 	incl COUNTER
@@ -196,9 +192,7 @@ look:
 	movl $2, COUNTER + 0x100000
 	cmpl $1, COUNTER
 	check 'h', ne
-	/*
-	 * flags of the information: memory, command line, modules, memory map, name of the loader
-	 */
+	/* memory, command line, modules, memory map, name of the loader */
 	mov (%ebx), %ecx
 	and $0x24d, %ecx
 	cmp $0x24d, %ecx
@@ -229,7 +223,6 @@ look:
 	call puts
 	mov 64(%ebx), %esi
 	call puts
-	/* Prints each module: its command line, then its bytes up to the end of a line. */
 	mov 20(%ebx), %ecx
 	mov 24(%ebx), %edi
 4:	mov $module_is, %esi
@@ -255,7 +248,6 @@ wrong:
 	call puts
 	jmp power_off
 
-/* Prints EDX in eight hexadecimal digits. */
 hex:
 	push %ecx
 	mov $8, %ecx
@@ -394,8 +386,6 @@ sint:
 	cmp $(1 << (VECTOR - 0x40)), %eax
 	jne debug_exit
 	jmp print
-
-/* ---- output ---- */
 
 puts:
 	lodsb

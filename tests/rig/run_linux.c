@@ -44,11 +44,8 @@ static void check_linux(const struct test *test, int processors)
 			wrong = trouble[i];
 	if (!check(!wrong, "the log of Linux has no error, %d processors", processors))
 		printf("# %s\n", wrong);
-	/*
-	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that
-	 * a busy host delivers late, until it uses the Hyper-V clock, so its time may differ by up
-	 * to 60 s.
-	 */
+	/* The guest loses ticks that a busy host delivers late, until it uses the Hyper-V clock, so its time
+	 * may differ by up to 60 s. */
 	for (int i = 0; i < 2; i++) {
 		const char *line = strstr(result.out, clock_line[i]);
 

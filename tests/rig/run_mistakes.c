@@ -76,7 +76,6 @@ static void make_files(void)
 		copy_part(linux_image, "cut-linux", 1u << 20);
 }
 
-/* Checks that the command fails with its message and without output of a guest. */
 static void check_mistake(const struct test *test)
 {
 	struct test whole = *test;

@@ -89,7 +89,7 @@ static void run_also(const char *arguments)
 		printf("# vsm %s: status %d\n", arguments, WEXITSTATUS(status));
 }
 
-/* Appends available output to @text. Returns false at the end of the file. */
+/* Returns false at the end of the file. */
 static bool collect(int fd, char *text)
 {
 	const size_t used = strlen(text);
@@ -106,10 +106,7 @@ void send_keys(int fd, const char *keys)
 		printf("# the keys cannot be sent\n");
 }
 
-/*
- * Reads output, and sends keys and signals at their times, until stderr is closed or @seconds have
- * passed.
- */
+/* Ends when stderr is closed or after @seconds. */
 static void follow(const struct test *test, pid_t pid, int in, int out, int err, int seconds)
 {
 	struct pollfd wait[] = {{.fd = test->unread ? -1 : out, .events = POLLIN},
@@ -137,7 +134,6 @@ static void follow(const struct test *test, pid_t pid, int in, int out, int err,
 			run_also(test->then);
 		}
 	}
-	/* Read the last output. */
 	fcntl(out, F_SETFL, O_NONBLOCK);
 	while (wait[0].fd >= 0 && collect(out, result.out))
 		;

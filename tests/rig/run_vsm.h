@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runs `vsm run` with a command line, keys and signals, and checks its output and status. */
 #ifndef RUN_VSM_H
 #define RUN_VSM_H
 
@@ -38,22 +37,20 @@ struct result {
 	time_t stamp[2]; /* host time of the lines with the guest's time */
 };
 
-/* Path of the command, and the files for the letters in arguments; the last three may be NULL. */
+/* `vsm` is the path of the command; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
-extern struct result result; /* result of the last run */
+extern struct result result;
 /* The beginnings of the two output lines that have the guest's time. */
 extern const char *const clock_line[2];
 
 double now(void);
-/* Executes the command in a child process. */
 void become_vsm(const struct test *test, int in, int out, int err) __attribute__((noreturn));
 void send_keys(int fd, const char *keys);
-/* Fills result; the command is killed after @seconds. */
+/* The command is killed after @seconds. */
 void run(const struct test *test, int seconds);
-/* Calls run(), compares the result with the test's expectations and prints a TAP case. */
+/* Compares the result of run() with the test's expectations, as a TAP case. */
 void run_check(const struct test *test, int seconds);
 
-/* The cases of the other files. */
 void check_mistakes(void);
 void check_linuxes(void);
 

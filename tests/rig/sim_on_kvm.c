@@ -12,8 +12,6 @@
 #include "core/x64.h"
 #include "engine.h"
 
-/* ------------------------------------------------------------------ hidden tables */
-
 static void put64(struct host *host, uint64_t offset, uint64_t value)
 {
 	memcpy(host->hidden + offset, &value, sizeof(value));
@@ -70,9 +68,7 @@ static void load_test_tables(struct host_vp *vp, uint8_t vtl)
 	};
 }
 
-/*
- * Restores the tables of the test, except registers that the guest has loaded since host_enter().
- */
+/* Registers that the guest has loaded since host_enter() keep their values. */
 static void restore_guest_tables(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = &vp->state[vtl];
@@ -131,8 +127,6 @@ void host_enter(struct host_vp *vp, struct backend_run *run)
 	restore_guest_tables(vp, run->vtl);
 }
 
-/* ------------------------------------------------------------------ the backend */
-
 static void host_hold(void *opaque)
 {
 	vkvm_ops.hold(((struct host *)opaque)->kvm);
@@ -165,7 +159,7 @@ uint8_t *host_memory(struct host *host, uint64_t gpa)
 	return found;
 }
 
-/* Adds the test's hidden region to the core's map, in order of GPA. */
+/* Adds the hidden region to the core's map, in order of GPA. */
 static int host_memory_set(void *opaque, const struct backend_memory *map, size_t count,
 			   const struct gpa_range *gone, size_t gone_count)
 {
@@ -259,7 +253,7 @@ static int host_create(const struct backend_config *config, void **backend,
 	features->protect &= (uint8_t)~options->undeniable;
 	if (options->no_cr)
 		features->cr_intercepts = 0;
-	/* Features that only the core uses have the values of the sim backend. */
+	/* As in the sim backend; only the core uses these features. */
 	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
 	features->tsc_hz = 1000000000;
 	features->tsc_invariant = true;
@@ -500,8 +494,6 @@ const struct backend_ops sim_ops = {
 	.vp_wait = host_vp_wait,
 };
 
-/* ------------------------------------------------------------------ interface for tests */
-
 void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action)
 {
 	struct sim_vtl *own = &((struct host_vp *)vp->backend)->vtl[vtl];
@@ -535,10 +527,8 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
 	atomic_store(&host->clock_step, ticks);
 }
 
-/*
- * Makes an access to @gpa by the VTL's vCPU, with the hidden page tables. Returns false if it was
- * denied. *al: the byte that was read.
- */
+/* The VTL's vCPU accesses @gpa with the hidden page tables. Returns false if denied. *al: the byte that was
+ * read. */
 static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, uint8_t *al)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
@@ -583,7 +573,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 	return run.exit == BACKEND_EXIT_IO;
 }
 
-/* Tests reads and writes; execution is not tested, but reported like reads. */
+/* Execution is not tested, but reported like reads. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	return sim_view(partition, vtl, gpn * CORE_PAGE_SIZE, NULL);

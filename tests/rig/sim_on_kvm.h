@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sim backend's interface (sim/sim.h) on the KVM backend: an action that a test sets becomes an
- * instruction that a vCPU executes, so that the core's tests run unchanged on real hardware.
- *
- * The instruction is written to RIP of the VTL, always SIM_INSTRUCTION_LENGTH bytes long, followed by an OUT
- * that exits to this file. Interrupts and exceptions are delivered through descriptor tables of this file, in
- * memory that is not part of the core's map; their effects are undone after the exit. The test controls time,
- * as in the sim backend.
+ * The sim backend's interface (sim/sim.h) on the KVM backend: an action becomes an instruction that a vCPU
+ * executes, so that the core's tests run unchanged on real hardware. The instruction has
+ * SIM_INSTRUCTION_LENGTH bytes, and an OUT that exits follows it. Descriptor tables in memory outside of the
+ * core's map deliver interrupts and exceptions, whose effects are undone after the exit. The test controls
+ * time.
  */
 #ifndef SIM_ON_KVM_H
 #define SIM_ON_KVM_H
@@ -35,7 +33,7 @@
 #define TRAP_PORT   0xeeu
 #define TRAP_LENGTH 2u
 
-/* Ends a test that cannot be executed, with the reason. */
+/* A test that cannot be executed ends. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
@@ -58,7 +56,7 @@ struct host {
 	_Atomic uint64_t clock_step;
 };
 
-/* Descriptor tables of the test while those of this file are loaded. */
+/* The test's tables while those of this file are loaded. */
 struct tables {
 	bool replaced;
 	struct hv_x64_table_register idtr;
@@ -84,18 +82,15 @@ struct host_vp {
 /* sim_on_kvm.c */
 struct vcpu_state *host_get(struct host_vp *vp, uint8_t vtl, uint32_t groups);
 struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups);
-/* Runs the VTL in KVM with the descriptor tables of this file. */
 void host_enter(struct host_vp *vp, struct backend_run *run);
-/* Fills the hidden memory. */
 void host_prepare(struct host *host);
 /* 16 bytes of memory at @gpa, or NULL. */
 uint8_t *host_memory(struct host *host, uint64_t gpa);
 
 /* sim_on_kvm_cpu.c */
 int host_vp_run(void *opaque, struct backend_run *run);
-/* Detects that the core has ended the action of @vtl by changing RIP, as for a completed hypercall. */
+/* The core may have ended the action of @vtl by changing RIP, as for a completed hypercall. */
 void host_settle(struct host_vp *vp, uint8_t vtl);
-/* Stores the result of the action after its instruction has completed. */
 void host_finish(struct host_vp *vp, uint8_t vtl);
 
 #endif

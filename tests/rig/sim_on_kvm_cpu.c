@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Actions as instructions: writes the instruction to the code of the VTL, executes it on its vCPU and reads
- * the result.
- */
+/* Actions as instructions, which are written to the code of the VTL and executed on its vCPU. */
 #include <string.h>
 
 #include "core/x64.h"
@@ -12,17 +9,12 @@
 #define STUBS_SIZE    4096u
 #define RFLAGS_RESUME (UINT64_C(1) << 16)
 
-/* ------------------------------------------------------------------ instructions */
-
 static uint64_t mask_of(uint8_t size)
 {
 	return size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
 }
 
-/*
- * Encodes opcode @one for size 1, @many for other sizes, with prefixes for the size and for a
- * length of SIM_INSTRUCTION_LENGTH.
- */
+/* Opcode @one for size 1, @many for other sizes, with prefixes up to SIM_INSTRUCTION_LENGTH. */
 static void encode_sized(uint8_t *code, uint8_t size, uint8_t one, uint8_t many)
 {
 	code[0] = size == 8 ? 0x48 : size == 2 ? 0x66 : 0x3e;
@@ -37,7 +29,6 @@ static void encode_port(uint8_t *code, uint8_t size, uint8_t one, uint8_t many)
 	code[2] = size == 1 ? one : many;
 }
 
-/* Actions with a constant encoding. */
 static const uint8_t fixed_code[][SIM_INSTRUCTION_LENGTH] = {
 	[SIM_NOP] = {0x0f, 0x1f, 0x00},
 	[SIM_HYPERCALL] = {0x3e, 0xe6, 0x7e}, /* ds: out 0x7e, al */
@@ -128,7 +119,7 @@ static void put_trap(uint8_t *code)
 	code[1] = TRAP_PORT;
 }
 
-/* Returns the RAM at which the VTL executes @rip, since tests map GVA = GPA. */
+/* Tests map GVA = GPA. */
 static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 {
 	const struct vcpu_state *state = host_get(vp, vtl, VCPU_SYSTEM);
@@ -146,7 +137,6 @@ static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 	return code;
 }
 
-/* Loads the operands of the action and sets RIP to its instruction. */
 static void begin(struct host_vp *vp, uint8_t vtl)
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
@@ -172,7 +162,7 @@ static void begin(struct host_vp *vp, uint8_t vtl)
 	memcpy(vp->loaded[vtl], state->gpr, sizeof(state->gpr));
 }
 
-/* Restores operand registers: an action of the sim backend does not change them. */
+/* An action of the sim backend does not change its operand registers. */
 static void give_back_operands(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR);
@@ -207,16 +197,12 @@ void host_settle(struct host_vp *vp, uint8_t vtl)
 	own->action.kind = SIM_NOTHING;
 }
 
-/* ------------------------------------------------------------------ delivered vectors */
-
 static bool has_error_code(unsigned int vector)
 {
 	return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21;
 }
 
-/*
- * Undoes a delivery: RIP is at the stub of @vector. Returns whether it was an exception.
- */
+/* RIP is at the stub of @vector. Returns whether the vector was an exception. */
 static bool undo_delivery(struct host_vp *vp, uint8_t vtl, unsigned int vector, bool injected)
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
@@ -249,15 +235,13 @@ static bool undo_delivery(struct host_vp *vp, uint8_t vtl, unsigned int vector, 
 	return exception;
 }
 
-/* ------------------------------------------------------------------ running */
-
 enum next {
 	NEXT_RETURN, /* return to the core */
 	NEXT_AGAIN,
 };
 
 /*
- * Undoes a delivery whose stub is at RIP. After an interrupt the action continues, an exception ends it.
+ * The delivery whose stub is at RIP is undone. After an interrupt the action continues, an exception ends it.
  */
 static enum next delivered(struct host_vp *vp, struct backend_run *inner, int inject, uint64_t stub)
 {

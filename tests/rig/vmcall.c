@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls by VMCALL and VMMCALL instead of the hypercall page. If KVM forwards them, the
- * instruction of the CPU's vendor is a hypercall in ring 0 of every protected mode, and raises #UD
- * in other modes (TLFS "Legal Hypercall Environments"). The instruction of the other vendor raises
- * #UD (#GP in ring 3), and KVM does not patch it.
+ * Hypercalls by VMCALL and VMMCALL. If KVM forwards them, the instruction of the CPU's vendor is a hypercall
+ * in ring 0 of every protected mode, and raises #UD in other modes (TLFS "Legal Hypercall Environments"). The
+ * instruction of the other vendor raises #UD (#GP in ring 3), and KVM does not patch it.
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -122,10 +121,7 @@ static void set_segment(struct machine *machine, uint32_t name, uint16_t selecto
 		    .segment = {.limit = limit, .selector = selector, .attributes = attributes}});
 }
 
-/*
- * Sets the handler of #UD by a gate of 16 or 8 bytes, or in real mode by a far address; in long
- * mode also that of #GP.
- */
+/* The gate of #UD has 16 or 8 bytes, in real mode it is a far address; long mode also has one of #GP. */
 static void put_handler(struct machine *machine, enum mode mode)
 {
 	memset(machine->ram + IDT, 0, 0x1000);
@@ -180,10 +176,7 @@ static void set_mode(struct machine *machine, enum mode mode)
 	put_handler(machine, mode);
 }
 
-/*
- * Sets the registers of a hypercall by the convention of @mode. @control: NotifyLongSpinWait (fast)
- * or an unknown call.
- */
+/* @control: NotifyLongSpinWait (fast) or an unknown call. */
 static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 {
 	const bool long_mode = mode == MODE_64 || mode == MODE_64_USER;
@@ -198,7 +191,7 @@ static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 	set64(machine, HV_X64_REGISTER_RDI, 0);
 }
 
-/* Runs the guest to its next OUT. Returns the port, or -1; *value is the value written. */
+/* Returns the port of the guest's next OUT, or -1; *value is the value written. */
 static int run(struct machine *machine, uint32_t *value)
 {
 	const struct vsm_exit *exit;
@@ -216,7 +209,7 @@ static int run(struct machine *machine, uint32_t *value)
 	}
 }
 
-/* Completes an exit in progress, so that registers can be set. */
+/* Registers cannot be set during an exit. */
 static void finish_exit(struct machine *machine)
 {
 	const struct vsm_exit *exit;
@@ -277,7 +270,7 @@ static void test_other(struct machine *machine, const char *name, const uint8_t 
 	}
 }
 
-/* The CPU checks the privilege for a port before the OUT exits (docs/backend-kvm.md). */
+/* The CPU checks the privilege for a port before the OUT exits. */
 static void test_page_in_ring_3(struct machine *machine)
 {
 	static const uint8_t out[3] = {0xe6, 0x7e, 0x90};
@@ -292,7 +285,7 @@ static void test_page_in_ring_3(struct machine *machine)
 	check(run(machine, &value) == PORT_GP, "... and #GP with an IOPL that does not");
 }
 
-/* Whether KVM forwards the instruction, which is an option of its build. */
+/* An option of KVM's build. */
 static bool is_forwarded(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux on the reference VMM's machine: tests loader, ACPI tables, serial port, clock, I/O APIC and power
- * with an independent kernel. The processors are plain KVM vCPUs with KVM's local
- * APICs (split irqchip), without libvsm.
- *
- * Usage: vmm_linux KERNEL [BUSYBOX]. Prints TAP. The initrd has a statically linked busybox and a
- * script, whose output from user space needs the serial port's interrupt.
+ * Linux on the reference VMM's machine, as an independent test of loader, ACPI tables, serial port, clock,
+ * I/O APIC and power. The processors are plain KVM vCPUs with KVM's local APICs (split irqchip), without
+ * libvsm. Usage: vmm_linux KERNEL [BUSYBOX], statically linked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,8 +46,6 @@ struct board {
 };
 
 static struct board board;
-
-/* ---- operations of the machine ---- */
 
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
@@ -118,7 +113,6 @@ static size_t put_entry(uint8_t *at, const char *name, uint32_t mode, uint32_t m
 	return (used + size + 3) & ~(size_t)3;
 }
 
-/* Writes the archive to a file and returns its name, or NULL. */
 static const char *make_initrd(const char *busybox)
 {
 	static const char script[] = "#!/bin/busybox sh\n"
@@ -157,12 +151,8 @@ static const char *make_initrd(const char *busybox)
 	return path;
 }
 
-/* ---- KVM ---- */
-
-/*
- * Offers KVM's clock and the TSC deadline timer, which need no PIT for calibration. Other paravirtual
- * features of KVM are removed, since the test does not cover them.
- */
+/* KVM's clock and the TSC deadline timer need no PIT for calibration. The test covers no other paravirtual
+ * feature of KVM. */
 static struct raw_kvm_cpuid cpuid_of(uint32_t id)
 {
 	struct raw_kvm_cpuid cpuid;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTLs on a real KVM, through the public API: enabling, call and return, shared registers, a protection
- * and the intercept that VTL1 receives when VTL0 accesses it.
- */
+/* VTLs on a real KVM, through the public API. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -67,10 +64,8 @@ static void test_shared_registers(struct world *world)
 	uint32_t result;
 
 	check_shared_registers(world, 0x123456789abc, "");
-	/*
-	 * The backend does not read SSE registers of a VTL that cannot have changed them. It must read them
-	 * if the VTL cleared CR0.EM in between, also after many switches with CR0.EM set.
-	 */
+	/* The backend does not read SSE registers of a VTL that cannot have changed them, but must read them
+	 * if the VTL cleared CR0.EM in between. */
 	world_set_em(world, true);
 	check_shared_registers(world, 0x23456789abcd, ", with CR0.EM of VTL1 set before");
 	world_go(world, world_call_loop, 0, 10);
@@ -130,7 +125,7 @@ static void test_many_violations(struct world *world)
 	uint32_t result;
 	int step;
 
-	/* A second partition: in the first one VTL1 has restored the right. */
+	/* In the first partition VTL1 has restored the right. */
 	if (!check(world_enter(world), "a second partition reaches the same step"))
 		return;
 	world_go(world, world_violate, 0x33, 100);

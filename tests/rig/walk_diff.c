@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compares the page walker with a CPU: a guest makes random accesses through random page tables.
- * The fault, error code, CR2, GPA, and accessed and dirty bits must be those of
- * vsm_walk(). KVM_TRANSLATE is compared, too.
- *
- * Usage: walk_diff [--cases N] [--seed S]. Prints TAP.
- *
- * Only undefined behaviour is not compared: A in entries that a *faulting* walk
- * used, which are those above the entry that is not present or has a reserved bit, and all of
- * them for a fault by access rights (SDM 3A 4.8; footnote to the page-fault exception in 6.15). D
- * never changes on a fault.
- *
- * For behaviour that differs between CPUs, or in which an emulated CPU deviates from the manuals,
- * walk_traits.c has a trait with a probe, which tests this CPU before the run. All cases must then
- * agree with the traits found.
+ * Compares vsm_walk() with a CPU: a guest makes random accesses through random page tables. Fault, error
+ * code, CR2, GPA, accessed and dirty bits must be the same; KVM_TRANSLATE is compared, too. Only undefined
+ * behaviour is not compared: A in entries that a *faulting* walk used, which are those above the entry that
+ * is not present or has a reserved bit, and all of them for a fault by access rights (SDM 3A 4.8; footnote to
+ * the page-fault exception in 6.15). D never changes on a fault. Behaviour that differs between CPUs, or in
+ * which an emulated CPU deviates from the manuals, is a trait with a probe in walk_traits.c. Usage: walk_diff
+ * [--cases N] [--seed S]
  */
 #include <inttypes.h>
 #include <linux/kvm.h>
@@ -48,7 +41,6 @@ struct count {
 	uint64_t reasons[VSM_WALK_INVALID + 1];
 };
 
-/* A list of accesses, with the registers for the guest and for the walker. */
 struct list {
 	struct tables tables;
 	struct mode mode;
@@ -87,7 +79,6 @@ static unsigned int flags_of(const struct item *item)
 	return item->user ? VSM_WALK_USER : VSM_WALK_SUPERVISOR;
 }
 
-/* Registers that differ from item to item. */
 static void context_of_item(struct list *list, const struct item *item)
 {
 	list->context.rflags = item->rflags;
@@ -101,7 +92,7 @@ static bool in_data(uint64_t gpa)
 	return gpa >= DATA && gpa < DATA + DATA_SIZE;
 }
 
-/* An access can be tried only if it reaches memory that the guest may access. */
+/* The access must reach memory that the guest may access. */
 static bool can_be_tried(struct list *list, const struct item *item)
 {
 	struct vsm_walk_result result;
@@ -206,10 +197,7 @@ static void print_difference(const struct list *list, const struct item *item,
 	}
 }
 
-/*
- * Whether a protection key denies the access on a CPU with KEYS_BEFORE_RIGHTS. False if the walk
- * did not reach a page.
- */
+/* On a CPU with KEYS_BEFORE_RIGHTS. False if the walk did not reach a page. */
 static bool key_denies(const struct list *list, const struct item *item,
 		       const struct vsm_walk_result *result)
 {
@@ -223,7 +211,7 @@ static bool key_denies(const struct list *list, const struct item *item,
 	return (user && pkru & 1) || (write && pkru & 2 && (user || list->mode.cr0 >> 16 & 1));
 }
 
-/* The expected result of the access on a CPU with these traits. */
+/* On a CPU with these traits. */
 static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 				   struct vsm_walk_result *result)
 {
@@ -276,7 +264,6 @@ static bool same_outcome(const struct list *list, const struct item *item,
 	}
 }
 
-/* Applies the access to the minimum and the maximum tables. */
 static void mark(const struct list *list, const struct item *item, enum vsm_walk_reason reason)
 {
 	unsigned int access = kind_access[item->kind], flags = flags_of(item);
@@ -292,10 +279,8 @@ static void mark(const struct list *list, const struct item *item, enum vsm_walk
 		(void)walk(list, most, item->gva, 0, VSM_WALK_EXEMPT, VSM_WALK_AD_SET, &ignored);
 }
 
-/*
- * Sets A bits that only CPUs with some of the traits set. Also records the PDPTEs of PAE paging
- * that were used, for flip_pdptes_used().
- */
+/* A bits that only CPUs with some of the traits set, and the PDPTEs of PAE paging that were used, for
+ * flip_pdptes_used(). */
 static void mark_by_traits(struct list *list, const struct item *item,
 			   const struct vsm_walk_result *result)
 {
@@ -364,10 +349,7 @@ static void compare_range(const struct guest *guest, uint64_t from, uint64_t siz
 	}
 }
 
-/*
- * For cpu_has[ACCESSED_IN_PDPTE]: toggles A in the PDPTEs that were used. The walker would treat A
- * as a reserved bit there.
- */
+/* For ACCESSED_IN_PDPTE. The walker would treat A as a reserved bit in a PDPTE. */
 static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 {
 	for (unsigned int i = 0; i < 4; i++)
@@ -375,10 +357,8 @@ static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 			ram[list->mode.cr3 + i * 8] ^= 0x20;
 }
 
-/*
- * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none if one has a reserved bit (SDM 3A
- * 4.4.1). If it loads none, it uses older ones, so the results cannot be compared.
- */
+/* KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none if one has a reserved bit (SDM 3A 4.4.1). If
+ * it loads none, it uses older ones, so results cannot be compared. */
 static bool kvm_has_pdptes(const struct list *list)
 {
 	const uint64_t reserved = (~UINT64_C(0) << list->tables.max_phys_addr) | 0x1e6;
@@ -393,11 +373,8 @@ static bool kvm_has_pdptes(const struct list *list)
 	return true;
 }
 
-/*
- * Compares KVM's own walk for a supervisor read, with EFLAGS.AC and PKRU of
- * the last item. KVM follows the manuals of the vendor, regardless of the behaviour of
- * the CPU.
- */
+/* KVM's own walk for a supervisor read, with EFLAGS.AC and PKRU of the last item, follows the manuals of the
+ * vendor, regardless of the behaviour of the CPU. */
 static void compare_translate(const struct guest *guest, struct list *list, struct count *count)
 {
 	struct kvm_regs regs;
@@ -489,7 +466,6 @@ static void report_mode(enum paging paging, const struct count *c)
 	check(c->translated && !c->wrong_translations, "%s: KVM_TRANSLATE", name);
 }
 
-/* Of 16 lists, 3 have 32-bit paging, 3 PAE, 7 4-level and 3 5-level paging. */
 static enum paging paging_of(uint64_t n, const struct guest *guest)
 {
 	static const enum paging order[16] = {2, 0, 1, 3, 2, 2, 0, 1, 3, 2, 2, 0, 1, 3, 2, 2};

@@ -20,10 +20,9 @@ extern const uint8_t walk_code_begin[], walk_code_end[], walk_entry64[], walk_en
 	walk_handlers64[], walk_handlers32[], walk_accesses64[], walk_accesses32[];
 
 /*
- * The loop: RBX points to the item, IRET enters the code that makes the access at the item's
- * privilege, an exception returns to the loop. Each handler and each access has 16 bytes. An access
- * ends with int3, and memory that is executed is int3. HEADER holds first item, end, and whether
- * PKRU is enabled.
+ * RBX points to the item, IRET enters the access at the item's privilege, an exception returns to the loop.
+ * Each handler and each access has 16 bytes. An access ends with int3, and memory that is executed is int3.
+ * HEADER holds first item, end, and whether PKRU is enabled.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 16\n"
@@ -189,7 +188,7 @@ uint64_t guest_code(enum kind kind, bool user, bool long_mode)
 	       (user ? USER_CODE - CODE : 0);
 }
 
-/* Gates for both forms: 16 bytes each, in 32-bit mode 8. */
+/* A gate has 16 bytes, in 32-bit mode 8. */
 static void make_idt(struct guest *guest, bool long_mode)
 {
 	const uint8_t *handlers = long_mode ? walk_handlers64 : walk_handlers32;
@@ -308,7 +307,7 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.gdt.limit = 0x5f;
 	sregs.idt.base = IDT;
 	sregs.idt.limit = 0x1ff;
-	/* Toggle CR4.PGE: KVM flushes translations of the previous list from the TLB. */
+	/* The toggle makes KVM flush translations of the previous list from the TLB. */
 	sregs.cr4 ^= 0x80;
 	if (ioctl(guest->vcpu->fd, KVM_SET_SREGS, &sregs) < 0)
 		return false;

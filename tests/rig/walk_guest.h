@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The guest of walk_diff.c: in one KVM_RUN it makes all accesses of a list, and records the result
- * of each. Its loop exists as 64-bit and as 32-bit code.
- */
+/* The guest of walk_diff.c makes all accesses of a list in one KVM_RUN. Its loop exists as 64-bit and as
+ * 32-bit code. */
 #ifndef TESTS_RIG_WALK_GUEST_H
 #define TESTS_RIG_WALK_GUEST_H
 
@@ -11,10 +9,8 @@
 
 #include "raw_kvm.h"
 
-/*
- * Guest-physical memory. The system area is mapped at GVA = GPA in every paging mode; the
- * second mapping of RAM at 4 GiB tests address bits above 31.
- */
+/* The system area is mapped at GVA = GPA in every paging mode. SECOND_RAM, a second mapping of RAM at 4 GiB,
+ * tests address bits above 31. */
 enum {
 	CODE = 0x1000,
 	GDT = 0x2000,
@@ -45,7 +41,7 @@ enum kind {
 	KINDS,
 };
 
-/* One access. The guest's code uses the offsets. */
+/* The guest's code uses the offsets. */
 struct item {
 	uint64_t gva;
 	uint64_t rip; /* address of the code that makes the access */
@@ -57,7 +53,6 @@ struct item {
 	uint64_t error_code, cr2;
 	uint64_t at; /* RIP of the exception */
 	uint64_t data;
-	/* Used by the test only. */
 	uint32_t kind;
 	uint32_t user;
 };
@@ -70,12 +65,10 @@ struct guest {
 	struct raw_kvm raw;
 	struct raw_vcpu *vcpu;
 	struct item *items;
-	/* Features of the guest's CPU. */
 	bool amd, la57, pku, smep, smap, nx, page1gb;
 	unsigned int max_phys_addr;
 };
 
-/* Control registers for one list. */
 struct mode {
 	uint64_t cr0, cr3, cr4, efer;
 };
@@ -83,7 +76,7 @@ struct mode {
 /* Ends the program if KVM refuses. */
 void guest_create(struct guest *guest);
 
-/* GVA of the code for @kind at CPL 3 (@user) or 0. */
+/* The GVA, at CPL 3 (@user) or 0. */
 uint64_t guest_code(enum kind kind, bool user, bool long_mode);
 
 /* Makes the first @count accesses. Returns NULL, or an error message. */

@@ -52,10 +52,8 @@ static unsigned int shift_of(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1);
 }
 
-/*
- * Index of the n-th used entry; 33/32 varies its low bits. For half of the slots of level 2 it is 2
- * or 3: below a 1 GiB page these address bits select DATA.
- */
+/* 33/32 varies the low bits. For half of the slots of level 2 the index is 2 or 3: below a 1 GiB page these
+ * address bits select DATA. */
 static unsigned int slot(const struct tables *tables, unsigned int level, unsigned int n)
 {
 	unsigned int entries = entries_of(tables, level);
@@ -91,7 +89,7 @@ static bool may_be_large(const struct tables *tables, unsigned int level)
 	return level == 3 && tables->paging >= PAGING_4LEVEL && tables->page1gb;
 }
 
-/* Returns a bit that is reserved in entries of some format, not necessarily in this one. */
+/* The bit is reserved in entries of some format, not necessarily in this one. */
 static uint64_t wrong_bit(const struct tables *tables)
 {
 	unsigned int high = tables->max_phys_addr;
@@ -120,7 +118,7 @@ static uint64_t random_page(unsigned int size_shift)
 	return second + DATA + (draw() % DATA_SIZE & ~((UINT64_C(1) << size_shift) - 1));
 }
 
-/* Moves address bits 39:32 to bits 20:13 of a 32-bit entry, which only 4 MiB pages have. */
+/* 4 MiB pages have address bits 39:32 in bits 20:13 of the 32-bit entry. */
 static uint64_t fold(uint64_t entry, bool large)
 {
 	uint64_t high = entry >> 32 & 0xff;
@@ -165,9 +163,7 @@ static uint64_t random_entry(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? fold(entry, large) : entry;
 }
 
-/*
- * Maps the first 0x30 pages at GVA = GPA for the supervisor, except one page of code for the user.
- */
+/* The first 0x30 pages at GVA = GPA, for the supervisor except one page of code. */
 static void make_system(const struct guest *guest, const struct tables *tables)
 {
 	for (unsigned int level = tables->levels; level > 1; level--) {
@@ -215,7 +211,7 @@ uint64_t tables_address(const struct tables *tables)
 	for (unsigned int level = tables->levels; level >= 1; level--) {
 		unsigned int index = slot(tables, level, (unsigned int)(draw() % SLOTS));
 
-		/* Level 2 of the system area: not entry 0, which maps the system area itself. */
+		/* Entry 0 maps the system area itself. */
 		if (level == 2 && system)
 			while (!index)
 				index = slot(tables, level, (unsigned int)(draw() % SLOTS));

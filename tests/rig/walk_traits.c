@@ -14,11 +14,10 @@ enum {
 };
 
 /*
- * A probe is one access to a page, at CPL 3. @next is its level 3 entry and @top the level 4 entry;
- * in PAE @top is the level 3 entry. The CPU has the trait if the access ends with @vector, with
- * @error_code under @mask, and (unless @sets_a is 0) sets bit 5, A, in the entry of level @sets_a.
- * @cr4 and @rflags are set in addition to the bits of all probes; with CR4.PKE, PKRU denies the
- * page's key.
+ * One access to a page at CPL 3, through level 4 entry @top and level 3 entry @next; in PAE @top is the level
+ * 3 entry. The CPU has the trait if the access ends with @vector, with @error_code under @mask, and (unless
+ * @sets_a is 0) sets A in the entry of level @sets_a. @cr4 and @rflags are set in addition to the bits of all
+ * probes; with CR4.PKE, PKRU denies the page's key.
  */
 static const struct {
 	const char *name;
@@ -125,7 +124,7 @@ const char *traits_probe(struct guest *guest)
 	for (unsigned int trait = 0; trait < TRAITS; trait++) {
 		const char *problem;
 
-		/* A VMX guest cannot be entered with such a PDPTE at all (SDM 3C 27.3.1.6). */
+		/* With such a PDPTE, VM entry to a VMX guest fails (SDM 3C 27.3.1.6). */
 		if (trait == PDPTE_LOW_BITS_IGNORED && !guest->amd)
 			continue;
 		if ((traits[trait].cr4 & CR4_SMAP && !guest->smap) ||

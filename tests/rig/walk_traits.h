@@ -5,7 +5,6 @@
 
 #include "walk_guest.h"
 
-/* Properties of the CPU that are probed once; walk_traits.c describes each. */
 enum trait {
 	PML4E_BIT8_RESERVED,
 	RSVD_WITHOUT_P,
@@ -20,7 +19,7 @@ enum trait {
 
 extern bool cpu_has[TRAITS];
 
-/* Probes the guest's CPU for each property and prints those found. Returns: NULL, or an error. */
+/* Returns NULL, or an error. */
 const char *traits_probe(struct guest *guest);
 
 #endif

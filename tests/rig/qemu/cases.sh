@@ -4,8 +4,6 @@
 # P37: cases with DMA; P38: cases with PAM.
 . ./common.sh
 
-# ---------------------------------------------------------------- Debian's kernel with a secure kernel in VTL1
-
 # Tests that the attacks of vsm_attack.ko are blocked.
 attacks_blocked() {
 	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
@@ -52,8 +50,6 @@ linux_with_vtl1() {
 	check "the guest powers off, and QEMU ends with status 0" same "$status" 0
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
-
-# ---------------------------------------------------------------- attacks by DMA
 
 pattern=44d3a1ac44d3a1ac44d3a1ac44d3a1ac
 other_pattern=45d3a1ac45d3a1ac45d3a1ac45d3a1ac
@@ -271,8 +267,6 @@ dma_unguarded() {
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# ---------------------------------------------------------------- attacks by the chipset
-
 # Runs chipset.c as the guest, and reports each of its cases.
 chipset() { # MACHINE GUARD TOPICS OPTION...
 	what="$1, device-guard=$2" words="guard=$([ "$2" = on ] && echo 1 || echo 0) test=$3"
@@ -317,8 +311,6 @@ chipset_unguarded() {
 	chipset pc off isa_dma -device floppy,drive=floppy
 }
 
-# ---------------------------------------------------------------- the conformance suite
-
 suite() { # CPUS WORDS OPTION...
 	cpus=$1 words=$2
 	shift 2
@@ -344,8 +336,6 @@ reset() {
 reset_smm() {
 	check "SMM: VTL1 is gone after a reset, and can be enabled again" suite 2 test=reset -M q35,smm=on
 }
-
-# ---------------------------------------------------------------- bad input
 
 refused() { # NAME MESSAGE OPTION...: QEMU ends with status 1 and MESSAGE
 	what=$1 message=$2

@@ -39,8 +39,6 @@ static volatile uint64_t *locked;  /* VTL0 may not write it */
 static volatile uint64_t *private; /* VTL0 may not access it */
 static volatile uint64_t *buffer;
 
-/* ------------------------------------------------------------------ functions that VTL1 runs */
-
 static uint16_t protect(uint64_t gpa, uint32_t flags)
 {
 	return vtl_protect_by(1, gpa, 1, flags);
@@ -92,8 +90,6 @@ static bool private_is_same(void)
 	vtl_run(check_private, &same);
 	return same;
 }
-
-/* ------------------------------------------------------------------ ISA DMA */
 
 static bool guarded(void)
 {
@@ -154,8 +150,6 @@ static const struct tap_case isa_dma[] = {
 	{"VTL1's memory is written to a floppy disk only without the guard", floppy_from_private},
 };
 static TAP_TOPIC(topic_isa_dma, NULL, isa_dma);
-
-/* ------------------------------------------------------------------ registers of the host bridge */
 
 /* Host bridges: ID, offsets of the first PAM register and of the SMRAM register, and whether a TSEG register
  * follows. */
@@ -242,8 +236,6 @@ static const struct tap_case pam[] = {
 };
 static TAP_TOPIC(topic_pam, NULL, pam);
 
-/* ------------------------------------------------------------------ ROM */
-
 /* Writes to ROM by a store and by DMA. */
 static void write_rom(void)
 {
@@ -277,8 +269,6 @@ static const struct tap_case rom[] = {
 	{"VTL1 denies VTL0 the ROM", deny_rom},
 };
 static TAP_TOPIC(topic_rom, NULL, rom);
-
-/* ------------------------------------------------------------------ SMRAM and TSEG */
 
 static void open_smram(void)
 {

@@ -46,8 +46,6 @@ struct area make_area(void)
 	return area;
 }
 
-/* ------------------------------------------------------------------ ports (ports.ko) */
-
 static int ports;
 
 void out(unsigned int size, uint32_t value, uint16_t port)
@@ -76,8 +74,6 @@ static uint64_t number(const char *text)
 {
 	return strtoull(text, NULL, 0);
 }
-
-/* ------------------------------------------------------------------ fw_cfg */
 
 struct fw_cfg_access {
 	uint32_t control;
@@ -158,8 +154,6 @@ static void disk_answer(char **words)
 
 	say(ahci_answer(&area, number(words[0])));
 }
-
-/* ------------------------------------------------------------------ memory as VTL0 reads it */
 
 static void view(char **words)
 {

@@ -59,8 +59,6 @@ becomes() { # STATE SECONDS
 }
 
 
-# ---------------------------------------------------------------- the host as set up by Debian's packages
-
 host() {
 	# AppArmor has rules for Debian's shell only.
 	ln -sf dash /bin/sh
@@ -107,8 +105,6 @@ restart_libvirtd() {
 confined() { # PID PROFILE
 	grep -q "$2.*(enforce)" "/proc/$1/attr/current"
 }
-
-# ---------------------------------------------------------------- domains
 
 # The example of docs/qemu.md with less memory, a kernel that prints facts, and no virtual network of libvirt.
 example() {

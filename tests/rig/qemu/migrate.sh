@@ -14,8 +14,6 @@ start_writer() { # OPTION...
 source_of() { use source 3; }
 target_of() { use target 4; }
 
-# ---------------------------------------------------------------- output of the guest
-
 last_tick() { sed -n 's/\r$//; /^TICK .* bad=[0-9]*$/p' serial.log | tail -n 1; }
 number_of() { # NAME: of the last tick
 	last_tick | sed -n "s/.* $1=\([0-9a-f]*\).*/\1/p"
@@ -34,8 +32,6 @@ boot() { # OPTION...
 	check "a guest writes with VTL1" wait_for '^TICK' 4 60
 	first_key=$(key)
 }
-
-# ---------------------------------------------------------------- migration
 
 # Whether the monitor has shown STATUS since the migration began.
 has_status() { tail -n +$((mark + 1)) monitor.log | grep -aq "tatus:[[:space:]]*$1"; }
@@ -234,8 +230,6 @@ migrate_eject() {
 	finish 10
 }
 
-# ---------------------------------------------------------------- snapshots
-
 # Creates an empty qcow2 image of 256 MiB with QEMU, since the rig has no qemu-img.
 make_qcow2() { # PATH
 	create='{"execute":"blockdev-create","arguments":{"job-id":"J","options":'
@@ -275,8 +269,6 @@ savevm() {
 	tell quit
 	finish 10
 }
-
-# ---------------------------------------------------------------- refusals
 
 # Sends the commands, and tests that the monitor prints PATTERN.
 refuses() { # NAME PATTERN COMMAND...

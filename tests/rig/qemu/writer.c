@@ -50,8 +50,6 @@ static uint64_t *key;	 /* a page with no rights for VTL0 */
 static uint64_t *locked; /* a page that is read-only and executable for VTL0 */
 static uint64_t digest;	 /* digest of the key, computed by VTL1 */
 
-/* ------------------------------------------------------------------ areas */
-
 static uint64_t next(uint64_t *state)
 {
 	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
@@ -100,8 +98,6 @@ static void make_area(struct area *area, uint32_t pages)
 	for (uint32_t i = 0; i < pages; i++)
 		fill(area, i, i);
 }
-
-/* ------------------------------------------------------------------ functions that VTL1 runs */
 
 static void protect(struct writer *writer, const void *page, uint32_t pages, uint32_t flags)
 {
@@ -159,8 +155,6 @@ static void check_private(void *argument)
 		locked[i]++;
 }
 
-/* ------------------------------------------------------------------ functions of VTL0 */
-
 static void attack(struct writer *writer)
 {
 	const uint64_t seen = try_load(locked);
@@ -191,8 +185,6 @@ static void work_forever(void *argument)
 		work(argument);
 }
 
-/* ------------------------------------------------------------------ breakpoints of the guest */
-
 #define BREAKPOINT 3
 
 static void ignore_breakpoint(struct interrupt_frame *frame)
@@ -209,8 +201,6 @@ static uint32_t make_breakpoints(void)
 	__asm__ volatile("int3; .byte 0x66; int3");
 	return cpu_current()->interrupts[BREAKPOINT] != before + 2;
 }
-
-/* ------------------------------------------------------------------ System Management Mode */
 
 #define APM_CONTROL 0xb2       /* a write is an SMI */
 #define SMRAM_FREE  0xa9000ull /* SeaBIOS does not use this page */
