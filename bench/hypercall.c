@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Without the exit, as the sim backend has no CPU. The floor is an empty system call, the minimum
- * that an exit to user space adds.
+ * Hypercall dispatch without the exit, as the sim backend has no CPU. The floor is an empty system
+ * call, the minimum that an exit to user space adds.
  */
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -126,7 +126,7 @@ static void set_each(void *arg, uint64_t n)
 		}
 }
 
-/* By an APIC ID, as an MSI. */
+/* Sends to one of 256 APICs by its ID, as an MSI. */
 static void unicast(void *arg, uint64_t n)
 {
 	struct world *w = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * With two VTLs and 4 GiB of RAM. A change by a PAM register or a BAR may take a millisecond: a
- * million instructions under --icount of the rig.
+ * Changes of the memory map, with two VTLs and 4 GiB of RAM. A change by a PAM register or a BAR
+ * may take a millisecond: a million instructions under --icount of the rig.
  */
 #include <sys/mman.h>
 #include <unistd.h>

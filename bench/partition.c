@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sim backend's tables are not on the heap. */
+/* Heap of a partition. The sim backend's tables are not on the heap. */
 #include <malloc.h>
 
 #include "bench.h"

@@ -72,7 +72,7 @@ static double exit_by_emulator(struct raw_kvm *machine)
 	return (double)(least_loop(machine, LOOPS + 1) - none) / LOOPS;
 }
 
-/* Pages of 4 KiB that the host has mapped: KVM allocates one page table for 512 of them. */
+/* The host has mapped the pages of 4 KiB: KVM allocates one page table for 512 of them. */
 static double fault(struct raw_kvm *machine)
 {
 	uint64_t least = UINT64_MAX;

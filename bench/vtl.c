@@ -146,7 +146,7 @@ static void interrupts(void *opaque, uint64_t n)
 	}
 }
 
-/* To the first instruction of VTL1's handler. */
+/* From posting to the first instruction of VTL1's handler. */
 static double latency(struct state *state)
 {
 	struct world *world = &state->world;

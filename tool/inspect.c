@@ -25,7 +25,7 @@ enum {
 };
 
 #define ARGUMENTS_MAX 4
-/* Not in `orders`: it uses other requests. */
+/* Has no row in `orders`, since it uses requests of other commands. */
 #define CODE "code"
 
 /* The arguments are fields of the request, in this order. */

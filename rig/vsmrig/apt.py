@@ -62,8 +62,8 @@ class Apt:
             raise RigError(f'{error.filename} is missing (it is in the package util-linux)') from error
 
     def update(self, sources, types='deb'):
-        """Reads the indexes of `sources`. A failed source is not fatal; its messages are kept for the error about a
-        missing package."""
+        """Reads the indexes of `sources`; `types` 'deb-src': of source packages. A failed source is not fatal; its
+        messages are kept for the error about a missing package."""
         for old in (self.home / 'sources').iterdir():
             old.unlink()
         text = '\n'.join(source.stanza(types) for source in sources)
@@ -126,7 +126,7 @@ class Apt:
             old.unlink()
 
     def failure(self, what, details=''):
-        """With the output of apt."""
+        """Returns an error with the output of apt."""
         said = '\n'.join(filter(None, [details.strip(), self.complaints]))
         return RigError(f'{what}\n' + (f'output of apt:\n{said}\n' if said else '') +
                         'check that `apt-get update` works on this host and that the network is up, then try again')

@@ -21,7 +21,7 @@ def series():
 
 
 def name(which):
-    """Depends on the kernel and the sources of kernel/."""
+    """The folder's name depends on the kernel and the sources of kernel/."""
     digest = hashlib.sha256((cache.directory() / fetch.kernel_part(which) / 'version').read_bytes())
     for path in sorted(KERNEL.rglob('*')):
         if path.is_file() and path.name not in NOT_BUILT:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The format "newc" of Linux' first root file system."""
+"""Writes cpio archives in the format "newc", that of Linux' first root file system."""
 import stat
 
 

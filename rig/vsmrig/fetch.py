@@ -15,7 +15,7 @@ KERNEL_SERIES = '6.12'
 
 NEWEST = 'newest'
 
-# Releases of the kernels of other series.
+# Debian releases that may have kernels of other series.
 RELEASES = ('bookworm', 'trixie')
 
 # Older versions of QEMU corrupt RFLAGS when they emulate nested SVM guests.
@@ -78,7 +78,7 @@ class Archive:
 
 
 def version_key(name):
-    """Every run of digits is a number."""
+    """In this sort key every run of digits is a number."""
     return [int(digits) for digits in re.findall(r'\d+', name)]
 
 

@@ -10,7 +10,7 @@ from .options import machine, vendor
 from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
 
-# --env adds to it.
+# --env adds variables.
 ENVIRONMENT = {'VSM_RIG': '1', 'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
 
 

@@ -337,7 +337,7 @@ static void put_control(char *text, size_t size, uint64_t value)
 		snprintf(text + used, size - used, ",0x%" PRIx64, value);
 }
 
-/* Other arguments are numbers. */
+/* An argument without a row is a number. */
 static const struct {
 	const char *argument;
 	void (*put)(char *text, size_t size, uint64_t value);

@@ -42,8 +42,6 @@ void trace_print_events(FILE *out)
 	}
 }
 
-/* ------------------------------------------------------------------ tables */
-
 static void print_shares(FILE *out, const struct trace_stats *stats, uint64_t ns)
 {
 	for (uint32_t vp = 0; vp < stats->vps; vp++) {
