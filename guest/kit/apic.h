@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The local APIC of the calling VTL, in xAPIC or x2APIC mode as enabled (SDM volume 3A, "Advanced
- * Programmable Interrupt Controller").
- */
+/* The local APIC of the calling VTL, in xAPIC or x2APIC mode as enabled. */
 #ifndef KIT_APIC_H
 #define KIT_APIC_H
 
@@ -40,7 +37,7 @@ void apic_eoi(void);
 void apic_enable(void);
 bool apic_x2apic(void);
 
-/* Sends an interrupt command to the APIC with this ID, such as a vector with APIC_FIXED. */
+/* @destination: APIC ID. @command: for example, a vector with APIC_FIXED. */
 void apic_send(uint32_t destination, uint32_t command);
 
 #endif

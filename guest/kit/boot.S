@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Entry from a multiboot 1 loader (32-bit protected mode, no paging, EAX magic, EBX information):
- * enters 64-bit mode with the first 4 GiB identity-mapped and calls kit_start(). The other
- * processors enter from trampoline.S.
- */
+/* Entry from a multiboot 1 loader (32-bit protected mode, no paging, EAX magic, EBX information): enters
+ * 64-bit mode with the first 4 GiB identity-mapped and calls kit_start(). */
 #include "kit/x64.h"
 
 #define MAGIC 0x1badb002
@@ -36,10 +33,7 @@ _start:
 	cmp	$2048, %ecx
 	jne	1b
 	mov	$boot_pml4, %ecx
-	/*
-	 * fallthrough: EDI and ESI have the arguments of kit_start(), ECX the page tables, ESP a
-	 * stack
-	 */
+	/* EDI and ESI have the arguments of kit_start(), ECX the page tables, ESP a stack. */
 
 	.global boot_to_64
 boot_to_64:

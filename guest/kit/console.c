@@ -24,7 +24,7 @@ void console_use_debug_port(void)
 	debug_port = true;
 }
 
-/* Buffer for text; its last byte is for the NUL. A NULL sink is the output port. */
+/* The last byte is for the NUL. A NULL sink is the output port. */
 struct sink {
 	char *at;
 	const char *end;
@@ -77,7 +77,7 @@ static void put_string(struct sink *sink, const char *text)
 		put(sink, *text);
 }
 
-/* Prints the conversion whose "%" is before @at; returns the text after the conversion. */
+/* Returns the text after the conversion, whose "%" is before @at. */
 static const char *convert(struct sink *sink, const char *at, va_list *arguments)
 {
 	const bool zeros = *at == '0';

@@ -42,7 +42,7 @@ static void fill_idt(void)
 					.offset_middle = (uint16_t)(at >> 16),
 					.offset_high = (uint32_t)(at >> 32)};
 	}
-	/* #DF uses its own stack: the interrupted one may be invalid. */
+	/* The interrupted stack of a #DF may be invalid. */
 	gate[8].ist = 1;
 }
 
@@ -170,10 +170,8 @@ static void enter_user(void *argument)
 	const struct user *user = argument;
 	struct cpu *cpu = cpu_current();
 
-	/*
-	 * IRET to CPL 3 sets a GS of DPL 0 to null, with its base. Do this before, and set the base
-	 * again.
-	 */
+	/* IRET to CPL 3 sets a GS of DPL 0 to null, with its base, so do this before and set the base
+	 * again. */
 	__asm__ volatile("mov %0, %%gs" : : "r"(0));
 	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
 	__asm__ volatile("push %0; push $0; push %1; push %2; push %3; iretq"

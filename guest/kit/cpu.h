@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * State of a VP in one VTL: descriptor tables, stacks, interrupts. GS points to it; GS is private
- * to a VTL.
- */
+/* State of a VP in one VTL, to which GS points; GS is private to a VTL. */
 #ifndef KIT_CPU_H
 #define KIT_CPU_H
 
@@ -23,7 +20,6 @@
 #define VTL_COUNT  3
 #define STACK_SIZE 16384
 
-/* The frame that entry.S pushes. */
 struct interrupt_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
@@ -55,7 +51,7 @@ struct cpu {
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
 	volatile uint32_t interrupts[256]; /* number received, by vector */
-	/* By vector: called after the interrupt is counted, instead of sending EOI; NULL: none. */
+	/* Called after the interrupt is counted, instead of sending EOI; NULL: none. */
 	interrupt_handler *handler[256];
 };
 
@@ -78,32 +74,28 @@ static inline struct cpu *cpu_current(void)
 	return cpu;
 }
 
-/* Allocates the state of a VP in a VTL, without activating it. */
+/* Allocates the state without activating it. */
 struct cpu *cpu_prepare(uint32_t vp, uint8_t vtl);
 
-/* Makes @cpu current: loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
+/* Loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
 void cpu_load(struct cpu *cpu);
 
-/* The IDT, shared by all VPs and VTLs: one page with 256 gates. */
+/* Shared by all VPs and VTLs. */
 extern uint8_t cpu_idt[4096];
 
-/* The load offset: a symbol's run-time address minus its address in the program's ELF file. */
+/* Load offset: a symbol's run-time address minus its address in the program's ELF file. */
 extern uint64_t cpu_image_base;
 
-/*
- * Calls function(argument). Returns true if an exception ended it, with the exception in @fault.
- * Calls cannot be nested.
- */
+/* Returns true if an exception ended function(argument), with the exception in @fault. Calls cannot be
+ * nested. */
 typedef void catch_function(void *argument);
 bool catch_fault(struct fault *fault, catch_function *function, void *argument);
 
-/*
- * Runs the code at @at at CPL 3, without interrupts or a stack and with RDI = @argument, until it
- * raises an exception.
- */
+/* Runs the code at @at at CPL 3, without interrupts or a stack and with RDI = @argument, until an
+ * exception. */
 struct fault cpu_run_user(const void *at, uint64_t argument);
 
-/* RDMSR, WRMSR, loads and stores. Return: the vector of the exception, or -1 if there was none. */
+/* Return the vector of the exception, or -1. */
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);
 int try_read(const volatile void *address, uint8_t *value);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupt and exception entries, and the return path of a function that raised an exception. */
 #include "kit/cpu.h"
 
 	.text
@@ -94,7 +93,7 @@ catch_call:
 	xor	%eax, %eax
 	jmp	1f
 
-/* The exception handler resumes here, with the RSP that catch_call saved. */
+/* The exception handler resumes here. */
 	.global catch_return
 catch_return:
 	mov	%gs:CPU_CATCH_RSP, %rsp

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A recursive spin lock that disables interrupts. It is recursive since a higher VTL may interrupt
- * the lock's holder on the same VP, and would otherwise wait for it forever.
- */
+/* A spin lock that disables interrupts. It is recursive, since a higher VTL may interrupt the holder on the
+ * same VP. */
 #ifndef KIT_LOCK_H
 #define KIT_LOCK_H
 

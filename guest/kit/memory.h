@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages, page tables, and the functions that compilers require. */
 #ifndef KIT_MEMORY_H
 #define KIT_MEMORY_H
 
@@ -8,28 +7,21 @@
 
 #define PAGE_SIZE 4096u
 
-/* Sets the range of allocatable RAM. */
+/* The range of allocatable RAM. */
 void memory_init(uint64_t begin, uint64_t end);
 
-/*
- * Allocates zeroed pages, which are never freed; ends the machine if memory is exhausted. GVA and
- * GPA are equal.
- */
+/* Zeroed pages, which are never freed; ends the machine if memory is exhausted. GVA and GPA are equal. */
 void *memory_pages(size_t count);
-/* Allocates 2 MiB of zeroed pages, aligned to 2 MiB. */
+/* 2 MiB of zeroed pages, aligned to 2 MiB. */
 void *memory_large_page(void);
 uint64_t memory_left(void);
 
-/*
- * Allocates page tables that identity-map the first 4 GiB for CPL 0; the last GiB is uncached, for
- * the APIC. To make a page accessible to user mode, set PTE_USER in its paging_entry().
- */
+/* Identity-maps the first 4 GiB for CPL 0; the last GiB is uncached, for the APIC. PTE_USER in a
+ * paging_entry() makes its page accessible to user mode. */
 uint64_t paging_create(void);
 
-/*
- * Returns the page table entry of the 4 KiB page at @address, or NULL above 4 GiB; splits a large
- * page first. The caller flushes the TLB after a change.
- */
+/* Returns the page table entry of the 4 KiB page at @address, after splitting a large page, or NULL above 4
+ * GiB. The caller flushes the TLB after a change. */
 uint64_t *paging_entry(uint64_t cr3, const volatile void *address);
 
 void *memcpy(void *to, const void *from, size_t size);

@@ -34,9 +34,7 @@ static uint32_t find_processors(void)
 	const uint32_t self = apic_id();
 	uint32_t used = 1;
 
-	/*
-	 * The boot processor, then the others in MADT order. Without a MADT: APIC IDs 0, 1, 2 ...
-	 */
+	/* The boot processor, then the others in MADT order. Without a MADT: APIC IDs 0, 1, 2 ... */
 	smp_apic_id[0] = self;
 	if (!count)
 		for (count = 0; count < CPU_MAX; count++)

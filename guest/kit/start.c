@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The C entry of each processor; the boot processor calls kit_main(). */
 #include "kit/apic.h"
 #include "kit/console.h"
 #include "kit/cpu.h"

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Tests: topics with cases, each named by a sentence. Results are TAP; each failed expectation
- * prints file, line and values.
- */
+/* Tests: topics with cases, each named by a sentence. Results are TAP. */
 #ifndef KIT_TAP_H
 #define KIT_TAP_H
 
@@ -27,13 +24,11 @@ struct tap_topic {
 	const struct tap_topic topic = {&#topic[sizeof("topic_") - 1], before, list, \
 					sizeof(list) / sizeof((list)[0])}
 
-/*
- * Runs the topics that the command line selects (test=NAME,NAME; default all), and prints the plan
- * at the end. True if nothing failed and at least one case ran.
- */
+/* Runs the topics that the command line selects (test=NAME,NAME; default all). True if nothing failed and at
+ * least one case ran. */
 bool tap_run(const struct tap_topic *const *topic, size_t count);
 
-/* Skips the case for this reason; return afterwards. */
+/* Return from the case afterwards. */
 void tap_skip(const char *reason);
 
 bool tap_expect(bool ok, const char *file, int line, const char *what);
@@ -46,7 +41,7 @@ bool tap_expect_equal(uint64_t value, uint64_t wanted, const char *file, int lin
 	tap_expect_equal((uint64_t)(value), (uint64_t)(wanted), __FILE__, __LINE__, \
 			 #value " is " #wanted)
 
-/* Pseudo-random numbers, reproducible with the same seed=N. */
+/* Reproducible with the same seed=N. */
 uint64_t tap_random(void);
 
 #endif

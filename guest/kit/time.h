@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Waiting with a time limit. */
 #ifndef KIT_TIME_H
 #define KIT_TIME_H
 
@@ -12,10 +11,10 @@ uint64_t time_ticks_per_ms(void);
 
 void time_delay_ms(uint64_t ms);
 
-/* A time limit for events that must happen, also on a slow and busy host. */
+/* For events that must happen, also on a slow and busy host. */
 #define TIME_LIMIT_MS 5000
 
-/* Waits until @condition is true; evaluates to false after @ms. */
+/* Evaluates to false after @ms. */
 #define wait_for_ms(condition, ms)                                              \
 	({                                                                      \
 		const uint64_t end_ = rdtsc() + (ms)*time_ticks_per_ms();       \

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Start of a processor after a SIPI: copied to TRAMPOLINE, below 1 MiB. smp.c fills in the words at
- * the end: page tables, stack and processor index.
- */
+/* Start of a processor after a SIPI, copied to TRAMPOLINE. smp.c fills in the words at the end: page tables,
+ * stack and processor index. */
 #include "kit/smp.h"
 #include "kit/x64.h"
 

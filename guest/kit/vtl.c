@@ -20,8 +20,6 @@ struct vtl_service *vtl_service(void)
 	return vtl_service_of[cpu->vp][cpu->vtl];
 }
 
-/* ------------------------------------------------------------------ enabling a VTL */
-
 uint16_t vtl_enable_partition(uint8_t vtl, uint8_t flags)
 {
 	const struct hv_enable_partition_vtl_input input = {
@@ -90,8 +88,6 @@ uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags)
 		vtl_run_on(vp, vtl, nothing, NULL);
 	return enabling.status;
 }
-
-/* ------------------------------------------------------------------ VTL calls */
 
 static const uint8_t *stub(uint32_t shift)
 {
@@ -166,8 +162,6 @@ uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flag
 	return protection.status;
 }
 
-/* ------------------------------------------------------------------ the kernel of a higher VTL */
-
 static void set_up(struct cpu *cpu)
 {
 	cpu_load(cpu);
@@ -191,7 +185,6 @@ static void unexpected(const struct vtl_service *service, const struct hv_messag
 		      memory->guest_physical_address);
 }
 
-/* Handles the message in the slot of SINT0, if any. */
 static void take_message(struct cpu *cpu, struct vtl_service *service)
 {
 	volatile struct hv_message *slot = &cpu->messages->slot[HV_SYNIC_SINT_HYPERVISOR];
@@ -211,7 +204,7 @@ static void take_message(struct cpu *cpu, struct vtl_service *service)
 		unexpected(service, message);
 }
 
-/* Stores the lower VTL's RAX and RCX in the assist page, since some hypervisors do not. */
+/* Some hypervisors do not store the lower VTL's RAX and RCX in the assist page. */
 static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 {
 	struct hv_vp_vtl_control *control = &cpu->assist->vtl_control;
@@ -238,7 +231,7 @@ static void serve(struct cpu *cpu, struct vtl_service *service)
 
 void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
 
-/* The first entry is a VTL call or a start of the VP; the loop handles all later entries. */
+/* At the first entry, by a VTL call or a start of the VP. */
 void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct cpu *cpu = cpu_current();
@@ -260,8 +253,6 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 		serve(cpu, service);
 	}
 }
-
-/* ------------------------------------------------------------------ protections and intercepts */
 
 static void must(uint16_t status, const char *what)
 {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Higher VTLs: functions to enable them, and a small kernel that runs in them.
- *
- * The kernel is a loop: at a VTL call it calls one function and returns; at an interrupt it takes
- * the interrupt, reads the message slot of SINT0, and returns. So a test consists of functions for
- * VTL0 and functions that vtl_run() calls in a higher VTL.
+ * Higher VTLs, with a small kernel: at a VTL call it calls one function and returns; at an interrupt it takes
+ * the interrupt, reads the message slot of SINT0, and returns. So a test consists of functions for VTL0 and
+ * functions that vtl_run() calls in a higher VTL.
  */
 #ifndef KIT_VTL_H
 #define KIT_VTL_H
@@ -66,7 +64,7 @@ extern struct vtl_service *vtl_service_of[CPU_MAX][VTL_COUNT];
 
 struct vtl_service *vtl_service(void);
 
-/* Fills in an initial context that starts at @entry on @cpu, in 64-bit mode on page tables @cr3. */
+/* The context starts at @entry on @cpu, in 64-bit mode. */
 void vtl_context(struct hv_initial_vp_context *context, struct cpu *cpu, void (*entry)(void),
 		 uint64_t cr3);
 
@@ -75,9 +73,9 @@ uint16_t vtl_enable_partition(uint8_t vtl, uint8_t flags);
 uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
 
 /*
- * Enables @vtl on the partition and on every VP (the first from the lower VTL, the others from @vtl
- * itself), and initializes it on each. Call once for each VTL, in VTL0 of VP0, after all lower VTLs
- * are enabled. Returns the first status that was not SUCCESS.
+ * Enables @vtl on the partition and on every VP (the first from the lower VTL, the others from @vtl itself),
+ * and initializes it on each. Call once for each VTL, in VTL0 of VP0, after all lower VTLs are enabled.
+ * Returns the first status that was not SUCCESS.
  */
 uint16_t vtl_enable_all(uint8_t vtl);
 /* vtl_enable_all() with flags for the partition (HV_ENABLE_PARTITION_VTL_MBEC). */
@@ -94,11 +92,8 @@ void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
 void vtl_call_stub(const void *stub);
 uint64_t vtl_switch(uint64_t *gpr, const void *stub, uint64_t control);
 
-/*
- * HvCallModifyVtlProtectionMask for @count pages from @gpa on, in as many calls as needed. Returns
- * the HV_STATUS. A secure kernel calls guest_lock() or guest_protect() instead, which keep its
- * locks.
- */
+/* HvCallModifyVtlProtectionMask for @count pages, in as many calls as needed. Returns the HV_STATUS. A secure
+ * kernel calls guest_lock() or guest_protect() instead, which keep its locks. */
 uint16_t vtl_protect(uint64_t gpa, uint64_t count, uint32_t flags);
 /* Runs vtl_protect() in VTL @vtl, which is the current one or a higher one. */
 uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flags);
@@ -109,7 +104,6 @@ vtl_intercept vtl_allow;     /* memory: grants all access to the page, and retri
 vtl_intercept vtl_skip;	     /* advances past the instruction, by the length in the message */
 vtl_intercept vtl_inject_gp; /* #GP(0) through PendingEvent0 */
 
-/* Sets the lower VTL's RIP. */
 void vtl_set_lower_rip(uint64_t rip);
 #endif
 

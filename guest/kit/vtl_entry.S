@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL call and VTL return. General registers except RSP are shared between VTLs: the code loads the
- * other VTL's values before the switch and saves them after it. RSP is private, so the stack
- * remains valid.
- */
+/* General registers except RSP are shared between VTLs: the code loads the other VTL's values before the
+ * switch and saves them after it. RSP is private, so the stack remains valid. */
 #include "kit/vtl.h"
 
 	.text
@@ -31,10 +28,8 @@ vtl_call_stub:
 	pop	%rbx
 	ret
 
-/*
- * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers except RAX,
- * RCX and RSP from @gpr, calls @stub with RCX = control, and stores all except RSP afterwards.
- */
+/* uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers except RAX, RCX and
+ * RSP from @gpr, calls @stub with RCX = control, and stores all except RSP afterwards. */
 	.global vtl_switch
 vtl_switch:
 	push	%rbx
@@ -90,10 +85,8 @@ vtl_switch:
 	mov	%rcx, %rax
 	ret
 
-/*
- * void vtl_first_entry(void): first instruction of a VTL. The lower VTL's registers are still
- * loaded; this saves them to the stack for the C code.
- */
+/* void vtl_first_entry(void): first instruction of a VTL. The lower VTL's registers are still loaded, so save
+ * them to the stack for the C code. */
 	.global vtl_first_entry
 vtl_first_entry:
 	sub	$128, %rsp

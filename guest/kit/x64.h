@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions without a C equivalent, and architectural constants (SDM volumes 2 and 3). */
 #ifndef KIT_X64_H
 #define KIT_X64_H
 
@@ -197,9 +196,7 @@ static inline void interrupts_window(void)
 	__asm__ volatile("sti; nop; nop; cli" ::: "memory");
 }
 
-/*
- * Halts until an interrupt; STI blocks interrupts until after HLT. Interrupts are off afterwards.
- */
+/* STI blocks interrupts until after HLT. Interrupts are off afterwards. */
 static inline void interrupts_wait(void)
 {
 	__asm__ volatile("sti; hlt; cli" ::: "memory");

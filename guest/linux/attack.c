@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Attacks by root with a kernel module. Each reports what it tried, whether it was BLOCKED or
- * SUCCEEDED, and how; successful ones are undone, except taking over VTL1. A success that VTL1 does
- * not claim to prevent (VSM_ENFORCES_ bits) is reported as NOT ENFORCED.
- */
+/* Attacks by root with a kernel module. Successful ones are undone, except taking over VTL1. A success that
+ * VTL1 does not claim to prevent (VSM_ENFORCES_ bits) is reported as NOT ENFORCED. */
 #include <linux/kdebug.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -118,8 +115,6 @@ bool attack_set_cr4(unsigned long value)
 	return ATTEMPT("mov %[operand], %%cr4", value);
 }
 
-/* ------------------------------------------------------------------ hypercalls */
-
 u8 *attack_input;
 
 /* After a #GP in the called page, such as the hypercall page, execution resumes after the call. */
@@ -214,7 +209,6 @@ const char *attack_status(u64 result)
 	return "another status";
 }
 
-/* Makes the input header of HvCallGetVpRegisters and HvCallSetVpRegisters. */
 static void *register_header(u8 input_vtl)
 {
 	memset(attack_input, 0, PAGE_SIZE);

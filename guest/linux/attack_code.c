@@ -9,10 +9,8 @@
 
 #include "attack.h"
 
-/*
- * Writes code to a variable in the kernel's .data, maps its page executable, and calls it. Without VTL1
- * only page tables deny execution.
- */
+/* Writes code to a variable in the kernel's .data and calls it by an executable mapping. Without VTL1 only
+ * page tables deny execution. */
 bool attack_run_data(struct attack_report *report)
 {
 	static const u8 code[] = {0xb0, 0x2a, 0xc3}; /* mov $42, %al; ret */
@@ -29,10 +27,7 @@ bool attack_run_data(struct attack_report *report)
 		attack_report(report, "no mapping");
 		return false;
 	}
-	/*
-	 * vmap() makes no executable mapping, so change the entry. No TLB has it yet: no flush is
-	 * needed.
-	 */
+	/* vmap() makes no executable mapping. No TLB has the entry yet, so no flush is needed. */
 	set_pte(entry, pte_mkexec(*entry));
 	at = alias + offset_in_page(&loops_per_jiffy);
 	memcpy(at, code, sizeof(code));
@@ -44,7 +39,7 @@ bool attack_run_data(struct attack_report *report)
 	return result == 42;
 }
 
-/* Clears CR0.WP and CR4.SMEP and sets them again, on this CPU. */
+/* On this CPU. */
 bool attack_registers(struct attack_report *report)
 {
 	unsigned long flags, cr0, cr4;

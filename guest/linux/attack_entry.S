@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The attacker's entry to VTL1. It runs on VTL0's page tables, stores its registers, enables VTL1's
- * hypercall page at the GPA of VTL0's (overlay pages are per VTL), and returns.
- */
+/* The attacker's entry to VTL1. It runs on VTL0's page tables and enables VTL1's hypercall page at the GPA of
+ * VTL0's (overlay pages are per VTL). */
 #include <linux/linkage.h>
 #include <asm/nospec-branch.h>
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Floods of interrupts during SHA-256 of 16 KiB, many times. Success: an interrupt is taken in the
- * middle of that work, where its handler can read the registers of the work and delay it; or VTL1
- * takes an IPI of VTL0; or the work is incomplete or wrong.
- *
- * VTL1 does the work; if it was not started, the kernel does, and any handler can interrupt it.
+ * Floods of interrupts during many SHA-256 of 16 KiB, by VTL1 or, if it was not started, by the kernel.
+ * Success: an interrupt is taken in the middle of that work, where its handler can read the registers of the
+ * work and delay it; or VTL1 takes an IPI of VTL0; or the work is incomplete or wrong.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -43,10 +41,7 @@ static struct flood {
 	atomic_t taken, inside, sent, accepted_by_vtl1;
 } flood;
 
-/*
- * Counts an interrupt on the victim's CPU, and whether it interrupted the work. Each handler calls
- * it.
- */
+/* Each handler on the victim's CPU calls this function. */
 static void count_interrupt(void)
 {
 	const struct pt_regs *regs = get_irq_regs();
@@ -65,7 +60,7 @@ static void take_ipi(void *unused)
 	count_interrupt();
 }
 
-/* Does not use attack_hypercall(), which allows only one caller at a time. */
+/* attack_hypercall() allows only one caller at a time. */
 static u64 send(u8 input_vtl, u32 vector, u64 processors)
 {
 	u64 *input = flood.input, result, control = HVCALL_SEND_IPI, rdx = virt_to_phys(input);
@@ -99,7 +94,7 @@ static int send_floods(void *unused)
 	while (!kthread_should_stop()) {
 		if (atomic_dec_if_positive(&flood.left) >= 0) {
 			send_both();
-			/* Ignores -EBUSY: the previous IPI is still pending. */
+			/* -EBUSY: the previous IPI is still pending. */
 			smp_call_function_single_async(flood.victim, &flood.ipi);
 		} else {
 			usleep_range(100, 200);
@@ -120,10 +115,7 @@ static enum hrtimer_restart take_timer(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/*
- * Makes a request to VTL1. The flag `working` is set only during the VTL call, as no other
- * instructions are between.
- */
+/* No other instructions are between those that change `working` and the VTL call. */
 static u64 ask_vtl1(void)
 {
 	register u64 r8 asm("r8") = virt_to_phys(flood.buffer);
@@ -140,7 +132,7 @@ static u64 ask_vtl1(void)
 	return r8;
 }
 
-/* Runs all requests on the victim's CPU. Returns the number completed with the right digest. */
+/* On the victim's CPU. Returns the number of requests completed with the right digest. */
 static long work(void *unused)
 {
 	const unsigned long end = jiffies + SECONDS_MAX * HZ;
@@ -170,7 +162,7 @@ static long work(void *unused)
 	return done;
 }
 
-/* Starts the sender of IPIs on another CPU. With only one CPU the timer's handler sends them. */
+/* On another CPU. With only one CPU the timer's handler sends the IPIs. */
 static struct task_struct *start_sender(void)
 {
 	const int cpu = cpumask_any_but(cpu_online_mask, flood.victim);

@@ -36,10 +36,7 @@ void *attack_vtl_return_stub(void)
 	return hv_hypercall_pg + (offsets >> 12 & 0xfff);
 }
 
-/*
- * Output of a hypercall to VTL1's memory. Without VTL1 that memory is unprotected, and the attack
- * succeeds.
- */
+/* Without VTL1 its memory is unprotected, and the attack succeeds. */
 bool attack_output(struct attack_report *report)
 {
 	u64 result;
@@ -64,7 +61,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
 }
 
-/* Writes through the kernel's read-only mapping, with CR0.WP clear. */
+/* The kernel's own mapping is read-only. */
 static bool write_unprotected(u8 *at, const char **refused)
 {
 	const u8 old = READ_ONCE(*at);
@@ -86,9 +83,9 @@ static bool write_unprotected(u8 *at, const char **refused)
 }
 
 /*
- * Requests access to a locked page and to a page of VTL1; writes 0 to VsmPartitionConfig of both
- * VTLs, to turn protections off; clears CR0.WP; then writes to kernel text. Without VTL1 only page
- * tables protect it, so the write succeeds.
+ * VTL1 must refuse the requested access to a locked page and to a page of VTL1, and 0 in VsmPartitionConfig
+ * of both VTLs, which would turn protections off. Success without VTL1: only page tables and CR0.WP protect
+ * kernel text.
  */
 bool attack_protections(struct attack_report *report)
 {

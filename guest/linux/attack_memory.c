@@ -6,7 +6,7 @@
 
 #include "attack.h"
 
-/* Writes through an alias of @seen, which is mapped read-only, and reads @seen back. */
+/* @seen is mapped read-only, the alias is not. */
 static bool write_alias(const u8 *seen, struct attack_report *report)
 {
 	struct page *page = virt_to_page(__va(__pa_symbol((unsigned long)seen)));
@@ -40,10 +40,7 @@ bool attack_alias_rodata(struct attack_report *report)
 	return write_alias((const u8 *)attack_rodata, report);
 }
 
-/*
- * The last page table of the loader, which VTL1 does not use after it has made its own. Without
- * VTL1 the same memory, with the secure kernel's image, is unprotected.
- */
+/* The last page table of the loader, which VTL1 does not use after it has made its own. */
 static u8 *region_page(void)
 {
 	return (u8 *)__va(attack_region) + (511ul << PAGE_SHIFT);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Attacks with an overlay page: fills the SynIC's message page of this CPU with chosen data, then
- * moves it over a page of the kernel. RAM is unchanged, but all CPUs see the overlay.
- */
+/* Moves an overlay page with chosen data, the SynIC's message page of this CPU, over a page of the kernel.
+ * RAM is unchanged, but all CPUs see the overlay. */
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
@@ -15,10 +13,7 @@
 #define MSR_SIMP    0x40000083
 #define PAGE_ENABLE 1
 
-/*
- * Fills the overlay with a copy of the page around @seen with one byte changed, so that the kernel
- * continues to run.
- */
+/* One byte of the copy is changed, so that the kernel continues to run. */
 static bool cover(const u8 *seen, struct attack_report *report)
 {
 	const u8 *page = (const u8 *)((unsigned long)seen & PAGE_MASK);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Runs the attacker's code in VTL1, by HvCallEnableVpVtl or HvCallStartVirtualProcessor. Any kernel
- * code may enable VTL1 while it is not enabled.
- */
+/* Runs the attacker's code in VTL1. Any kernel code may enable VTL1 while it is not enabled. */
 #include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
@@ -13,14 +10,13 @@
 
 #define HVCALL_ENABLE_PARTITION_VTL 0x000d
 
-/* attack_entry.S: entry of VTL1. It reads the input below and fills in the result. */
+/* Entry of VTL1: reads the input below and fills in the result. */
 void attack_entry(void);
 extern u64 attack_entry_hypercall_msr, attack_entry_return;
 extern struct attack_captured attack_entry_captured;
 
 static u8 stack[1024] __aligned(16);
 
-/* Results of the attempts. */
 static struct {
 	u64 partition, partition_vtl2, enable, start;
 	bool done, entered, other; /* other: VTL1 of another CPU could be enabled or started */
@@ -31,7 +27,7 @@ u64 attack_own_rsp(void)
 	return (u64)stack + sizeof(stack) - 16;
 }
 
-/* Fills in VTL0's context, but with RIP and RSP for attack_entry(). */
+/* VTL0's context, with RIP and RSP for attack_entry(). */
 static void own_context(struct hv_init_vp_context *context)
 {
 	const struct hv_x64_segment_register data = {

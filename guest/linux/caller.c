@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Identity of a caller of /dev/vsm. VTL1 cannot see processes, so VTL0's kernel provides it. */
+/* VTL1 cannot see processes, so VTL0's kernel identifies the callers of /dev/vsm. */
 #include <linux/cred.h>
 #include <linux/kernel_read_file.h>
 #include <linux/sched.h>
@@ -10,10 +10,8 @@
 
 #define PROGRAM_MAX (64 << 20)
 
-/*
- * Reads /proc/PID/exe in init's mount namespace, since the caller may have mounted another /proc.
- * Reads as READING_FIRMWARE, since security modules warn about READING_UNKNOWN.
- */
+/* The path is in init's mount namespace, since the caller may have mounted another /proc. Security modules
+ * warn about READING_UNKNOWN. */
 int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST])
 {
 	static const char label[] = "vsm caller";

@@ -16,10 +16,7 @@ static_assert(VSM_DIGEST == SECURE_KERNEL_DIGEST && VSM_HMAC_MAX == SECURE_KERNE
 	      VSM_SEALED == sizeof(struct secure_kernel_sealed) &&
 	      VSM_CALL_FIRST == SECURE_KERNEL_CALL_FIRST && VSM_CALL_MAX == SECURE_KERNEL_CALL_MAX);
 
-/*
- * Pages of a request. VTL1 accesses whole pages, so each part has one; they are cleared, as they
- * may hold a secret.
- */
+/* VTL1 accesses whole pages, so each part has one; they are cleared, as they may hold a secret. */
 struct pages {
 	u8 in[PAGE_SIZE], out[PAGE_SIZE], caller[PAGE_SIZE], unused[PAGE_SIZE];
 };
@@ -262,7 +259,7 @@ static int call(void __user *argument)
 	if (request.number < VSM_CALL_FIRST || request.request_size > VSM_CALL_MAX ||
 	    request.answer_size > VSM_CALL_MAX || request.reserved)
 		return -EINVAL;
-	/* A separate page, so that VTL1's answer cannot overwrite other data of the kernel. */
+	/* In a separate page VTL1's answer cannot overwrite other data of the kernel. */
 	page = (u8 *)get_zeroed_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;

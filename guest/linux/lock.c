@@ -36,7 +36,7 @@ struct kernel_range {
 	unsigned long pages;
 };
 
-/* @whole: only pages that are completely within the range. */
+/* @whole: without pages that are only partly in the range. */
 static int find_range(const char *from, const char *to, bool whole, struct kernel_range *range)
 {
 	unsigned long begin = lookup(from), end = lookup(to);
@@ -55,10 +55,8 @@ struct lock {
 	enum secure_kernel_rights rights;
 };
 
-/*
- * .data..ro_after_init contains the vDSO, which user space executes. The kernel frees a part of
- * .bss, which user space may then execute as well.
- */
+/* .data..ro_after_init contains the vDSO, which user space executes. .bss is not locked: the kernel frees a
+ * part of it, which user space may then execute. */
 static const struct lock locks[] = {
 	{"_text", "_etext", SECURE_KERNEL_CODE},
 	{"__start_rodata", "__start_ro_after_init", SECURE_KERNEL_CONSTANT},
@@ -108,8 +106,6 @@ int vsm_lock_kernel(void)
 	mutex_unlock(&lock_mutex);
 	return error;
 }
-
-/* ------------------------------------------------------------------ measuring */
 
 static int add_pieces(struct vsm_pieces *pieces, u64 number)
 {

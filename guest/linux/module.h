@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared declarations of vsm.ko. */
 #ifndef VSM_MODULE_H
 #define VSM_MODULE_H
 
@@ -11,28 +10,23 @@ struct answer {
 	u64 status, r9, r10, r11;
 };
 
-/*
- * call.c: sends a request (interface.h) to VTL1. Callable in any context in which VTL0 may be
- * interrupted.
- */
+/* call.c: sends a request (interface.h) to VTL1. Callable where VTL0 may be interrupted. */
 struct answer vsm_request(u64 service, u64 a, u64 b, u64 c);
 /* The errno for enum secure_kernel_status. */
 int vsm_error(u64 status);
-/* Finds the VTL call in the hypercall page, for vsm_request(). Returns 0 or a negative errno. */
+/* Call it before vsm_request(). Returns 0 or a negative errno. */
 int vsm_call_find(void);
 
 /* start.c: set before the device exists. */
 extern bool vsm_vtl1;	 /* VTL1 was started */
 extern void *vsm_region; /* VTL1's memory */
 
-/* lock.c: locks the kernel's text and data. */
+/* lock.c */
 int vsm_lock_find(void);
 int vsm_lock_kernel(void);
 
-/*
- * SHA-256 as VTL1 computes it: of the kernel's text, or of the pieces that next() returns, each at
- * most SECURE_KERNEL_MEASURE_MAX bytes, until it returns 0. -EINTR on a signal.
- */
+/* SHA-256 as VTL1 computes it. next() returns the size of the next piece, at most SECURE_KERNEL_MEASURE_MAX,
+ * or 0 at the end. -EINTR on a signal. */
 struct vsm_pieces {
 	int (*next)(struct vsm_pieces *pieces, phys_addr_t *at);
 };

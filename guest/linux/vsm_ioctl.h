@@ -50,10 +50,8 @@ struct vsm_hmac {
 struct vsm_seal {
 	__u64 secret; /* a pointer to @size bytes: read by VSM_SEAL, written by VSM_UNSEAL */
 	__u64 sealed; /* a pointer to VSM_SEALED bytes: written by VSM_SEAL, read by VSM_UNSEAL */
-	/*
-	 * 1 to VSM_SECRET_MAX. VSM_UNSEAL reads the size of the buffer (ENOSPC if too small) and
-	 * writes that of the secret.
-	 */
+	/* 1 to VSM_SECRET_MAX. VSM_UNSEAL reads the size of the buffer (ENOSPC if too small) and writes that
+	 * of the secret. */
 	__u32 size;
 	__u32 reserved;
 };

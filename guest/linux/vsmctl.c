@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Command line interface to the secure kernel's services. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

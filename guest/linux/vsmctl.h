@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared declarations of vsmctl. */
 #ifndef VSMCTL_H
 #define VSMCTL_H
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A fuzzer of /dev/vsm: all commands with nearly valid structures, invalid pointers, memory that
- * another thread unmaps, and requests that another thread changes. Each error must be one of
- * is_expected(); between these calls, known requests must return the results that were computed
- * beforehand.
+ * A fuzzer of /dev/vsm: nearly valid structures, invalid pointers, memory that another thread unmaps, and
+ * requests that another thread changes. Between these calls, known requests must return the results that were
+ * computed beforehand.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,8 +66,6 @@ static uint64_t next(struct random *random)
 	return random->state;
 }
 
-/* ------------------------------------------------------------------ expected results */
-
 static bool hmac_is_right(int device, uint8_t digest[VSM_DIGEST])
 {
 	struct vsm_hmac request = {.data = (uintptr_t)TEXT, .size = sizeof(TEXT)};
@@ -110,8 +107,6 @@ static void check(int device)
 		atomic_fetch_add(&fuzz.wrong, 1);
 }
 
-/* ------------------------------------------------------------------ random requests */
-
 static uint64_t any_pointer(struct random *random)
 {
 	const uint64_t at = next(random);
@@ -144,7 +139,6 @@ static uint64_t any_size(struct random *random)
 	return size >> 60 < 5 ? size : size & 0xfff;
 }
 
-/* Fills the fields, each valid, invalid, or random. */
 static void fill(struct random *random, unsigned long command, union request *request)
 {
 	for (size_t i = 0; i < sizeof(request->words) / sizeof(request->words[0]); i++)
@@ -192,7 +186,7 @@ static void call_once(struct random *random, int device)
 	const uint64_t kind = next(random);
 	void *argument = request;
 
-	/* Issue these rarely: they hash this program's file or the kernel's text, which is slow. */
+	/* These commands hash this program's file or the kernel's text, which is slow. */
 	if ((command == VSM_SEAL || command == VSM_UNSEAL || command == VSM_MEASURE_KERNEL) &&
 	    next(random) & (command == VSM_MEASURE_KERNEL ? 255 : 7))
 		command = VSM_HMAC;
@@ -230,7 +224,6 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Unmaps pages that other threads use, and maps them again. */
 static void *move_memory(void *argument)
 {
 	struct random random = {(uintptr_t)argument | 1};
@@ -254,8 +247,6 @@ static void *move_memory(void *argument)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ main */
-
 static int prepare(int device)
 {
 	const struct vsm_seal seal = {.secret = (uintptr_t)SECRET,
@@ -263,7 +254,7 @@ static int prepare(int device)
 				      .size = sizeof(SECRET)};
 	struct vsm_status status;
 
-	/* The page behind the arena stays inaccessible: accesses beyond the end fault. */
+	/* Accesses beyond the arena must fault. */
 	fuzz.arena = mmap(NULL, ARENA + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fuzz.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fuzz.arena == MAP_FAILED || fuzz.shared == MAP_FAILED)

@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Times of a service compared with the bare VTL round trip, and a check for lost interrupts of a
- * periodic timer.
- */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -64,8 +60,6 @@ int vsmctl_time(int device, const char *argument)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ a periodic timer */
-
 struct ticker {
 	pthread_t thread;
 	int cpu;
@@ -120,10 +114,8 @@ static void *count(void *argument)
 	return NULL;
 }
 
-/*
- * If an interrupt is lost, the kernel does not rearm its timer, and the CPU has a long gap. The kernel adds the missed
- * expirations to the count, so only the gap shows a loss.
- */
+/* If an interrupt is lost, the kernel does not rearm its timer. It adds the missed expirations to the count,
+ * so only the long gap shows a loss. */
 int vsmctl_ticks(int device, const char *seconds)
 {
 	static struct ticker ticker[CPUS_MAX];

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Encrypt-then-MAC: HMAC-SHA-256 in counter mode gives the key stream; HMAC-SHA-256 with a second
- * key over nonce, size and ciphertext gives the tag. Both keys are derived from the sealing key and
- * the caller.
- */
+/* Encrypt-then-MAC: HMAC-SHA-256 in counter mode gives the key stream; HMAC-SHA-256 with a second key over
+ * nonce, size and ciphertext gives the tag. Both keys depend on the sealing key and the caller. */
 #include "seal.h"
 
 void seal_derive(const uint8_t root[SHA256_SIZE], const char *label, uint8_t key[SHA256_SIZE])

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared declarations of the secure kernel. */
 #ifndef SECURE_KERNEL_H
 #define SECURE_KERNEL_H
 
@@ -10,10 +9,9 @@
 
 #include "sha256.h"
 
-/* A measurement that spans several requests. */
 struct measurement {
 	struct sha256 hash;
-	uint64_t number; /* number of the newest measurement, from 1 */
+	uint64_t number; /* of the newest measurement, from 1 */
 	bool open;
 };
 

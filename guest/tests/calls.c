@@ -21,10 +21,8 @@ static uint64_t own_index(void)
 	return value.reg64;
 }
 
-/*
- * Makes a call whose parameter page VTL1 protects: the TLFS demands a memory intercept and a
- * restart of the call. An error status is accepted, too.
- */
+/* VTL1 protects the parameter page: the TLFS demands a memory intercept and a restart of the call. An error
+ * status is accepted, too. */
 static void with_parameters_denied(const uint8_t *parameters, uint32_t flags, uint32_t access)
 {
 	const struct cpu *cpu = cpu_current();
@@ -110,7 +108,7 @@ static void look_at_vtl1_page(void)
 	uint8_t seen[16];
 	uint8_t zero[16] = {0};
 
-	/* At the GPA of VTL1's hypercall page VTL0 reads RAM: an overlay belongs to one VTL. */
+	/* An overlay belongs to one VTL, so VTL0 reads RAM at the GPA of VTL1's hypercall page. */
 	memcpy(seen, hypercall_page[1], sizeof(seen));
 	expect(!memcmp(seen, zero, sizeof(seen)));
 	hypercall_page[1][0] = 0x90;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Messages and events from any VP and VTL to the SynIC of any VP (TLFS "Inter-Partition
- * Communication"), and SINTs that the machine asserts by the Hyper-V test device at port 0x3000,
- * which QEMU has, too.
- */
+/* Messages and events from any VP and VTL to the SynIC of any VP (TLFS "Inter-Partition Communication"), and
+ * SINTs that the machine asserts. The Hyper-V test device at port 0x3000 is also in QEMU. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -117,8 +114,6 @@ static const char *prepare(void)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ test cases */
-
 static void mask_sint(void *argument)
 {
 	wrmsr(HV_X64_MSR_SINT0 + SINT, VECTOR | (argument ? HV_SYNIC_SINT_MASKED : 0));
@@ -174,7 +169,6 @@ static void end_of_message(void *argument)
 	wrmsr(HV_X64_MSR_EOM, 0);
 }
 
-/* Runs @work on VP @from in @vtl. */
 static void run_at(uint32_t from, uint8_t vtl, vtl_work *work, struct post *what)
 {
 	if (vtl)
@@ -235,10 +229,7 @@ static void messages_wait_for_their_slot(void)
 	for (uint32_t i = 0; i < WAITING; i++) {
 		expect(came(0, before + 1 + i));
 		check_message(0, &message[i]);
-		/*
-		 * If more messages are queued, the flag is set: after EOM the next one is
-		 * delivered.
-		 */
+		/* If more messages are queued, the flag is set: after EOM the next one is delivered. */
 		expect_equal(slot(0)->flags & HV_MESSAGE_FLAG_PENDING,
 			     i + 1 < WAITING ? HV_MESSAGE_FLAG_PENDING : 0);
 		take(0);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The devices that test kernels use: serial port, CMOS clock, and QEMU's test devices
- * (docs/vmm.md). A case is skipped if its device is absent.
- */
+/* The devices of docs/vmm.md that test kernels use. A case is skipped if its device is absent. */
 #include "tests.h"
 
 #include "kit/hypercall.h"
@@ -68,7 +65,6 @@ static void latch_keeps_every_width(void)
 	}
 	expect_equal(inw(LATCH), 0x5678);
 	expect_equal(inb(LATCH), 0x78);
-	/* Each byte has its own port. */
 	expect_equal(inw(LATCH + 2), 0x1234);
 	expect_equal(inb(LATCH + 1), 0x56);
 	expect_equal(inb(LATCH + 3), 0x12);
@@ -108,7 +104,7 @@ static void strings_go_through_ports(void)
 	expect_equal(to[4], 9);
 }
 
-/* Port 0xe4 makes the VMM drop its mapping of a page, which must keep its contents. */
+/* A write to port 0xe4 makes the VMM drop its mapping of a page. */
 static void flushed_page_is_what_it_was(void)
 {
 	volatile uint64_t *page = memory_pages(1);
@@ -152,7 +148,7 @@ static void clock_ticks(void)
 	expect(wait_for(cmos(0) != first));
 }
 
-/* Before initialization the transmitter is empty, and the scratch register keeps its value. */
+/* The port is not initialized yet. */
 static void serial_port_is_ready(void)
 {
 	if (inb(SERIAL + 5) == 0xff) {

@@ -41,7 +41,7 @@ static bool enabled_on(uint32_t vp)
 	return vp_status(vp) >> HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT & 2;
 }
 
-/* EnableVpVtl with a context; @bad_cr0 and @bad_rip are invalid bits to set in it, or 0. */
+/* @bad_cr0 and @bad_rip: invalid bits, or 0. */
 static uint16_t enable_vp(uint32_t vp, uint8_t vtl, uint64_t bad_cr0, uint64_t bad_rip)
 {
 	struct hv_enable_vp_vtl_input input = {
@@ -89,7 +89,6 @@ static void boot_vp_is_enabled(void)
 {
 	expect_equal(vtl_enable_vp(0, 1), HV_STATUS_SUCCESS);
 	expect(enabled_on(0));
-	/* Nothing has run in VTL1 yet. */
 	expect_equal(vp_status(0) & HV_VSM_VP_STATUS_ACTIVE_VTL_MASK, 0);
 	expect(enable_vp(HV_VP_INDEX_SELF, 1, 0, 0) != HV_STATUS_SUCCESS);
 	if (smp_count > 1)

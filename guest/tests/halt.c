@@ -47,7 +47,6 @@ static void own_timer_wakes(void)
 	expect_equal(*count, before + 1);
 }
 
-/* VTL0 halts; VTL1's timer enters VTL1; VTL0 stays halted until its own timer. */
 static void vtl1_timer_enters_halted_vp(void)
 {
 	const uint32_t vp = cpu_current()->vp;
@@ -63,9 +62,7 @@ static void vtl1_timer_enters_halted_vp(void)
 		turns++;
 	}
 	expect_equal(*upper, before[1] + 1);
-	/*
-	 * The TLFS does not define whether VTL1's interrupt ends VTL0's HLT: two turns are legal.
-	 */
+	/* The TLFS does not define whether VTL1's interrupt ends VTL0's HLT: two turns are legal. */
 	expect(turns <= 2);
 }
 
@@ -153,7 +150,6 @@ static void ipi_wakes_other_vp(void)
 	smp_begin(1, sleep_in_vtl1_for_ipi, &sleeper);
 	expect(wait_for(sleeper.asleep));
 	time_delay_ms(3);
-	/* An interrupt of VTL0 does not wake a VP that halts in VTL1. */
 	send(NULL);
 	time_delay_ms(3);
 	expect_equal(sleeper.awake, 0);

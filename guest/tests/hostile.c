@@ -68,12 +68,8 @@ static const char *prepare(void)
 	return reason;
 }
 
-/* ------------------------------------------------------------------ MSRs */
-
-/*
- * MSRs not to write: they end the machine, halt the VP, send an interrupt, or disable or move the
- * hypercall page.
- */
+/* Writes that would end the machine, halt the VP, send an interrupt, or disable or move the hypercall
+ * page. */
 static bool spared(uint32_t msr)
 {
 	return msr == HV_X64_MSR_RESET || msr == HV_X64_MSR_CRASH_CTL ||
@@ -143,7 +139,6 @@ static void every_msr(void)
 	vtl1_is_well();
 }
 
-/* MSRs of the CPU that are private to a VTL. */
 static const uint32_t private_msrs[] = {
 	MSR_SYSENTER_CS, MSR_SYSENTER_CS + 1, MSR_SYSENTER_CS + 2, MSR_PAT,
 	MSR_STAR,	 MSR_LSTAR,	      MSR_SFMASK,	   MSR_KERNEL_GS_BASE,
@@ -157,7 +152,7 @@ static void read_private(void *argument)
 		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
 }
 
-/* MSRs not to write, as VTL0 needs them to continue, or as they change without a write. */
+/* VTL0 needs these MSRs to continue, or they change without a write. */
 static bool runs_on(uint32_t msr)
 {
 	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||
@@ -198,9 +193,7 @@ static void every_msr_of_the_cpu(void)
 	vtl1_is_well();
 }
 
-/* ------------------------------------------------------------------ hypercalls */
-
-/* A random call code, without those that would end this test. */
+/* Calls that would end this test are excluded. */
 static uint16_t some_code(void)
 {
 	uint16_t code;
@@ -249,7 +242,6 @@ static void garbage_calls(void *argument)
 	hostile_calls(option_number("rounds", ROUNDS));
 }
 
-/* Random names and values of registers of VTL1: all calls must be refused. */
 static void attack_registers(void *argument)
 {
 	(void)argument;
@@ -277,8 +269,6 @@ static void every_call(void)
 	vtl1_is_well();
 }
 
-/* ------------------------------------------------------------------ accesses to VTL1's page */
-
 static uint8_t byte_of_secret;
 
 static void read_secret(void *argument)
@@ -300,8 +290,6 @@ static void secret_is_out_of_reach(void)
 	on_intercept(NULL, NULL);
 	vtl1_is_well();
 }
-
-/* ------------------------------------------------------------------ protections during writes */
 
 struct race {
 	volatile uint64_t *counter;

@@ -11,10 +11,7 @@
 #include "kit/x64.h"
 #include "ops.h"
 
-/*
- * The port of VMware's backdoor. If a VMM has it, an access without the magic number in EAX has no
- * effect.
- */
+/* VMware's backdoor. If a VMM has it, an access without the magic number in EAX has no effect. */
 #define PORT 0x5658
 
 struct control {
@@ -46,7 +43,6 @@ static const struct hv_x64_msr_intercept_message *last_msr(void)
 	return (const void *)last_intercept()->payload;
 }
 
-/* VTL1 intercepts and skips a write of an MSR; a read of it is not intercepted. */
 static void watched_write(uint64_t bit, uint32_t msr, uint64_t value)
 {
 	const uint64_t before = rdmsr(msr);
@@ -84,7 +80,6 @@ static void msr_writes_are_stopped(void)
 		      rdmsr(MSR_APIC_BASE) ^ APIC_BASE_X2APIC);
 }
 
-/* VTL1 performs the write for VTL0: it sets the register and RIP. */
 static void write_for_it(struct vtl_service *service, const struct hv_message *message)
 {
 	expect_equal(

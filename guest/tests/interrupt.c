@@ -34,7 +34,7 @@ static uint32_t other_vp(void)
 	return smp_count > 1 ? 1 : 0;
 }
 
-/* P02: an APIC belongs to one VTL. */
+/* P02 */
 static void icr_stays_in_its_vtl(void)
 {
 	const uint32_t vp = other_vp();
@@ -120,7 +120,7 @@ static void send_ipi(void *argument)
 					NULL, 0);
 }
 
-/* P18: every form of the call must use the target VTL. */
+/* P18 */
 static void cluster_ipi_names_its_vtl(void)
 {
 	const uint64_t all = (1ull << smp_count) - 1;
@@ -189,7 +189,7 @@ static void asserted_interrupt_arrives(void)
 	expect(ipi.status != HV_STATUS_SUCCESS);
 }
 
-/* P12: a vector that TPR masks must not enter VTL1, and must not be lost. */
+/* P12 */
 static void mask_and_send(void *argument)
 {
 	(void)argument;
@@ -224,7 +224,6 @@ static void send_to_self(void *argument)
 	apic_send(smp_apic_id[cpu_current()->vp], APIC_FIXED | VECTOR);
 }
 
-/* An interrupt that VTL1 cannot take (IF = 0) enters VTL1 again as soon as VTL1 returns. */
 static void pending_reenters(void)
 {
 	struct vtl_service *service = vtl_service_of[0][1];
@@ -242,7 +241,6 @@ struct flood {
 	uint32_t vector;
 };
 
-/* VTL0 counts in four registers while VTL1 of the same VP is entered repeatedly. */
 static void count_with_registers(void *argument)
 {
 	struct flood *flood = argument;
@@ -285,8 +283,6 @@ static void interrupted_vtl0_notices_nothing(void)
 	expect(sent > 0);
 }
 
-/* ------------------------------------------------------------------ NMIs */
-
 static void ignore(struct interrupt_frame *frame)
 {
 	(void)frame; /* the kit's interrupt_entry() has counted it */
@@ -304,7 +300,6 @@ static void handle_nmis(interrupt_handler *handler)
 			cpu_table[vp][vtl]->handler[NMI] = handler;
 }
 
-/* An NMI of VTL1 enters VTL1, even if VTL0 runs with interrupts off. */
 static void nmi_enters_its_vtl(void)
 {
 	uint32_t vp = other_vp();
@@ -321,7 +316,6 @@ static void nmi_enters_its_vtl(void)
 	time_delay_ms(2);
 	expect_equal(*came(vp, 1, NMI), before[1] + 1);
 	expect_equal(*came(vp, 0, NMI), before[0]);
-	/* An NMI of VTL0 is delivered in VTL0. */
 	send_nmi(&vp);
 	expect(wait_for(*came(vp, 0, NMI) == before[0] + 1));
 	expect_equal(*came(vp, 1, NMI), before[1] + 1);
@@ -347,7 +341,6 @@ static void assert_nmi(void *argument)
 	seen[1] = *came(cpu_current()->vp, 0, NMI);
 }
 
-/* While VTL1 runs, an NMI for VTL0 stays pending; VTL0 takes it when it runs again. */
 static void nmi_waits_for_its_vtl(void)
 {
 	const uint32_t before = *came(0, 0, NMI);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The I/O APIC (82093AA data sheet). The test device sets its inputs by port 0x2000 + input, as
- * QEMU's pc-testdev does.
- */
+/* The I/O APIC (82093AA data sheet). The test device sets its inputs by port 0x2000 + input, as QEMU's
+ * pc-testdev does. */
 #include "tests.h"
 
 #include "kit/apic.h"
@@ -176,7 +174,6 @@ static void level_fires_until_it_is_low(void)
 	expect(remote_irr(LINE));
 	interrupts_window();
 	expect_equal(served, 1);
-	/* EOI while the line is high: the interrupt is sent again. */
 	apic_eoi();
 	expect(remote_irr(LINE));
 	interrupts_window();
@@ -210,7 +207,6 @@ static void masked_line_waits(void)
 	interrupts_window();
 	expect_equal(served, 1);
 	lower_when_served = false;
-	/* A level that was raised and lowered while masked causes no interrupt. */
 	io_write(0x10 + 2 * LINE, VECTOR | LEVEL | MASKED);
 	line(LINE, 1);
 	line(LINE, 0);
@@ -284,10 +280,7 @@ static void every_processor_is_reached(void)
 		pulse(OTHER);
 		interrupts_window();
 		expect(wait_for(*count == before + 1));
-		/*
-		 * A level interrupt, whose handler on that processor lowers the line and sends the
-		 * EOI.
-		 */
+		/* The handler on that processor lowers the line and sends the EOI. */
 		cpu_table[vp][0]->handler[SECOND] = lower_other;
 		route(OTHER, SECOND | LEVEL, vp);
 		line(OTHER, 1);

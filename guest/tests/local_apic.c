@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC (SDM volume 3A, chapter 11), on any PC, with or without a hypervisor. */
+/* The local APIC on any PC, with or without a hypervisor. Numbers are sections of SDM volume 3A. */
 #include "tests.h"
 
 #include "kit/apic.h"
@@ -42,7 +42,7 @@ static bool have_x2apic(void)
 	return cpuid(1, 0).ecx & 1u << 21;
 }
 
-/* Skips the case on QEMU's software CPU, whose APIC deviates from the SDM. */
+/* The APIC of QEMU's software CPU deviates from the SDM. */
 static bool is_lenient(void)
 {
 	if (cpuid(0x40000000, 0).ebx != 0x54474354) /* "TCGT" */
@@ -50,8 +50,6 @@ static bool is_lenient(void)
 	tap_skip("QEMU's software CPU does not do this");
 	return true;
 }
-
-/* ------------------------------------------------------------------ xAPIC and x2APIC mode */
 
 static void to_x2apic(void)
 {
@@ -87,7 +85,6 @@ static void invalid_modes_fault(void)
 
 	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1), VECTOR_GP);
 	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1ull << 60), VECTOR_GP);
-	/* x2APIC mode without the enable bit. */
 	expect_equal(try_wrmsr(MSR_APIC_BASE, (base & ~APIC_BASE_ENABLED) | APIC_BASE_X2APIC),
 		     VECTOR_GP);
 	expect_equal(rdmsr(MSR_APIC_BASE), base);
@@ -158,8 +155,6 @@ static void x2apic_registers(void)
 	to_xapic();
 	expect_equal(apic_id(), id);
 }
-
-/* ------------------------------------------------------------------ interrupts */
 
 static void shorthands(void)
 {
@@ -288,9 +283,6 @@ static void interrupts_nest_by_class(void)
 	cpu_current()->handler[HIGH] = NULL;
 }
 
-/* ------------------------------------------------------------------ NMIs */
-
-/* Starts the timer. @lvt: vector and mode. */
 static void arm(uint32_t lvt, uint32_t count)
 {
 	apic_write(APIC_TIMER_DIVIDE, 0xb); /* divide by 1 */
@@ -335,7 +327,7 @@ static void send_nmi_to_sleeper(void *argument)
 	apic_send(smp_apic_id[0], APIC_NMI);
 }
 
-/* An NMI pending in an NMI handler does not end HLT. An interrupt does; its IRET unblocks NMIs. */
+/* The IRET of the interrupt's handler unblocks NMIs. */
 static void pending_nmi_ends_no_hlt(void)
 {
 	cpu_current()->handler[NMI] = nmi_handler;
@@ -383,7 +375,6 @@ static void take_nmis(void *argument)
 	cpu_current()->handler[NMI] = NULL;
 }
 
-/* An NMI ends HLT, also with interrupts off. */
 static void nmi_ends_hlt(void)
 {
 	volatile uint32_t ready = 0;
@@ -403,8 +394,6 @@ static void nmi_ends_hlt(void)
 	expect_equal(nmis, 1);
 }
 
-/* ------------------------------------------------------------------ timer */
-
 static void timer_counts_down(void)
 {
 	const uint32_t count = 0xffffffff;
@@ -419,7 +408,6 @@ static void timer_counts_down(void)
 	}
 	expect(last < count);
 	expect_equal(apic_read(APIC_TIMER_INITIAL), count);
-	/* An initial count of 0 stops the timer. */
 	apic_write(APIC_TIMER_INITIAL, 0);
 	expect_equal(apic_read(APIC_TIMER_CURRENT), 0);
 }
@@ -455,7 +443,7 @@ static void timer_fires_again_and_again(void)
 	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
-/* Counts of the timer, and bounds of their duration in TSC ticks, since reads take time. */
+/* Reads take time, so the duration of the ticks has bounds, in TSC ticks. */
 struct measured {
 	uint64_t ticks, shortest, longest;
 };
@@ -479,10 +467,7 @@ static void measure(uint32_t divide, struct measured *out)
 	out->ticks = first - last;
 }
 
-/*
- * Compares the frequencies divided by 1 and by 16, and the hypervisor's frequency MSR; tolerance 1
- * in 20.
- */
+/* Tolerance 1 in 20. */
 static void timer_keeps_its_frequency(void)
 {
 	struct measured by_1, by_16;
@@ -491,7 +476,6 @@ static void timer_keeps_its_frequency(void)
 	measure(3, &by_16);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	expect(by_1.ticks > 0 && by_16.ticks > 0);
-	/* The two rates must agree within the bounds of their durations. */
 	expect(by_16.ticks * 16 * by_1.longest * 21 / 20 > by_1.ticks * by_16.shortest);
 	expect(by_16.ticks * 16 * by_1.shortest < by_1.ticks * by_16.longest * 21 / 20);
 	if (hypercall_offered() && (hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS))) {
@@ -502,8 +486,6 @@ static void timer_keeps_its_frequency(void)
 		expect(by_1.ticks * tsc_khz < apic_khz * by_1.longest * 21 / 20);
 	}
 }
-
-/* ------------------------------------------------------------------ masking, and illegal use */
 
 static void lvt_is_masked_when_off(void)
 {

@@ -31,7 +31,7 @@ typedef uint64_t code_function(void);
 static uint8_t *page;	 /* the page whose rights change */
 static uint8_t *allowed; /* a page with the same code that VTL1 never restricts */
 
-/* Makes a page accessible to CPL 3 or not; CPL 0 cannot execute a page of CPL 3, due to SMEP. */
+/* Due to SMEP, CPL 0 cannot execute a page of CPL 3. */
 static void set_user(const uint8_t *at, bool user)
 {
 	uint64_t *entry = paging_entry(read_cr3(), at);
@@ -103,9 +103,7 @@ static void go_elsewhere(struct vtl_service *service, const struct hv_message *m
 	vtl_set_lower_rip((uint64_t)allowed + USER_END);
 }
 
-/*
- * Executes in user mode until an exception. Returns the exception's RIP as an offset in the page.
- */
+/* Returns the RIP of the exception as an offset in the page. */
 static uint64_t run_user(uint8_t *at, volatile uint64_t *counter)
 {
 	const struct fault fault = cpu_run_user(at, (uint64_t)counter);
@@ -248,7 +246,7 @@ static void loop(void *argument)
 	on_intercept(NULL, NULL);
 }
 
-/* Waits until the counter changes. Returns false at a time-out. */
+/* Returns false at a time-out. */
 static bool moves(uint64_t from)
 {
 	for (uint32_t i = 0; i < 100000000; i++) {

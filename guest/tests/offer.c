@@ -28,7 +28,6 @@ static void cpuid_says_so(void)
 	expect(cpuid(HV_CPUID_FEATURES, 0).ebx & 1u << 16);
 }
 
-/* HvCallGetVpCpuidValues, for leaves that a kernel reads. */
 static void expect_hypercall_says_as_cpuid(void)
 {
 	static const struct hv_cpuid_query query[] = {
@@ -116,7 +115,7 @@ static void page_needs_an_identity(void)
 	expect_equal(try_wrmsr(HV_X64_MSR_GUEST_OS_ID, 0), -1);
 	value = rdmsr(HV_X64_MSR_HYPERCALL);
 	expect_equal(value & HV_PAGE_MSR_ENABLE, 0);
-	/* The guest sees the RAM below the disabled hypercall page. */
+	/* RAM, without the overlay. */
 	expect_equal(hypercall_page[0][0], 0);
 	expect_equal(
 		try_wrmsr(HV_X64_MSR_HYPERCALL, (uint64_t)hypercall_page[0] | HV_PAGE_MSR_ENABLE),
@@ -162,7 +161,7 @@ static void bad_addresses_are_refused(void)
 	expect_equal(hypercall_raw(control, in + 4096 - 16, out), HV_STATUS_INVALID_ALIGNMENT);
 }
 
-/* VpIndex of this VP by every form of HvCallGetVpRegisters. */
+/* VpIndex by every form of HvCallGetVpRegisters. */
 static void all_forms_agree(void)
 {
 	const uint64_t control = hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One function for each kind of access to memory at RDI. Labels *_at and *_end are at the
- * instruction that makes the access and at the next one. RSI: a second address, for instructions
- * with two.
- */
+/* Labels *_at and *_end are at the instruction that accesses memory at RDI, and at the next one. RSI: a
+ * second address, for instructions with two. */
 	.macro	OP name, insn:vararg
 	.global	op_\name, op_\name\()_at, op_\name\()_end
 op_\name:
@@ -36,7 +33,7 @@ op_\name\()_end:
 	OP	stosb,		stosb
 	OP	fld,		fildl (%rdi)
 
-	/* Rep string instructions: 64 bytes from RSI to RDI. */
+	/* 64 bytes from RSI to RDI. */
 	.global	op_rep_movsb, op_rep_movsb_at, op_rep_movsb_end
 op_rep_movsb:
 	mov	$64, %ecx
@@ -53,7 +50,7 @@ op_rep_stosq_at:
 op_rep_stosq_end:
 	ret
 
-	/* Stack instructions: RDI is the end of the stack to use. */
+	/* RDI is the end of the stack to use. */
 	.global	op_push, op_push_at, op_push_end
 op_push:
 	mov	%rsp, %rsi
@@ -73,7 +70,7 @@ op_call_end:
 1:	mov	%rsi, %rsp
 	ret
 
-	/* IN and OUT; after IN, EAX is returned. */
+	/* After IN, EAX is returned. */
 	.global	op_in, op_in_at, op_in_end, op_out, op_out_at, op_out_end
 op_in:
 	mov	%edi, %edx
@@ -120,7 +117,7 @@ op_cpuid_end:
 	pop	%rbx
 	ret
 
-	/* Code for tests of execute rights, which copy it to a page: returns 7. */
+	/* Code to copy to a page, for tests of execute rights. */
 	.global	op_code, op_code_end
 op_code:
 	mov	$7, %eax

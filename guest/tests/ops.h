@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions with known address and length, and checks of the intercepts that they cause. */
 #ifndef GUEST_TESTS_OPS_H
 #define GUEST_TESTS_OPS_H
 
@@ -59,10 +58,8 @@ struct op {
 extern const struct op ops[];
 extern const uint32_t ops_count;
 
-/*
- * Sets the handler of intercepts in VTL1 of this VP; without one (NULL) an intercept ends the
- * machine. Call it in VTL0.
- */
+/* Sets the handler of intercepts in VTL1; without one (NULL) an intercept ends the machine. Call it in
+ * VTL0. */
 void on_intercept(vtl_intercept *handler, void *argument);
 void on_intercept_of(uint32_t vp, vtl_intercept *handler, void *argument);
 
@@ -73,13 +70,10 @@ const struct hv_message *last_intercept(void);
 /* HvCallModifyVtlProtectionMask by VTL1 of this VP. */
 uint16_t protect(const volatile void *page, uint32_t flags);
 
-/*
- * Checks the header of an intercept: its type, instruction [at, end) and access. Returns false at a
- * difference.
- */
+/* Type, instruction [at, end) and access must be right. Returns false at a difference. */
 bool check_header(const struct hv_message *message, uint32_t type, const void *at, const void *end,
 		  uint8_t access);
-/* Checks the address: the page always, the byte if the message marks the address as valid. */
+/* The page must be right, and the byte if the message marks the address as valid. */
 void check_address(const struct hv_message *message, uint64_t address);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Overlay pages of VTL0 over pages that VTL1 restricts (P30): VTL0 must read the RAM of such a
- * page, also if it has placed an overlay there before the restriction, or tries to on any VP.
- */
+/* Overlay pages of VTL0 over pages that VTL1 restricts (P30): VTL0 must read the RAM of such a page, whether
+ * it placed the overlay before the restriction, or tries to on any VP. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -47,7 +45,6 @@ static void fill(void)
 		page[i] = RAM_BYTE;
 }
 
-/* VTL0 of the VP that runs this sees RAM and cannot write to it. */
 static void see_ram(void *argument)
 {
 	volatile uint8_t *seen = page;
@@ -263,7 +260,7 @@ static void move_on(void *argument)
 	wrmsr(HV_X64_MSR_SIMP, before);
 }
 
-/* Makes hypercalls in VTL1, with their parameters in memory. */
+/* The parameters are in memory. */
 static void longest_call(void *argument)
 {
 	uint64_t *longest = argument;

@@ -57,9 +57,7 @@ static void denied(const struct op *op, uint32_t flags)
 		print("#   at %s\n", op->name);
 		return;
 	}
-	/*
-	 * If an instruction reads and writes and both are denied, the intercept may report either.
-	 */
+	/* If both the read and the write of an instruction are denied, the intercept may report either. */
 	{
 		const struct hv_x64_intercept_message_header *header =
 			(const void *)last_intercept()->payload;
@@ -99,7 +97,6 @@ static void reads_go_on(void)
 		if (!ops[i].writes)
 			ops[i].run((uint64_t)page, (uint64_t)other);
 	expect_equal(op_load8((uint64_t)page + 5, 0), 36);
-	/* The neighbours are not affected. */
 	page[-1] = 1;
 	page[PAGE_SIZE] = 1;
 	expect_equal(intercepts(), count);
@@ -204,7 +201,6 @@ static void rep_string_stops_in_the_middle(void)
 		expect_equal(memory->rcx, 32);
 		expect_equal(memory->rdi, (uint64_t)page);
 	}
-	/* Each element was transferred exactly once. */
 	for (uint32_t i = 0; i < 64; i++)
 		expect_equal(page[(int32_t)i - 32], 0x5a);
 	expect_equal(page[32], (uint8_t)(32 * 7 + 1));

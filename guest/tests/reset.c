@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A reset of the partition (TLFS "Partition reset") clears state and memory of VTL1. The test runs
- * only if it is named, since it restarts the machine; a byte of the CMOS RAM marks the second
- * start.
- */
+/* A reset of the partition (TLFS "Partition reset"). The test runs only if it is named, since it restarts the
+ * machine; a byte of the CMOS RAM marks the second start. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -37,7 +34,7 @@ static void cmos_write(uint8_t value)
 	outb(CMOS_DATA, value);
 }
 
-/* The value is computed at run time, so that the image has no copy. */
+/* The image must have no copy of the value. */
 static uint64_t secret(void)
 {
 	volatile uint64_t half = SECRET_HALF;
@@ -57,10 +54,7 @@ static void fill_and_protect(void *argument)
 		     HV_STATUS_SUCCESS);
 }
 
-/*
- * At the first start: enables VTL1 on all VPs, fills memory with a secret, enables the SIM page;
- * then resets the machine. Returns the reason if it cannot do so.
- */
+/* Fills memory of VTL1 with a secret, then resets the machine. Returns the reason if it cannot do so. */
 static const char *first_start(void)
 {
 	const char *reason = needs_vtl1();

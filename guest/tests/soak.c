@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Random work on every VP at the same time: VTL calls, protections that change under writers,
- * interrupts between VPs in both VTLs, timers, registers of other VPs, garbage hypercalls. The work
- * checks invariants. Runs only if named: test=soak seconds=N.
- */
+/* Random work on every VP at the same time, with checks of invariants. Runs only if named: test=soak
+ * seconds=N. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -29,7 +26,7 @@
 #define DIRECT	     (HV_STIMER_DIRECT_MODE | (uint64_t)TIMER_VECTOR << HV_STIMER_APIC_VECTOR_SHIFT)
 #define SECRET	     0x6b65657020746869ull
 
-/* A page that VTL1 restricts for VTL0, and permits again. */
+/* VTL1 restricts this page for VTL0, and permits it again. */
 struct guarded {
 	struct lock lock; /* taken in VTL1 only */
 	uint8_t *page;
@@ -37,10 +34,7 @@ struct guarded {
 	uint64_t sum; /* checksum of the page when it was restricted */
 };
 
-/*
- * Interrupts that a VP has sent to a VP (another, or itself), by VTL; the receiver counts those
- * that arrive.
- */
+/* Interrupts that a VP has sent to a VP, by VTL. */
 struct sent {
 	volatile uint32_t count;
 	uint32_t base; /* the receiver's count before the first was sent */
@@ -64,7 +58,7 @@ static uint64_t *vtl1_counts; /* counts of each VP, on a page that VTL0 may only
 static struct load load[CPU_MAX];
 static volatile uint32_t stop;
 
-/* Each VP has its own random numbers, so that its work does not depend on others' speed. */
+/* A separate generator for each VP makes its work independent of the speed of others. */
 static uint64_t number(struct load *mine)
 {
 	uint64_t x = mine->random;
@@ -80,8 +74,6 @@ static struct load *my_load(void)
 	return &load[cpu_current()->vp];
 }
 
-/* ------------------------------------------------------------------ functions that VTL1 runs */
-
 static uint64_t sum_of(const uint8_t *page)
 {
 	const uint64_t *word = (const void *)page;
@@ -92,7 +84,7 @@ static uint64_t sum_of(const uint8_t *page)
 	return sum;
 }
 
-/* Restricts a page or removes the restriction; a restricted page must not have changed. */
+/* A restricted page must not have changed. */
 static void turn_page(void *argument)
 {
 	struct guarded *guard = argument;
@@ -169,8 +161,6 @@ static void send(void *argument)
 	apic_send(smp_apic_id[sending->vp], APIC_FIXED | sending->vector);
 }
 
-/* ------------------------------------------------------------------ kinds of work */
-
 static void call_vtl1(struct load *mine)
 {
 	uint32_t vp = cpu_current()->vp;
@@ -191,7 +181,7 @@ static void look(struct load *mine)
 	vtl_run(look_at_page, &guarded[number(mine) % PAGES]);
 }
 
-/* Writes to a page that may be restricted: if so, VTL1 detects any change (sum_of()). */
+/* If the page is restricted, VTL1 detects any change (sum_of()). */
 static void write_somewhere(struct load *mine)
 {
 	const uint64_t random = number(mine);
@@ -212,7 +202,7 @@ static uint32_t arrived(uint32_t vp, uint8_t vtl, uint32_t from)
 	return cpu_table[vp][vtl]->interrupts[IPI_VECTOR + from];
 }
 
-/* Sends an interrupt to a random VP, at most one at a time, so that none can merge. */
+/* At most one interrupt is pending at a time, so that none can merge. */
 static void interrupt(struct load *mine)
 {
 	const uint32_t me = cpu_current()->vp;
@@ -302,8 +292,6 @@ static void work_and_watch_the_time(void)
 	}
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 }
-
-/* ------------------------------------------------------------------ test cases */
 
 static const char *prepare(void)
 {

@@ -22,7 +22,7 @@ struct starting {
 
 static volatile uint32_t arrived;
 
-/* Entry of a started VP: does what the kit's entry does, and counts starts. */
+/* Does what the kit's entry does, and counts starts. */
 static void begin(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -154,7 +154,6 @@ static void denied_start_is_refused(void)
 	start(&starting);
 	expect_equal(starting.status, HV_STATUS_ACCESS_DENIED);
 	expect_equal(arrived, before);
-	/* DenyLowerVtlStartup does not prevent VTL1 from starting VPs. */
 	vtl_run(start, &starting);
 	expect_equal(starting.status, HV_STATUS_SUCCESS);
 	expect(wait_for(arrived == before + 1));

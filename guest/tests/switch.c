@@ -54,7 +54,7 @@ static void each_call_returns(void)
 	}
 }
 
-/* General registers at the entry of VTL1, and at its return. */
+/* At the entry of VTL1, and at its return. */
 struct registers {
 	uint64_t seen[VTL_GPRS], left[VTL_GPRS];
 	bool fast;
@@ -127,9 +127,7 @@ static void ports_cross(void)
 	}
 }
 
-/*
- * Registers of a VTL call or return without the stub in the hypercall page, which would set them.
- */
+/* The stub in the hypercall page would set these registers. */
 struct odd {
 	uint64_t control, input;
 };

@@ -20,9 +20,7 @@ static void on_breakpoint(struct interrupt_frame *frame)
 	breakpoints++;
 }
 
-/*
- * Runs @act with a page denied; expects one intercept on that page. VTL1 then permits the access.
- */
+/* Expects one intercept while @act uses the page. VTL1 then permits the access. */
 static void stopped(const void *page, uint32_t flags, catch_function *act, void *argument)
 {
 	const uint32_t count = intercepts();
@@ -109,10 +107,7 @@ static void stack_is_guarded(void)
 	stopped(page, 0, call, page + PAGE_SIZE);
 }
 
-/*
- * The CPU pushes an exception frame to a stack that may not be written. It is an IST stack, which
- * nothing else uses.
- */
+/* Nothing else uses the IST stack. */
 static void exception_stack_is_guarded(void)
 {
 	struct cpu *cpu = cpu_current();

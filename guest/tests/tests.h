@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All topics, and preparations that several topics need. */
 #ifndef GUEST_TESTS_H
 #define GUEST_TESTS_H
 
@@ -18,10 +17,7 @@ const char *needs_vtl1(void); /* VTL1 is enabled on all VPs, and its EnableVtlPr
 /* As needs_vtl1(), with @flags (HV_ENABLE_PARTITION_VTL_MBEC) if VTL1 is not enabled yet. */
 const char *needs_vtl1_with(uint8_t flags);
 
-/*
- * hostile_calls() makes random hypercalls from VTL0 of the calling VP. Call hostile_prepare() once
- * before it.
- */
+/* Random hypercalls from VTL0 of the calling VP. Call hostile_prepare() once before. */
 void hostile_prepare(void);
 void hostile_calls(uint64_t rounds);
 

@@ -197,17 +197,14 @@ static void count_only(struct interrupt_frame *frame)
 	(void)frame;
 }
 
-/* Starts a timer for SINT @sint whose expiration time has passed. */
+/* The expiration time has passed. */
 static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
 {
 	wrmsr(config, HV_STIMER_AUTO_ENABLE | sint << HV_STIMER_SINT_SHIFT);
 	wrmsr(count, 1);
 }
 
-/*
- * P34: two interrupts are pending while interrupts are off; the second needs an interrupt-window
- * exit.
- */
+/* P34: the second of two pending interrupts needs an interrupt-window exit. */
 static void auto_eoi_does_not_strand_the_next(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -310,7 +307,6 @@ static void cannot_leave(void *argument)
 	uint32_t *after = argument;
 	const uint64_t end = now() + 5 * MS;
 
-	/* Waits in VTL1 until after VTL0's timer has expired. */
 	while (now() < end)
 		pause();
 	interrupts_window();

@@ -36,7 +36,7 @@ static void translate_in_vtl1(void *argument)
 			      sizeof(t->output));
 }
 
-/* Returns the result code of the translation; the hypercall must succeed. */
+/* The hypercall must succeed. Returns the result code of the translation. */
 static uint32_t translate(const void *address, uint64_t flags, uint64_t *gpa_page)
 {
 	struct translation t = {HV_VP_INDEX_SELF, flags, address, {0}, 0};
@@ -57,10 +57,7 @@ static void mapping_is_found(void)
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_READ, &gpa_page),
 		     HV_TRANSLATE_GVA_SUCCESS);
 	expect_equal(gpa_page, (uint64_t)page >> HV_PAGE_SHIFT);
-	/*
-	 * In VTL0 the address now maps to another page: VTL0's page tables must be used, not
-	 * VTL1's.
-	 */
+	/* VTL0's page tables now map another page there than VTL1's. */
 	*entry = ((uint64_t)page + PAGE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
 	invlpg(page);
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_WRITE, &gpa_page),
@@ -119,8 +116,6 @@ static void bad_calls_are_refused(void)
 	translate_in_vtl1(&t);
 	expect(t.status != HV_STATUS_SUCCESS);
 }
-
-/* ------------------------------------------------------------------ TLB locks */
 
 struct flush {
 	volatile uint32_t started, done;
@@ -214,7 +209,6 @@ static void own_flush_in_vtl1(void *argument)
 		     HV_STATUS_SUCCESS);
 	expect(register_own(HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0) &
 	       HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED);
-	/* The lock must not delay a flush by VTL1. */
 	flush_all(flush);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Notification of VTL1 that VTL0 has an interrupt (TLFS "Virtual Interrupt Notification Assist").
- */
+/* TLFS "Virtual Interrupt Notification Assist". */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>

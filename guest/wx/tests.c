@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A VTL0 under wx.c that tries to execute pages which it can write. Each change of its code must
- * cause a refused write and a refused fetch.
- */
+/* Each change of VTL0's code must cause a refused write and a refused fetch. */
 #include "wx.h"
 
 #include <vsm/hv/hv.h>
@@ -47,7 +44,6 @@ static void map_aliases(void)
 	alias_table = table;
 }
 
-/* A second mapping of a page, writable and executable as the first one. */
 static uint8_t *alias_of(const uint8_t *page)
 {
 	static uint32_t used;
@@ -88,7 +84,6 @@ static struct wx_counts counts(void)
 	return now;
 }
 
-/* Expects these numbers of accesses refused since @before. */
 static void expect_refused(const struct wx_counts *before, uint64_t fetches, uint64_t writes)
 {
 	const struct wx_counts now = counts();
@@ -110,7 +105,7 @@ static const char *needs_vtl1(void)
 		expect_equal(status, SECURE_KERNEL_REFUSED);
 		return "this host cannot deny execution alone: VTL1 refuses all requests";
 	}
-	/* Executes the functions that all tests use, so that no test counts their first fetches. */
+	/* The first fetches from the functions that all tests use would be counted, so make them here. */
 	for (uint32_t i = 0; i < 2; i++) {
 		uint8_t *page = code_page();
 
@@ -165,8 +160,6 @@ static void aliases_have_the_same_right(void)
 	expect_refused(&before, ROUNDS, ROUNDS);
 }
 
-/* ------------------------------------------------------------------ two VPs */
-
 struct race {
 	const uint8_t *page;
 	volatile uint32_t stop, runs, changes;
@@ -204,10 +197,7 @@ static void a_race_gains_nothing(void)
 
 		for (uint32_t left = BURST; left; left--)
 			set_result(alias, ++writes);
-		/*
-		 * If the VPs share a CPU of the host, the other VP may not have run during the
-		 * burst.
-		 */
+		/* If the VPs share a CPU of the host, the other VP may not have run during the burst. */
 		wait_for(race.runs != runs);
 	}
 	race.stop = 1;
@@ -220,7 +210,6 @@ static void a_race_gains_nothing(void)
 	expect(race.changes <= now.writes - before.writes);
 }
 
-/* One VP locks pages as code while another VP executes each of them for the first time. */
 struct lock_race {
 	uint8_t *pages;
 	volatile uint32_t turn;
@@ -257,9 +246,6 @@ static void a_lock_takes_no_fetch_back(void)
 	expect_equal(race.faults, 0);
 }
 
-/* ------------------------------------------------------------------ output to code pages */
-
-/* Calls and hypercalls whose output is a page that VTL0 executes. */
 static void no_deputy_writes_code(void)
 {
 	uint8_t *page = code_page();
@@ -284,10 +270,7 @@ static void no_deputy_writes_code(void)
 	before = counts();
 	hypercall_raw(hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0), (uint64_t)input,
 		      (uint64_t)page);
-	/*
-	 * If the write succeeded, it was first refused, and the page became writable and not
-	 * executable.
-	 */
+	/* A write that succeeded was first refused, and the page became writable and not executable. */
 	now = counts();
 	if (memcmp(old, page, sizeof(old)) != 0)
 		expect_equal(now.writes - before.writes, 1);
@@ -296,10 +279,7 @@ static void no_deputy_writes_code(void)
 	expect_refused(&before, 1, 1);
 }
 
-/*
- * Places the message page of VTL0's SynIC over code: VTL0 must not execute it, nor the hypervisor
- * write to the code.
- */
+/* VTL0 must not execute the overlay, nor the hypervisor write to the code. */
 static void an_overlay_is_no_code(void)
 {
 	uint8_t *page = code_page(), *copy = memory_pages(1);
@@ -310,10 +290,7 @@ static void an_overlay_is_no_code(void)
 	/* The overlay is refused while the page is executable. */
 	run(page);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
-	/*
-	 * While the page is writable, VTL0 sees the overlay; when it becomes executable, VTL0 sees
-	 * RAM.
-	 */
+	/* VTL0 sees the overlay while the page is writable, and RAM when it becomes executable. */
 	set_result(page, 1);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), -1);
 	memcpy(page, code, sizeof(code));
@@ -335,8 +312,6 @@ static void an_overlay_is_no_code(void)
 	wrmsr(HV_X64_MSR_STIMER0_CONFIG, 0);
 	wrmsr(HV_X64_MSR_SIMP, simp);
 }
-
-/* ------------------------------------------------------------------ locked pages */
 
 static void locked_pages_are_no_others(void)
 {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * W^X by VTL1: no page is both writable and executable for VTL0, whatever VTL0's page tables
- * permit. Each page starts writable. A refused fetch makes it executable and read-only, a refused
- * write makes it writable again.
- *
- * The hypervisor keeps the rights, so the program itself keeps only counts. VTL0 cannot get both
- * rights by an alias or another processor: each change is in force on every processor when the
+ * W^X by VTL1: no page is both writable and executable for VTL0, regardless of VTL0's page tables. A refused
+ * fetch makes a writable page executable and read-only, a refused write makes it writable again. VTL0 cannot
+ * get both rights by an alias or another processor: each change is in force on every processor when the
  * hypercall returns, and one intercept is handled at a time.
  */
 #include "wx.h"

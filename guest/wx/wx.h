@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The call of VTL0 that wx.c defines. */
 #ifndef WX_H
 #define WX_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Initialization on the first VP and on all others: from the initial VP context to a VTL1 whose
- * memory VTL0 cannot access.
- */
+/* From the initial VP context to a VTL1 whose memory VTL0 cannot access. */
 #include "kit/secure/state.h"
 
 #include "kit/console.h"
@@ -21,11 +18,11 @@ struct relocation {
 extern const struct relocation image_relocations[], image_relocations_end[];
 void vtl_first_entry(void);
 
-/* Stack of the first VP, never freed. secure.ld has the same size. */
+/* Stack of the first VP. secure.ld has the same size. */
 extern uint8_t boot_stack[8192];
 __attribute__((aligned(16))) uint8_t boot_stack[8192];
 
-/* The image is linked at 0: relocate its absolute addresses. */
+/* The image is linked at 0. */
 static void relocate(uint64_t base)
 {
 	for (const struct relocation *at = image_relocations; at < image_relocations_end; at++)
@@ -52,7 +49,7 @@ static struct cpu *prepare(uint32_t vp)
 	return cpu;
 }
 
-/* Like cpu_load(), but without SSE and XSAVE: VTL1 uses neither, and XCR0 is shared with VTL0. */
+/* Without SSE and XSAVE, unlike cpu_load(): VTL1 uses neither, and XCR0 is shared with VTL0. */
 static void load(struct cpu *cpu)
 {
 	const struct __attribute__((packed)) {
@@ -98,14 +95,14 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	return true;
 }
 
-/* Permits VTL0 to read the log. Denies execution if the hypervisor can deny it and permit reads. */
+/* VTL0 may read the log. Execution is denied if the hypervisor can deny it and permit reads. */
 static bool open_log(uint64_t from, uint64_t to)
 {
 	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
 	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
-/* Sets the partition config. The hypervisor refuses a later change, except that of @more. */
+/* The hypervisor refuses a later change, except that of @more. */
 static bool set_config(uint64_t more)
 {
 	return register_set_u64(
@@ -117,10 +114,8 @@ static bool set_config(uint64_t more)
 	       HV_STATUS_SUCCESS;
 }
 
-/*
- * When VTL1 has run on all VPs, prevents VTL0 from starting a VP again with other control
- * registers, which no intercept reports.
- */
+/* When VTL1 has run on all VPs, VTL0 must not start a VP with other control registers, which no intercept
+ * reports. */
 static void deny_starts(void)
 {
 	if (secure.vps_enabled && secure.vps_ready == secure.vps &&
@@ -128,10 +123,7 @@ static void deny_starts(void)
 		secure.failed = true;
 }
 
-/*
- * Denies VTL0 access to VTL1's region, except reading the log. Runs on the first VP, after
- * hypercall_enable().
- */
+/* Denies VTL0 access to VTL1's region, except reading the log. Needs hypercall_enable(). */
 static bool close_region(void)
 {
 	const uint64_t log = (uint64_t)secure.log;
@@ -142,10 +134,7 @@ static bool close_region(void)
 	       protect_own(log_end, secure.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
 }
 
-/*
- * Makes a VP enter VTL1 for intercepts. Must precede VTL0's next instruction, which may already be
- * denied.
- */
+/* Makes a VP enter VTL1 for intercepts, before VTL0's next instruction, which may already be denied. */
 static bool open_synic(const struct cpu *cpu)
 {
 	const struct {
@@ -200,10 +189,8 @@ static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
 	context->pat = rdmsr(MSR_PAT);
 }
 
-/*
- * Enables VTL1 on the other VPs; VTL0 can no longer do so. If there are more than CPU_MAX VPs, some
- * would lack VTL1, and the secure kernel refuses all requests.
- */
+/* Only VTL1 can enable VTL1 on the other VPs. If there are more than CPU_MAX VPs, some would lack VTL1, and
+ * the secure kernel refuses all requests. */
 void boot_others(void)
 {
 	uint16_t status = HV_STATUS_SUCCESS;
@@ -216,9 +203,7 @@ void boot_others(void)
 		struct cpu *cpu;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		/*
-		 * INVALID_VP_INDEX: the last VP was done. Success at CPU_MAX: there are more VPs.
-		 */
+		/* INVALID_VP_INDEX: the last VP was done. Success at CPU_MAX: there are more VPs. */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		cpu = prepare(vp);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. guest_map()
- * sets VTL0's current rights again by HvCallModifyVtlProtectionMask, which fails where the GPA is
- * not RAM.
- */
+/* VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. guest_map() sets VTL0's
+ * current rights again by HvCallModifyVtlProtectionMask, which fails where the GPA is not RAM. */
 #include "kit/secure/state.h"
 
 #include "kit/hypercall.h"
@@ -54,10 +51,8 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 	return secure_program.denied && secure_program.denied(page, access);
 }
 
-/*
- * Returns false if the page is not accessible memory for VTL0, but no VTL restricts it (SMRAM): the
- * program cannot permit an access.
- */
+/* False if VTL0 cannot access the page as memory, but no VTL restricts it (SMRAM): the program cannot permit
+ * an access. */
 static bool take_rights(uint64_t result, uint8_t *rights)
 {
 	const uint64_t code = result & HV_CHECK_GPA_PAGE_RESULT_MASK;
@@ -69,7 +64,7 @@ static bool take_rights(uint64_t result, uint8_t *rights)
 		result & HV_CHECK_GPA_PAGE_INTERCEPTING_VTL_MASK);
 }
 
-/* Queries the hypervisor: the policy does not contain rights set by guest_protect(). */
+/* The policy does not contain rights set by guest_protect(), so ask the hypervisor. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
 	struct {
@@ -109,10 +104,7 @@ enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, voi
 	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) ||
 	    !guest_rights_now(page, 1, &rights))
 		return SECURE_KERNEL_DENIED;
-	/*
-	 * Asks the program as for a write by VTL0: it may first have to revoke execution of the
-	 * page.
-	 */
+	/* As for a write by VTL0, the program may first have to revoke execution of the page. */
 	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
 	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) ||
 	     !guest_rights_now(page, 1, &rights) || !(rights & HV_MAP_GPA_WRITABLE)))

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Intercepts of VTL0's accesses and control register writes. A register write that keeps the
- * watched bits set is performed for VTL0, and an access that the program permits is retried;
- * everything else is logged and raises #GP(0).
- */
+/* A register write of VTL0 that keeps the watched bits set is performed for VTL0, and an access that the
+ * program permits is retried; everything else is logged and raises #GP(0). */
 #include "kit/secure/state.h"
 
 #include "kit/hypercall.h"
@@ -41,10 +38,7 @@ static void inject_gp(void)
 			       HV_PENDING_EXCEPTION_DELIVER_ERROR_CODE |
 			       (uint64_t)VECTOR_GP << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 
-	/*
-	 * The hypervisor refuses this while an event is pending: VTL0 takes that event, then
-	 * retries the access.
-	 */
+	/* While an event is pending, the hypervisor refuses #GP: VTL0 takes the event, then retries the access. */
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 
@@ -53,11 +47,8 @@ static bool set_vtl0(uint32_t name, uint64_t value)
 	return register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), name, value) == HV_STATUS_SUCCESS;
 }
 
-/*
- * Performs a write that clears none of the watched bits, and skips the instruction. RIP is set
- * first, since that can fail (the next RIP may not be canonical), and #GP must leave the register
- * unchanged.
- */
+/* Performs a write that clears none of the watched bits. RIP is set first, since that can fail (the next RIP
+ * may not be canonical), and #GP must leave the register unchanged. */
 static bool write_register(const struct hv_x64_register_intercept_message *message)
 {
 	const uint64_t value = message->access_info.reg64, rip = message->header.rip;

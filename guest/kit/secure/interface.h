@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interface between VTL0 and the secure kernel: for the secure kernel, a kernel in VTL0 and its
- * user space.
- *
- * A request is a VTL call (TLFS "VTL Call") with the service in RBX and its arguments in R8, R9 and
- * R10. The answer is in R8 (enum secure_kernel_status), R9, R10 and R11. RAX and RCX belong to the
- * VTL call, all other registers are preserved. Addresses are guest physical. A buffer is RAM that
- * VTL0 itself may access, and lies in one page; only measured ranges may span pages. Requests are
- * untrusted.
- *
- * VTL1 runs with interrupts off, so each request is bounded by SECURE_KERNEL_PAGES_MAX and
- * SECURE_KERNEL_MEASURE_MAX; larger jobs are several requests, between which VTL0 takes interrupts.
+ * The interface between VTL0 and the secure kernel. A request is a VTL call (TLFS "VTL Call") with the
+ * service in RBX and its arguments in R8, R9 and R10. The answer is in R8 (enum secure_kernel_status), R9,
+ * R10 and R11. RAX and RCX belong to the VTL call, all other registers are preserved. Addresses are guest
+ * physical. A buffer is RAM that VTL0 itself may access, and lies in one page; only measured ranges may span
+ * pages. Requests are untrusted. VTL1 runs with interrupts off, so each request is bounded by
+ * SECURE_KERNEL_PAGES_MAX and SECURE_KERNEL_MEASURE_MAX; larger jobs are several requests, between which VTL0
+ * takes interrupts.
  */
 #ifndef SECURE_KERNEL_INTERFACE_H
 #define SECURE_KERNEL_INTERFACE_H
@@ -37,14 +33,10 @@
 #define SECURE_KERNEL_CALL_MAX	 4096u /* bytes of a request, and of an answer */
 
 enum secure_kernel_service {
-	/*
-	 * Answer: R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log.
-	 */
+	/* Answer: R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log. */
 	SECURE_KERNEL_GET_VERSION = 1,
-	/*
-	 * Answer: R9: enum secure_kernel_state. R10: VPs with VTL1 << 32 | pages that VTL0 may not
-	 * write. R11: intercepts.
-	 */
+	/* Answer: R9: enum secure_kernel_state. R10: VPs with VTL1 << 32 | pages that VTL0 may not write.
+	 * R11: intercepts. */
 	SECURE_KERNEL_GET_STATUS,
 	/*
 	 * R8: address of the first page, R9: pages, R10: enum secure_kernel_rights. DENIED if an
@@ -54,34 +46,21 @@ enum secure_kernel_service {
 	SECURE_KERNEL_LOCK_RANGE,
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
 	SECURE_KERNEL_LOCK_POLICY,
-	/*
-	 * The services from here on are optional: a secure kernel that lacks one returns
-	 * UNKNOWN_SERVICE.
-	 *
-	 * R8: address, R9: bytes, R10: address of the 32-byte result. SHA-256 of the range as VTL1
-	 * sees it.
-	 */
+	/* The services from here on are optional: UNKNOWN_SERVICE if the secure kernel lacks one. R8:
+	 * address, R9: bytes, R10: address of the 32-byte result. SHA-256 of the range as VTL1 sees it. */
 	SECURE_KERNEL_MEASURE,
 	/* R8, R9, R10 as for MEASURE. HMAC-SHA-256 under a key that only VTL1 has. */
 	SECURE_KERNEL_HMAC,
-	/*
-	 * R8: address of a struct secure_kernel_secret, R9: address of a struct
-	 * secure_kernel_sealed for the result.
-	 */
+	/* R8: address of a struct secure_kernel_secret, R9: address of a struct secure_kernel_sealed for the
+	 * result. */
 	SECURE_KERNEL_SEAL,
-	/*
-	 * R8: address of a struct secure_kernel_sealed, R9: address of a struct
-	 * secure_kernel_secret for the result, R10: address of the caller's 32-byte ID.
-	 */
+	/* R8: address of a struct secure_kernel_sealed, R9: address of a struct secure_kernel_secret for the
+	 * result, R10: address of the caller's 32-byte ID. */
 	SECURE_KERNEL_UNSEAL,
-	/*
-	 * Starts a SHA-256 of a range that is larger than one request allows, in pieces. Only the
-	 * newest measurement is valid. Answer: R9: its number.
-	 */
+	/* Starts a SHA-256 of a range in pieces. Only the newest measurement is valid. Answer: R9: its
+	 * number. */
 	SECURE_KERNEL_MEASURE_BEGIN,
-	/*
-	 * R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number.
-	 */
+	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number. */
 	SECURE_KERNEL_MEASURE_ADD,
 	/* R8: address of the 32-byte result, R9: number of the measurement, which ends. */
 	SECURE_KERNEL_MEASURE_END,
@@ -92,10 +71,8 @@ enum secure_kernel_state {
 	SECURE_KERNEL_POLICY_LOCKED = 1,
 	/* The hypervisor can deny execution without denying reads. */
 	SECURE_KERNEL_DENIES_EXECUTE = 2,
-	/*
-	 * VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on every VP.
-	 * Without this bit the hypervisor does not report writes of control registers.
-	 */
+	/* VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on every VP. Without this
+	 * bit the hypervisor does not report writes of control registers. */
 	SECURE_KERNEL_WATCHES_REGISTERS = 4,
 };
 
@@ -121,10 +98,7 @@ enum secure_kernel_status {
 	SECURE_KERNEL_NOT_ENFORCED, /* a right that the hypervisor cannot deny */
 };
 
-/*
- * A secret with the ID of its caller: unsealing requires the same 32 bytes. VTL0's kernel
- * identifies its callers; VTL1 cannot.
- */
+/* Unsealing requires the same caller ID. VTL0's kernel identifies its callers; VTL1 cannot. */
 struct secure_kernel_secret {
 	uint8_t caller[SECURE_KERNEL_DIGEST];
 	uint32_t size; /* bytes of data: 1 to SECURE_KERNEL_SECRET_MAX */
@@ -151,17 +125,13 @@ enum secure_kernel_event {
 	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
 	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
 	SECURE_KERNEL_EVENT_POLICY, /* the policy is locked. detail: pages that VTL0 may not write */
-	/*
-	 * address: GPA, or the value of a register's write. rip. detail: message type << 8 |
-	 * access (0 r, 1 w, 2 x)
-	 */
+	/* address: GPA, or the value of a register's write. rip. detail: message type << 8 | access (0 r, 1
+	 * w, 2 x) */
 	SECURE_KERNEL_EVENT_INTERCEPT,
 	/* A refused request. address: its argument. detail: service << 8 | status */
 	SECURE_KERNEL_EVENT_DENIED,
-	/*
-	 * An overlay page of VTL0 is in a range to lock. address: its GPA. detail: the register
-	 * that placed it
-	 */
+	/* An overlay page of VTL0 is in a range to lock. address: its GPA. detail: the register that placed
+	 * it */
 	SECURE_KERNEL_EVENT_OVERLAY,
 };
 

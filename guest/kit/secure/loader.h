@@ -11,23 +11,17 @@
 
 #include "interface.h"
 
-/* Values for HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
+/* For HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
 struct secure_kernel_start {
 	uint64_t rip, rsp, cr3;
 };
 
-/*
- * PG WP NE ET EM MP PE: without the FPU, so that the hypervisor need not check it for changes by
- * VTL1
- */
+/* PG WP NE ET EM MP PE: without the FPU, so that the hypervisor need not check it for changes by VTL1 */
 #define SECURE_KERNEL_START_CR0 0x80010037ull
 #define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
-/*
- * Returns NULL if @image (@size bytes) is a secure kernel of this interface version, otherwise what
- * is wrong.
- */
+/* Returns NULL if @image is a secure kernel of this interface version, otherwise what is wrong. */
 static inline const char *secure_kernel_image_fault(const void *image, uint64_t size)
 {
 	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;
@@ -45,11 +39,8 @@ static inline const char *secure_kernel_image_fault(const void *image, uint64_t 
 	return NULL;
 }
 
-/*
- * Writes the seed and page tables that identity-map the region, and fills in @start. @memory: the
- * caller's mapping of SECURE_KERNEL_REGION bytes at the GPA @base, a multiple of this size: the
- * image at its start, then zeros.
- */
+/* Writes the seed and page tables that identity-map the region, and fills in @start. @memory: the caller's
+ * mapping of SECURE_KERNEL_REGION bytes at the GPA @base, a multiple of this size: the image, then zeros. */
 static inline void secure_kernel_place(void *memory, uint64_t base, const uint8_t *seed,
 				       struct secure_kernel_start *start)
 {

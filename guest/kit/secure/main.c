@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The loop of VTL1 on a VP: handles a request of VTL0 or an intercept, then returns. Interrupts are
- * off, except in interrupts_window(); VTL1 waits only for requests of other VPs.
- */
+/* Interrupts are off in VTL1, except in interrupts_window(); VTL1 waits only for requests of other VPs. */
 #include "kit/secure/state.h"
 
 #include "kit/console.h"
@@ -53,10 +50,7 @@ void secure_main(const uint64_t gpr[VTL_GPRS])
 	back = hypercall_page[cpu->vtl] +
 	       (register_own(HV_REGISTER_VSM_CODE_PAGE_OFFSETS) >> HV_VSM_CODE_PAGE_RETURN_SHIFT &
 		0xfff);
-	/*
-	 * The assist page of the first VP was enabled after this entry, so it lacks the entry
-	 * reason.
-	 */
+	/* The assist page of the first VP was enabled after this entry, so it lacks the entry reason. */
 	if (cpu->assist->vtl_control.entry_reason == HV_VTL_ENTRY_VTL_CALL ||
 	    (cpu->vp == 0 && gpr[GPR_RCX] == HV_CALL_VTL_CALL))
 		request_serve(processor);

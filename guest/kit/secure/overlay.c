@@ -7,10 +7,7 @@
 
 #include "kit/hypercall.h"
 
-/*
- * Registers of VTL0 that place overlay pages. Each VP has its own, except of the first two, which
- * all VPs share.
- */
+/* Each VP has its own registers, except of the first two, which all VPs share. */
 static const uint32_t names[] = {
 	HV_X64_REGISTER_HYPERCALL, HV_REGISTER_REFERENCE_TSC, HV_REGISTER_VP_ASSIST_PAGE,
 	HV_REGISTER_SIFP,	   HV_REGISTER_SIPP,

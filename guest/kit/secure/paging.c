@@ -10,10 +10,7 @@
 static uint64_t *region_table; /* 4 KiB pages of the region */
 static uint64_t *window_table; /* one entry for each VP */
 
-/*
- * Returns the table that @table's entry for @address refers to; allocates it if absent. @level of
- * @table: 3 (PML4) to 1 (page directory).
- */
+/* Allocates the table if absent. @level of @table: 3 (PML4) to 1 (page directory). */
 static uint64_t *descend(uint64_t *table, uint64_t address, unsigned int level)
 {
 	uint64_t *entry = &table[address >> (12 + 9 * level) & 511];

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VTL1's policy for VTL0's memory: ranges of pages, and a lock on the policy itself. */
 #ifndef SECURE_KERNEL_POLICY_H
 #define SECURE_KERNEL_POLICY_H
 
@@ -50,10 +49,10 @@ void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum 
 
 void policy_lock(struct policy *policy);
 
-/* The kind of the range that @address is in, or POLICY_KINDS if it is in none. */
+/* POLICY_KINDS if @address is in no range. */
 enum policy_kind policy_kind_of(const struct policy *policy, uint64_t address);
 
-/* Whether VTL0 itself may read, or write, all of @size bytes at @address. */
+/* Whether VTL0 itself may access all of @size bytes. */
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);
 
 #endif

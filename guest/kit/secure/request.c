@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Requests of VTL0: dispatches to the services of the kit, then to those of the program. All run
- * with secure.lock held, on copies of VTL0's arguments.
- */
+/* All services run with secure.lock held, on copies of VTL0's arguments. */
 #include "kit/secure/state.h"
 
 #include "kit/memory.h"

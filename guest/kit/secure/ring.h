@@ -8,10 +8,8 @@
 _Static_assert(sizeof(struct secure_kernel_log) <= SECURE_KERNEL_LOG_PAGES * 4096,
 	       "the log exceeds its pages");
 
-/*
- * Overwrites the oldest entry with @entry and the next sequence number. @sequence: the last number,
- * in memory that VTL0 cannot write. One writer at a time.
- */
+/* Overwrites the oldest entry. @sequence: the last number, in memory that VTL0 cannot write. One writer at a
+ * time. */
 void ring_add(struct secure_kernel_log *log, uint64_t *sequence,
 	      const struct secure_kernel_log_entry *entry);
 

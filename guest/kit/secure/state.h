@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared declarations of the kit's secure kernel. */
 #ifndef KIT_SECURE_STATE_H
 #define KIT_SECURE_STATE_H
 
@@ -15,7 +14,6 @@
 #include "kit/secure/secure.h"
 #include "kit/vtl.h"
 
-/* State of one VP, in addition to the kit's struct cpu. */
 struct processor {
 	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded when VTL1 returns */
 	uint8_t *in, *out;	/* a page each: copies of VTL0's arguments and results */
@@ -23,7 +21,7 @@ struct processor {
 };
 
 struct secure_state {
-	struct lock lock; /* guards the fields below; one request at a time */
+	struct lock lock; /* guards the fields below */
 	uint64_t base;
 	uint64_t tables;
 	uint64_t address_limit;
@@ -46,10 +44,8 @@ extern struct secure_state secure;
 extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
 extern const struct secure_kernel_header image_header;
 
-/*
- * boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP;
- * boot_others() is called on VP 0 only.
- */
+/* boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP; boot_others() is for VP
+ * 0 only. */
 void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
@@ -57,33 +53,27 @@ void boot_others(void);
 /* paging.c: identity map of VTL1's region, code read-only and data not executable. */
 void paging_make(void);
 void paging_set(const volatile void *page, bool writable, bool executable);
-/* paging.c: maps a page of VTL0 in VTL1. Each VP has one such mapping, which a call replaces. */
+/* Maps a page of VTL0. Each VP has one such mapping, which a call replaces. */
 void *paging_window(uint64_t gpa);
 
-/*
- * overlay.c: whether an overlay page of VTL0, of any VP, is in the range: *at is its address, *name
- * the register that placed it (0: unknown). For a write-protected range the result cannot change
- * later.
- */
+/* overlay.c: whether an overlay page of VTL0, of any VP, is in the range: *at is its address, *name the
+ * register that placed it (0: unknown). For a write-protected range the result is final. */
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
 
 /*
  * guest_memory.c: guest_rights() returns VTL0's rights to pages of @kind, or its initial rights for
- * POLICY_KINDS. guest_permits() decides about an access that was denied, by the rights of the lock
- * or by the program.
+ * POLICY_KINDS. guest_permits() decides about an access that was denied, by the rights of the lock or by the
+ * program.
  */
 uint32_t guest_rights(enum policy_kind kind);
 bool guest_permits(uint64_t gpa, uint8_t access);
-/*
- * Queries the current rights of VTL0 to each page. Returns false if the hypervisor refuses the
- * query, or VTL0 cannot access a page as memory.
- */
+/* False if the hypervisor refuses the query, or VTL0 cannot access a page as memory. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights);
 
-/* request.c: handles the request in @processor->gpr, and stores the answer there. */
+/* request.c: the request and its answer are in @processor->gpr. */
 void request_serve(struct processor *processor);
 
-/* call.c: handles the call with number SECURE_KERNEL_CALL_FIRST + @index. */
+/* call.c: @index: the number minus SECURE_KERNEL_CALL_FIRST. */
 enum secure_kernel_status call_serve(uint64_t index, struct secure_request *request);
 
 /* intercept.c: handles the message in the slot of SINT0. */

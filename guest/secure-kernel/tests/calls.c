@@ -86,10 +86,7 @@ static void unknown_calls_are_refused(void)
 	for (uint32_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		expect_equal(call(unknown[i], (uint64_t)page, 0, PAGE_SIZE).status,
 			     SECURE_KERNEL_UNKNOWN_SERVICE);
-	/*
-	 * Numbers below SECURE_KERNEL_CALL_FIRST are requests in registers; own.c defines none
-	 * beyond those of the kit.
-	 */
+	/* own.c defines no requests in registers beyond those of the kit. */
 	expect_equal(client_hmac(page, 64, page), SECURE_KERNEL_UNKNOWN_SERVICE);
 	expect_equal(client_request(SECURE_KERNEL_CALL_FIRST - 1, 0, 0, 0).status,
 		     SECURE_KERNEL_UNKNOWN_SERVICE);
@@ -117,10 +114,7 @@ static void wrong_sizes_are_refused(void)
 
 static void foreign_memory_is_refused(void)
 {
-	/*
-	 * Addresses in VTL1's memory (2), without memory (2), of the local APIC, and of the
-	 * read-only log.
-	 */
+	/* In VTL1's memory (2), without memory (2), the local APIC, the read-only log. */
 	const uint64_t foreign[] = {(uint64_t)region, (uint64_t)region + 0x5000,
 				    1ull << 51,	      ~0xfffull,
 				    0xfee00000,	      (uint64_t)client_log()};
@@ -173,7 +167,6 @@ static void locked_pages_take_no_answer(void)
 	expect(is_all(locked, PAGE_SIZE, UNTOUCHED));
 }
 
-/* Makes the service use a page; returns its status. */
 static uint64_t use(const uint8_t *at, enum own_action action, uint32_t rights)
 {
 	const struct own_page asked = {(uint64_t)at, action, rights};
@@ -190,7 +183,7 @@ static uint8_t *filled_page(void)
 	return at;
 }
 
-/* VTL0 cannot write the page, nor make VTL1 write it; VTL0 reads its old contents. */
+/* Neither VTL0 nor VTL1 on a request of VTL0 can write the page; VTL0 reads its old contents. */
 static void expect_not_writable(uint8_t *at)
 {
 	expect_equal(try_write(at, 0), VECTOR_GP);
@@ -306,7 +299,7 @@ uint8_t kit_main(void)
 	static const struct tap_topic *const topics[] = {&topic_calls};
 
 	hypercall_enable();
-	/* For crash-cases.sh: the call should end the machine. */
+	/* For crash-cases.sh. */
 	if (option_has("test", "crash")) {
 		if (client_load() == HV_STATUS_SUCCESS)
 			call(OWN_CRASH, 0, 0, 0);

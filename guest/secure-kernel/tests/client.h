@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Functions of VTL0 that load the secure kernel and send requests. */
 #ifndef SECURE_KERNEL_CLIENT_H
 #define SECURE_KERNEL_CLIENT_H
 
@@ -7,7 +6,7 @@
 
 #include "kit/secure/interface.h"
 
-/* The image of the secure kernel, which the program contains (image.S). */
+/* image.S */
 extern const uint8_t secure_image[], secure_image_end[];
 
 extern uint8_t *region; /* load address of the image */
@@ -22,9 +21,7 @@ struct answer {
 
 struct answer client_request(uint64_t service, uint64_t r8, uint64_t r9, uint64_t r10);
 
-/*
- * Sends a request with all registers from gpr[] (enum vtl_gpr), and stores them there afterwards.
- */
+/* Sends a request with all registers from gpr[] (enum vtl_gpr), and stores them there afterwards. */
 void client_call(uint64_t gpr[16]);
 
 /* Send a request with pointers in place of addresses; return its status. */

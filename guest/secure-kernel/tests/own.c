@@ -8,7 +8,6 @@
 
 static uint64_t runs[OWN_CALLS];
 
-/* The answer is the request. */
 static enum secure_kernel_status echo(struct secure_call *call)
 {
 	(void)call;
@@ -16,7 +15,7 @@ static enum secure_kernel_status echo(struct secure_call *call)
 	return SECURE_KERNEL_OK;
 }
 
-/* Writes a page; returns the size and the status that the request names. */
+/* The request names the size and the status of the answer. */
 static enum secure_kernel_status claim(struct secure_call *call)
 {
 	const struct own_claim asked = *(const struct own_claim *)(const void *)call->data;
@@ -27,7 +26,7 @@ static enum secure_kernel_status claim(struct secure_call *call)
 	return (enum secure_kernel_status)asked.status;
 }
 
-/* Returns an answer of a page without writing it. */
+/* The answer is a page, which the service does not write. */
 static enum secure_kernel_status rest(struct secure_call *call)
 {
 	runs[OWN_REST]++;
@@ -35,7 +34,6 @@ static enum secure_kernel_status rest(struct secure_call *call)
 	return SECURE_KERNEL_OK;
 }
 
-/* Answers with the number of runs of each call. */
 static enum secure_kernel_status count(struct secure_call *call)
 {
 	runs[OWN_COUNT]++;
@@ -68,7 +66,7 @@ static enum secure_kernel_status use_page(struct secure_call *call)
 	}
 }
 
-/* Writes to an address that VTL1's page tables do not map. */
+/* VTL1's page tables do not map the address. */
 static enum secure_kernel_status crash(struct secure_call *call)
 {
 	volatile uint8_t *volatile nowhere = NULL;

@@ -22,7 +22,6 @@ struct own_claim {
 	uint32_t size, status;
 };
 
-/* What OWN_PAGE does with the page at @gpa. */
 enum own_action {
 	OWN_VTL_PROTECT, /* vtl_protect(), guest_protect(): HV_MAP_GPA_* in @rights */
 	OWN_PROTECT,

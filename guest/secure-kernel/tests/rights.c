@@ -26,7 +26,7 @@ static void run_code(void *argument)
 	run->result = ((uint32_t(*)(void))(uintptr_t)run->page)();
 }
 
-/* Runs the code in @page. Returns -1, or the vector of the exception that it raised. */
+/* Returns -1, or the vector of the exception that the code raised. */
 static int try_run(const volatile uint8_t *page)
 {
 	struct run run = {page, 0};
@@ -135,10 +135,7 @@ static int try_set(catch_function *set, uint64_t value)
 	return catch_fault(&fault, set, &value) ? fault.vector : -1;
 }
 
-/*
- * Runs mov %rax, %cr4 at the end of the lower canonical addresses: VTL1 cannot set RIP behind it,
- * which is not canonical.
- */
+/* mov %rax, %cr4 at the end of the lower canonical addresses: VTL1 cannot set RIP behind it. */
 static void set_cr4_at_edge(void *value)
 {
 	__asm__ volatile("call *%1" : : "a"(*(const uint64_t *)value), "r"(EDGE) : "memory");
@@ -161,7 +158,7 @@ static void map_edge(void)
 	table[EDGE >> 12 & 511] = (uint64_t)page | PTE_PRESENT | PTE_WRITABLE;
 }
 
-/* VTL1 permits this write, but cannot set RIP behind it: #GP, and CR4 is unchanged. */
+/* VTL1 permits this write, but cannot set RIP. */
 static void write_at_edge(uint64_t value)
 {
 	const uint64_t before = read_cr4();
@@ -183,14 +180,12 @@ static void weaken(void *argument)
 	(void)argument;
 	expect_equal(try_set(set_cr0, cr0 & ~CR0_WP), VECTOR_GP);
 	expect_equal(read_cr0(), cr0);
-	/* VTL0 can change bits that are not watched. */
 	expect_equal(try_set(set_cr4, cr4 ^ CR4_PGE), -1);
 	expect_equal(read_cr4(), cr4 ^ CR4_PGE);
 	expect_equal(try_set(set_cr4, cr4), -1);
 	if (!has_smep)
 		return;
 	write_at_edge(cr4 | CR4_SMEP);
-	/* VTL1 performs a write that sets a watched bit. */
 	expect_equal(try_set(set_cr4, cr4 | CR4_SMEP), -1);
 	expect_equal(read_cr4(), cr4 | CR4_SMEP);
 	expect_equal(try_set(set_cr4, cr4 & ~CR4_SMEP), VECTOR_GP);

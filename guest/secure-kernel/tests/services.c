@@ -23,7 +23,7 @@ static const char *prepare(void)
 	return reason;
 }
 
-/* The example "abc" of FIPS 180-4, and a page of zeros; both cross the end of a page. */
+/* The example "abc" of FIPS 180-4, and a page of zeros. Both ranges cross the end of a page. */
 static void digests_are_right(void)
 {
 	static const uint8_t letters[] = {'a', 'b', 'c'};
@@ -63,7 +63,6 @@ static uint64_t measure_end(void *digest, uint64_t number)
 	return client_request(SECURE_KERNEL_MEASURE_END, (uint64_t)digest, number, 0).status;
 }
 
-/* Compares with the digest from one measurement of the whole range. */
 static void pieces_make_the_whole(void)
 {
 	uint8_t *whole = buffer + 3 * PAGE_SIZE, *pieces = whole + 64;
@@ -186,7 +185,6 @@ static void nothing_is_believed(void)
 	expect_vtl1_is_well();
 }
 
-/* VTL1 must not exceed VTL0's rights in a request of VTL0. */
 static void no_deputy_for_vtl0(void)
 {
 	const volatile struct secure_kernel_log *log = client_log();
@@ -202,7 +200,6 @@ static void no_deputy_for_vtl0(void)
 	expect_equal(client_hmac(buffer, 64, target), SECURE_KERNEL_DENIED);
 	expect_equal(client_measure((void *)0xfee00000, 64, buffer), SECURE_KERNEL_DENIED);
 	expect_equal(client_hmac(buffer, 64, (void *)0xfee00000), SECURE_KERNEL_DENIED);
-	/* A page that VTL0 may read can be measured. */
 	expect_equal(client_measure(target, 64, buffer), SECURE_KERNEL_OK);
 	expect_equal(client_measure(log, 64, buffer), SECURE_KERNEL_OK);
 	expect_vtl1_is_well();
@@ -228,13 +225,10 @@ static void garbage(void *argument)
 			if ((random & 0xc0) == 0xc0)
 				r[j] &= 0x3ff;
 		}
-		/* Skip requests that would break later tests: locks of pages in use. */
+		/* Locks of pages in use would break later tests. */
 		if (service == SECURE_KERNEL_LOCK_RANGE || service == SECURE_KERNEL_LOCK_POLICY)
 			continue;
-		/*
-		 * Results go to the test's buffer, or to pages where VTL1 must refuse to write
-		 * them.
-		 */
+		/* The test's buffer, or pages where VTL1 must refuse to write the result. */
 		if (service == SECURE_KERNEL_MEASURE || service == SECURE_KERNEL_HMAC)
 			r[2] = tap_random() & 1 ? (uint64_t)buffer : (uint64_t)region;
 		if (service == SECURE_KERNEL_SEAL || service == SECURE_KERNEL_UNSEAL)
@@ -255,7 +249,7 @@ static void garbage_is_harmless(void)
 
 static uint8_t *unlocked; /* the next SECURE_KERNEL_PAGES_MAX pages to lock */
 
-/* Requests of the maximum size: how long each holds the VP is measured. */
+/* The time of requests of the maximum size is measured. */
 static uint64_t hold_by_measuring(void)
 {
 	return client_measure(buffer, SECURE_KERNEL_MEASURE_MAX, buffer);
@@ -297,10 +291,9 @@ static const struct {
 	{"a lock of 256 pages", hold_by_locking, 4},
 };
 
-/* A large limit, as hosts may be slow and busy: a request must not take seconds. */
+/* Hosts may be slow and busy, so the limit is large. */
 #define HOLD_MAX_MS 250u
 
-/* A request never blocks; interrupts that arrive during it are taken after it. */
 static void interrupts_come_behind(void)
 {
 	volatile uint32_t *count = &cpu_current()->interrupts[VECTOR_BEHIND];
