@@ -22,7 +22,7 @@ __asm__(".pushsection .rodata\n"
 	".globl g_load, g_store, g_done, g_cpuid, g_rdmsr, g_wrmsr, g_in, g_spin, g_runner, "
 	"g_writer\n"
 	".globl g_vmrun, g_vmload, g_vmsave, g_stgi, g_clgi, g_skinit, g_invlpga, g_vmmcall\n"
-	".globl g_init, g_push, g_step, g_cr0, g_copy, g_nop, g_dr, g_cpuid_step, g_tsc\n"
+	".globl g_init, g_push, g_step, g_cr0, g_copy, g_nop, g_dr, g_cpuid_step, g_tsc, g_lmsw\n"
 	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
@@ -46,6 +46,7 @@ __asm__(".pushsection .rodata\n"
 	"g_push: push %rax; out %al, $0x10\n"
 	"g_step: pushf; orl $0x100, (%rsp); popf; mov %rax, (%rdi); out %al, $0x10\n"
 	"g_cr0: mov %rax, %cr0; out %al, $0x10\n"
+	"g_lmsw: lmsw (%rdi); out %al, $0x10\n"
 	"g_dr: mov %rax, %dr1; 1: pause; jmp 1b\n"
 	"g_cpuid_step: pushf; orl $0x100, (%rsp); popf; cpuid; nop; out %al, $0x10\n"
 	"g_tsc: rdtsc; out %al, $0x10\n"
@@ -536,6 +537,23 @@ static void test_delivery(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
+/* A change of all bits of the mask, which the exit reports, would be illegal: PG needs PE. */
+static void test_write_that_is_not_decoded(struct guest *guest)
+{
+	struct backend_run run;
+
+	guest->ops->vp_cr_intercept(guest->vp[0], 0, HV_CR_INTERCEPT(CR0_WRITE), X64_CR0_PE, 0);
+	guest->ram[PAGE] = X64_CR0_PE | X64_CR0_MP;
+	guest_start_with(guest, GUEST(g_lmsw), PAGE, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == GUEST(g_lmsw),
+	      "LMSW with a memory operand exits");
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(guest_is_done(&run), "... and is executed if it is permitted");
+	guest->ops->vp_cr_intercept(guest->vp[0], 0, 0, 0, 0);
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
 /* An interrupt arrives at the entry that executes a permitted write of CR0. */
 static void test_write_that_an_event_overtakes(struct guest *guest)
 {
@@ -914,6 +932,7 @@ int main(void)
 	test_supervisor_protection(&guest);
 	test_delivery(&guest);
 	test_init(&guest);
+	test_write_that_is_not_decoded(&guest);
 	test_write_that_an_event_overtakes(&guest);
 	test_change_between_exit_and_answer(&guest);
 	test_races(&guest, false);

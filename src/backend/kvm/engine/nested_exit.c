@@ -260,10 +260,8 @@ static int exit_control(struct vcpu *vcpu, uint32_t which)
 	uint64_t value = 0;
 	uint8_t length = 0;
 
-	if (!decode_write(vcpu, code, size, old, &value, &length)) {
-		value = old ^ mask;
-		length = 0;
-	}
+	if (!decode_write(vcpu, code, size, old, &value, &length))
+		return report_write(vcpu, which, old ^ mask, 0);
 	if ((value ^ old) & mask && is_legal(vcpu, which, value))
 		return report_write(vcpu, which, value, length);
 	vcpu->nested.step = which;
