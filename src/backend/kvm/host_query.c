@@ -13,8 +13,8 @@ static int open_kvm(const struct vsm_log *log)
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return vsm_error(log, errno == EACCES ? EACCES : ENODEV, "/dev/kvm: %s",
-				 strerror(errno));
+		return vsm_error(log, errno == EACCES || errno == EPERM ? EACCES : ENODEV,
+				 "/dev/kvm: %s", strerror(errno));
 	return fd;
 }
 

@@ -24,7 +24,7 @@ static int open_kvm(struct vkvm_backend *backend)
 				 "virtualisation on in the firmware");
 	if (backend->kvm < 0 && (errno == EACCES || errno == EPERM))
 		return vsm_error(
-			log, errno,
+			log, EACCES,
 			"no permission to open /dev/kvm: become a member of the group kvm");
 	if (backend->kvm < 0)
 		return vsm_error(log, errno, "/dev/kvm cannot be opened: %s", strerror(errno));

@@ -54,8 +54,6 @@ static int try(int vm, int vcpu, uint8_t *page, struct kvm_run *run)
 		error = vkvm_ioctl(vcpu, KVM_RUN, NULL);
 		if (!error && run->exit_reason != KVM_EXIT_INTR)
 			return run->exit_reason == KVM_EXIT_DEBUG ? 0 : -ENOTSUP;
-		if (error == -EINTR)
-			error = 0;
 	}
 	return error ? error : -EAGAIN;
 }
