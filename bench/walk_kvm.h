@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Translations by KVM_TRANSLATE, for comparison. */
 #ifndef BENCH_WALK_KVM_H
 #define BENCH_WALK_KVM_H
 

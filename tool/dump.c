@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm dump FILE`: prints a saved partition or machine as text. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

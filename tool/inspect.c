@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm inspect SOCKET [PATH | COMMAND]`: the client of `vsm run --control`. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>

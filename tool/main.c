@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The `vsm` command: runs the subcommand and checks that its output was written. */
 #include "command.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Options of the subcommands: getopt_long(), with messages that name the closest option. */
 #include "option.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm probe`: what this host offers. */
 #include "option.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm report FILE -o PAGE`: converts a trace to an HTML page. */
 #include "command.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `vsm run KERNEL [option]...`: a virtual machine with virtual trust levels, by the reference VMM.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

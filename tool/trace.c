@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm trace FILE`: prints a trace of `vsm run --trace`, or converts it for the Perfetto UI. */
 #include "command.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The VMM's actions while VPs run: interrupts, messages, device accesses, register reads. */
 #include "storm.h"
 
 #include <string.h>

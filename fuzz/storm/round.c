@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* One input: its rounds, and the threads of each. */
 #include "storm.h"
 
 #include <sched.h>

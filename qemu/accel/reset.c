@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reset of the machine: resets the partition, and chipset registers that QEMU preserves although
+ * their RAM may be zeroed.
+ */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "hw/pci-host/i440fx.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Creation, reset and destruction of a partition. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

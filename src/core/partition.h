@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Creation of a partition on any backend, and ownership of all of its VPs. */
 #ifndef CORE_PARTITION_H
 #define CORE_PARTITION_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Architectural bits that the core uses (SDM volumes 3A and 4). */
 #ifndef CORE_X64_H
 #define CORE_X64_H
 

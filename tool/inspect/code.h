@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm inspect SOCKET code`: instructions of a VTL. */
 #ifndef VSM_TOOL_INSPECT_CODE_H
 #define VSM_TOOL_INSPECT_CODE_H
 

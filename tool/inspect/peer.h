@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Which processes the client of a control socket accepts at the other end. */
 #ifndef VSM_TOOL_INSPECT_PEER_H
 #define VSM_TOOL_INSPECT_PEER_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Prints answers of the control socket as text. */
 #ifndef VSM_TOOL_INSPECT_TEXT_H
 #define VSM_TOOL_INSPECT_TEXT_H
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Behaviour of the host, as observed by self-tests. Each runs in a child process with a time limit.
+ */
 #include "probe.h"
 #include "array.h"
 #include "selftest.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* /dev/kvm and its capabilities. */
 #include "abi.h"
 
 #include <errno.h>

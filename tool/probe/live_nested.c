@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The self-test of engine nested, which the library runs whenever a partition with this engine is
+ * made.
+ */
 #include <stdio.h>
 #include <string.h>
 

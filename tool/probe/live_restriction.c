@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A self-test of the optional kernel part: KVM denies a restricted access without side effects, and
+ * permits all others.
+ */
 #include "abi.h"
 
 #include <errno.h>

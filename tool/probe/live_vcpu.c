@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Self-tests: exits of a guest and their registers. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

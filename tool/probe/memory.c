@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* userfaultfd and its privilege, huge pages, and the number of mappings. */
 #include "abi.h"
 
 #include <errno.h>

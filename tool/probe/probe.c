@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs the checks of the table and computes the verdict. */
 #include "probe.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Output of the probe's findings as text, JSON and Markdown. */
 #ifndef VSM_TOOL_PROBE_REPORT_H
 #define VSM_TOOL_PROBE_REPORT_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes a trace as a self-contained HTML page. */
 #ifndef TOOL_REPORT_WRITE_H
 #define TOOL_REPORT_WRITE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Selection of records by VP, VTL, event and time. */
 #ifndef TOOL_TRACE_FILTER_H
 #define TOOL_TRACE_FILTER_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Converts a trace to the JSON of Chrome's trace viewer, which the Perfetto UI opens. */
 #ifndef TOOL_TRACE_PERFETTO_H
 #define TOOL_TRACE_PERFETTO_H
 

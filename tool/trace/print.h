@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A trace as text. */
 #ifndef TOOL_TRACE_PRINT_H
 #define TOOL_TRACE_PRINT_H
 

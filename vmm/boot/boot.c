@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Prepares memory before the boot processor starts. */
 #include "acpi/acpi.h"
 #include "load/kind.h"
 #include "boot/bios_data.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Converts a boot state to registers for vsm_vp_set_registers(). */
 #ifndef VMM_BOOT_REGISTERS_H
 #define VMM_BOOT_REGISTERS_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of options. */
 #ifndef VMM_CONFIG_OPTION_H
 #define VMM_CONFIG_OPTION_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A UNIX socket at a path, accessible only to its owner. */
 #ifndef VMM_CONTROL_SOCKET_H
 #define VMM_CONTROL_SOCKET_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Values of a VP and of each of its VTLs. One answer is a consistent snapshot. */
 #include <string.h>
 #include <vsm/lapic.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests of a guest to end its machine. */
 #ifndef VMM_DEVICE_STOP_H
 #define VMM_DEVICE_STOP_H
 

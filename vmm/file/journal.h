@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Streams of systemd-journald. */
 #ifndef VMM_FILE_JOURNAL_H
 #define VMM_FILE_JOURNAL_H
 

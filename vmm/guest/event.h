@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Events of a machine, for the clients of its control socket. */
 #ifndef VMM_GUEST_EVENT_H
 #define VMM_GUEST_EVENT_H
 

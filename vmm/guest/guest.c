@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Builds the partition of a configuration, its RAM, and the machine around it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

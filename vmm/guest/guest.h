@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* State of a virtual machine on libvsm, and operations on it. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists of a VP's registers for display, and descriptions of its state. */
 #ifndef VMM_GUEST_REGISTERS_H
 #define VMM_GUEST_REGISTERS_H
 

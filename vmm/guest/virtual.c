@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest memory by virtual address: through the page tables of a VTL on a VP, regardless of their
+ * access rights.
+ */
 #include <errno.h>
 #include <string.h>
 #include <vsm/walk.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The header of an ELF file and its program headers, from either class. */
 #ifndef VMM_LOAD_ELF_HEADER_H
 #define VMM_LOAD_ELF_HEADER_H
 

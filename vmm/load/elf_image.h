@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Loads the segments of ELF executables into guest RAM at their physical addresses. */
 #ifndef VMM_LOAD_ELF_IMAGE_H
 #define VMM_LOAD_ELF_IMAGE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Notes of an ELF file (PT_NOTE), which give a kernel's type and entry. */
 #ifndef VMM_LOAD_ELF_NOTE_H
 #define VMM_LOAD_ELF_NOTE_H
 

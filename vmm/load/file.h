@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A file of the user, read into memory. Its users check the contents. */
 #ifndef VMM_LOAD_FILE_H
 #define VMM_LOAD_FILE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Detection of files that are no kernel by their magic, with advice for the user. */
 #ifndef VMM_LOAD_KIND_H
 #define VMM_LOAD_KIND_H
 

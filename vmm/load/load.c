@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Detects the format of a kernel and calls its loader. */
 #include "load/load.h"
 #include "load/elf_header.h"
 #include "load/kind.h"

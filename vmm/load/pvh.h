@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The PVH entry of an ELF kernel. */
 #ifndef VMM_LOAD_PVH_H
 #define VMM_LOAD_PVH_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* GDT and page tables for a start in 64-bit mode. */
 #ifndef VMM_LOAD_TABLES_H
 #define VMM_LOAD_TABLES_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Register dumps: all VPs in every enabled VTL. */
 #include <stdio.h>
 
 #include "array.h"

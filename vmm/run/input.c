@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Passes console input to the serial port. While its queue is full, input is kept here and no more
+ * is read.
+ */
 #include <errno.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Executes the orders of the control socket while the VPs are stopped. */
 #include <stdlib.h>
 
 #include "guest/guest.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The functions that vmm_run() calls, a file each. */
 #ifndef VMM_RUN_PARTS_H
 #define VMM_RUN_PARTS_H
 

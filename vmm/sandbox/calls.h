@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The system calls of each role: one table, from which docs/sandbox.md is made. */
 #ifndef VMM_SANDBOX_CALLS_H
 #define VMM_SANDBOX_CALLS_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by the files of the sandbox. */
 #ifndef VMM_SANDBOX_INTERNAL_H
 #define VMM_SANDBOX_INTERNAL_H
 

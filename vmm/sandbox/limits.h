@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Limits of the process. */
 #ifndef VMM_SANDBOX_LIMITS_H
 #define VMM_SANDBOX_LIMITS_H
 

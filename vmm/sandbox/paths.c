@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The files and folders that a run needs, from its configuration. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>

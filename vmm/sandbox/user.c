@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The user of the process, and its capabilities. */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>

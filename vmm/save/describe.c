@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Describes a saved machine as text. For RAM it has only the ranges, but the checksum is verified.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

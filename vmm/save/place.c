@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Where files of the control socket's commands go. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Saves a machine to a file. */
 #include "save/save.h"
 
 #include <errno.h>

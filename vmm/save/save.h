@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Saves a machine to a file and restores it. */
 #ifndef VMM_SAVE_SAVE_H
 #define VMM_SAVE_SAVE_H
 

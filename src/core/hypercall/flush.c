@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLFS "Virtual MMU". A flush drops all translations of a VTL, which the TLFS allows: KVM has no
- * narrower flush.
+ * HvCallFlushVirtualAddressSpace, HvCallFlushVirtualAddressList and their Ex forms. A flush drops
+ * all translations of a VTL, which the TLFS allows: KVM has no narrower flush.
  */
 #include <string.h>
 

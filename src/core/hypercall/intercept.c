@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallInstallIntercept (0x4d) and HvCallCheckForIoIntercept (0xad). */
 #include <string.h>
 
 #include "core/hypercall/hypercall.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallSendSyntheticClusterIpi (0x0b), its Ex form (0x15), HvCallAssertVirtualInterrupt (0x94). */
 #include "core/hypercall/hypercall.h"
 #include "core/interrupt/interrupt.h"
 #include "core/trace/trace.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Other calls: spin wait, partition id, CPUID of a VP, extended capabilities. */
 #include <sched.h>
 #include <string.h>
 

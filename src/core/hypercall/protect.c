@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallModifyVtlProtectionMask (0x0c) and HvCallCheckSparseGpaPageVtlAccess (0xd4). */
 #include <string.h>
 
 #include "core/memory/gpa.h"

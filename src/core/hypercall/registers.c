@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"). */
 #include <string.h>
 
 #include "core/hypercall/hypercall.h"

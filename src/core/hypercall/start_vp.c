@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallStartVirtualProcessor (0x99) and HvCallGetVpIndexFromApicId (0x9a). */
 #include <string.h>
 
 #include "core/hypercall/hypercall.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallPostMessage (0x5c) and HvCallSignalEvent (0x5d). */
 #include "core/interrupt/connection.h"
 #include "core/hypercall/hypercall.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* HvCallTranslateVirtualAddress and HvCallTranslateVirtualAddressEx (TLFS "Virtual MMU"). */
 #include <string.h>
 
 #include "core/memory/gpa.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Intercepts that each VTL has enabled: I/O ports and MSRs by HvCallInstallIntercept, registers and
+ * MSRs by CrInterceptControl.
+ */
 #include "core/intercept/installed.h"
 
 #include <errno.h>

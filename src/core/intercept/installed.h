@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lookup of enabled intercepts. */
 #ifndef CORE_INTERCEPT_STATE_H
 #define CORE_INTERCEPT_STATE_H
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connections: the target of a guest's messages and events is the VMM, or a SINT of the partition
+ * itself.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

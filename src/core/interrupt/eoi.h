@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* EOI assist. */
 #ifndef CORE_INTERRUPT_EOI_H
 #define CORE_INTERRUPT_EOI_H
 

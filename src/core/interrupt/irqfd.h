@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupts by eventfd. */
 #ifndef CORE_IRQFD_H
 #define CORE_IRQFD_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules for starting a VTL of a VP. */
 #include "core/interrupt/start_rules.h"
 
 static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)

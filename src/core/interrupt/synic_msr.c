@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The SynIC's MSRs (TLFS "Virtual Interrupt Controller"): SCONTROL, SVERSION, SIEFP, SIMP, EOM,
+ * SINT0 to SINT15.
+ */
 #include "core/memory/overlay.h"
 #include "core/interrupt/synic.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* vsm_dma_map() and vsm_dma_unmap(): the check of rights, and the mapping. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lookup of a page: its region, its number, the GPAs at which it is or was. */
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 

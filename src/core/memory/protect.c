@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* VTL protections: the maps of all pairs of VTLs, and their updates in the backend. */
 #include "core/memory/protect.h"
 
 #include <errno.h>

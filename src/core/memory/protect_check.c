@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checks whether protections are legal (TLFS, HV_MAP_GPA_FLAGS), and whether they can be enforced.
+ */
 #include "core/memory/protect.h"
 
 /*

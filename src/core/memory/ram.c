@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest memory of the partition: creation, destruction, and the calls that change its map. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists of regions: cutting, inserting, comparing. */
 #ifndef CORE_MEMORY_REGION_LIST_H
 #define CORE_MEMORY_REGION_LIST_H
 

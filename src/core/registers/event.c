@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pending events, interruptions and the activity state of a VTL (TLFS "Virtual processor
+ * registers").
+ */
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* x87, SSE and AVX registers by their HvRegister names; vp/fpu.c accesses the XSAVE area. */
 #include <string.h>
 
 #include "core/vp/fpu.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Register names of MSRs of the target VTL (SynIC, timers, assist page, ...), CPUID leaves, APIC
+ * registers, MTRRs.
+ */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
 #include "core/msr/msr.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The VSM registers (TLFS "Virtual Secure Mode"). */
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
 #include "core/registers/table.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Register access by the VMM: HvCallGetVpRegisters and HvCallSetVpRegisters with the rights of the
+ * host.
+ */
 #include <errno.h>
 
 #include <vsm/hv/names.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest writes that signal an eventfd. */
 #ifndef CORE_IOEVENTFD_H
 #define CORE_IOEVENTFD_H
 

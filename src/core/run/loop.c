@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The run loop of a virtual processor. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Restoring a partition from a checked saved state. */
 #include <errno.h>
 #include <string.h>
 

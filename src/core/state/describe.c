@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A saved state as text. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

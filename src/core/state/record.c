@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Records of a saved state: writing, and reading from untrusted bytes. */
 #include <errno.h>
 #include <string.h>
 

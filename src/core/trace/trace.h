@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The trace: the events of the table in vsm/trace.h, in a lock-free ring for each VP. */
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Completion of a VP's exits, and its run time. */
 #include "core/vp/debug.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"

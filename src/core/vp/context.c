@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Whole register files: the state after RESET and INIT, and HV_INITIAL_VP_CONTEXT. */
 #include <string.h>
 
 #include "core/vp/fpu.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks of register values, and the contexts that a VTL starts with. */
 #ifndef CORE_CPU_REGISTERS_H
 #define CORE_CPU_REGISTERS_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Events of a VTL that are reported to a debugger of the VMM (vsm/debug.h). */
 #ifndef CORE_VP_DEBUG_H
 #define CORE_VP_DEBUG_H
 

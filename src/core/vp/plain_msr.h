@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* MSRs without an effect: a table of their values and writable bits. */
 #ifndef CORE_MSR_PLAIN_H
 #define CORE_MSR_PLAIN_H
 

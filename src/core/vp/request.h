@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ownership of a VP (vp/own.c), and the requests that VPs make to each other (schedule/request.c).
+ */
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Loading of register files from the backend, and pending exceptions. */
 #include <errno.h>
 
 #include "core/trace/trace.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Virtual processors: creation, requests to other VPs, exits, exceptions, time. */
 #ifndef CORE_VP_H
 #define CORE_VP_H
 

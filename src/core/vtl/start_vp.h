@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Starting VPs: INIT, SIPI, HvCallStartVirtualProcessor. */
 #ifndef CORE_STARTVP_H
 #define CORE_STARTVP_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Virtual trust levels: enabling, entry, exit. */
 #ifndef CORE_VTL_H
 #define CORE_VTL_H
 
