@@ -419,11 +419,10 @@ bool trace_file_is_cut(const struct trace_file *file)
 
 void trace_file_describe_cut(const struct trace_file *file, char *text, size_t size)
 {
-	FILE *out = fmemopen(text, size, "w");
+	FILE *out = size ? fmemopen(text, size, "w") : NULL;
 
-	if (!size)
-		return;
-	text[0] = 0;
+	if (size)
+		text[0] = 0;
 	if (!out)
 		return;
 	if (file->unfinished)
