@@ -35,7 +35,7 @@ static const uint8_t *find_rsdp(void)
 	return NULL;
 }
 
-/* The XSDT has entries of 8 bytes, the RSDT of 4 bytes. */
+/* Finds the table with this signature in the XSDT (entries of 8 bytes) or the RSDT (of 4 bytes). */
 static const struct header *find_table(const char *signature)
 {
 	const uint8_t *rsdp = find_rsdp();

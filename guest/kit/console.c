@@ -77,7 +77,7 @@ static void put_string(struct sink *sink, const char *text)
 		put(sink, *text);
 }
 
-/* Returns the text after the conversion, whose "%" is before @at. */
+/* Prints the conversion whose "%" is before @at; returns the text after the conversion. */
 static const char *convert(struct sink *sink, const char *at, va_list *arguments)
 {
 	const bool zeros = *at == '0';

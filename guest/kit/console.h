@@ -14,7 +14,7 @@
  * %lx %lu %ld %%, widths and a leading 0. Callable on any VP and VTL; each call's text stays together. */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list arguments);
-/* Truncates to @size bytes with the NUL. Returns the length. Takes no lock. */
+/* Prints into @text, truncated to @size bytes with the NUL. Returns the length. Takes no lock. */
 uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments);
 
 void console_use_debug_port(void);
@@ -23,9 +23,9 @@ void console_use_debug_port(void);
 _Noreturn void machine_exit(uint8_t status);
 
 /*
- * Ends the machine after an error of the program: prints the text, reports it by the crash MSRs (TLFS
- * "Partition Crash Enlightenment"), or without these exits with EXIT_STATUS_CRASH. Callable on any VP and
- * VTL, also in an exception handler.
+ * Ends the machine after an error of the program: prints the text, reports it by the crash MSRs
+ * (TLFS "Partition Crash Enlightenment"), and exits with EXIT_STATUS_CRASH if there are no crash
+ * MSRs. Callable on any VP and VTL, also in an exception handler.
  */
 __attribute__((format(printf, 1, 2))) _Noreturn void machine_crash(const char *format, ...);
 

@@ -42,7 +42,7 @@ static void fill_idt(void)
 					.offset_middle = (uint16_t)(at >> 16),
 					.offset_high = (uint32_t)(at >> 32)};
 	}
-	/* The interrupted stack of a #DF may be invalid. */
+	/* #DF uses its own stack: the interrupted one may be invalid. */
 	gate[8].ist = 1;
 }
 

@@ -51,7 +51,7 @@ struct cpu {
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
 	volatile uint32_t interrupts[256]; /* number received, by vector */
-	/* Called after the interrupt is counted, instead of sending EOI; NULL: none. */
+	/* By vector: called after the interrupt is counted, instead of sending EOI; NULL: none. */
 	interrupt_handler *handler[256];
 };
 
@@ -74,16 +74,16 @@ static inline struct cpu *cpu_current(void)
 	return cpu;
 }
 
-/* Allocates the state without activating it. */
+/* Allocates the state of a VP in a VTL, without activating it. */
 struct cpu *cpu_prepare(uint32_t vp, uint8_t vtl);
 
-/* Loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
+/* Makes @cpu current: loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
 void cpu_load(struct cpu *cpu);
 
-/* Shared by all VPs and VTLs. */
+/* The IDT, shared by all VPs and VTLs: one page with 256 gates. */
 extern uint8_t cpu_idt[4096];
 
-/* Load offset: a symbol's run-time address minus its address in the program's ELF file. */
+/* The load offset: a symbol's run-time address minus its address in the program's ELF file. */
 extern uint64_t cpu_image_base;
 
 /* Returns true if an exception ended function(argument), with the exception in @fault. Calls cannot be
@@ -95,7 +95,7 @@ bool catch_fault(struct fault *fault, catch_function *function, void *argument);
  * exception. */
 struct fault cpu_run_user(const void *at, uint64_t argument);
 
-/* Return the vector of the exception, or -1. */
+/* RDMSR, WRMSR, loads and stores. Return: the vector of the exception, or -1 if there was none. */
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);
 int try_read(const volatile void *address, uint8_t *value);

@@ -8,7 +8,7 @@
 
 #define TEXT_SIZE 256u
 
-/* All VPs share the buffer: if two crash at the same time, either text is reported. */
+/* One text for all VPs: if two crash at the same time, either text is reported. */
 static __attribute__((aligned(TEXT_SIZE))) char text[TEXT_SIZE];
 
 /* The VMM reads the text with the rights of this VTL; GVA and GPA are equal. */

@@ -93,7 +93,7 @@ catch_call:
 	xor	%eax, %eax
 	jmp	1f
 
-/* The exception handler resumes here. */
+/* The exception handler resumes here, with the RSP that catch_call saved. */
 	.global catch_return
 catch_return:
 	mov	%gs:CPU_CATCH_RSP, %rsp

@@ -21,7 +21,7 @@ uint32_t hypercall_features(void);
 /* Sets the guest OS ID and the hypercall page of the calling VTL. Call it on one VP only. */
 void hypercall_enable(void);
 
-/* @varhead: variable header in units of 8 bytes. */
+/* A hypercall input value: code, rep count, variable header in units of 8 bytes. */
 static inline uint64_t hypercall_word(uint16_t code, uint32_t reps, uint32_t varhead)
 {
 	return code | (uint64_t)varhead << HV_HYPERCALL_VARHEAD_SHIFT |
@@ -35,9 +35,9 @@ uint64_t hypercall_raw(uint64_t control, uint64_t rdx, uint64_t r8);
 uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
 
 /*
- * Copies @size bytes of @input to the VP's input page, and @out_size bytes of its output page to @output.
- * Repeats until all reps are done, or a call fails or makes no progress. Returns the last hypercall result
- * value.
+ * Makes a memory-based hypercall: copies @size bytes of @input to the VP's input page, and
+ * @out_size bytes of its output page to @output. Repeats until all reps are done, or a call fails
+ * or makes no progress. Returns the last hypercall result value.
  */
 uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
 			  uint32_t out_size);

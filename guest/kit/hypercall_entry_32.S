@@ -4,9 +4,9 @@
 	.code64
 
 /*
- * uint64_t hypercall_call_32(struct { u64 control, input, output } *RDI, page RSI): from 32-bit code, with
- * EDX:EAX, EBX:ECX, EDI:ESI, and the result in EDX:EAX (TLFS "Hypercall Interface"). Stack, code and page are
- * below 4 GiB.
+ * uint64_t hypercall_call_32(struct { u64 control, input, output } *RDI, page RSI): a hypercall
+ * from 32-bit code. EDX:EAX is the input value, EBX:ECX and EDI:ESI are the parameters, EDX:EAX the
+ * result (TLFS "Hypercall Interface"). Stack, code and page are below 4 GiB.
  */
 	.global hypercall_call_32
 hypercall_call_32:

@@ -7,12 +7,12 @@
 
 #define PAGE_SIZE 4096u
 
-/* The range of allocatable RAM. */
+/* Sets the range of allocatable RAM. */
 void memory_init(uint64_t begin, uint64_t end);
 
 /* Zeroed pages, which are never freed; ends the machine if memory is exhausted. GVA and GPA are equal. */
 void *memory_pages(size_t count);
-/* 2 MiB of zeroed pages, aligned to 2 MiB. */
+/* Allocates 2 MiB of zeroed pages, aligned to 2 MiB. */
 void *memory_large_page(void);
 uint64_t memory_left(void);
 

@@ -26,7 +26,7 @@ bool options_init(uint32_t magic, uint64_t information)
 		for (size_t i = 0; i < sizeof(line) - 1 && text[i]; i++)
 			line[i] = text[i];
 	}
-	/* If the loader reports no memory; every VMM provides at least this RAM. */
+	/* The default if the loader reports no memory; every VMM provides at least this RAM. */
 	options_memory_end = 0x2000000;
 	if (info[0] & MULTIBOOT_INFO_MEMORY)
 		options_memory_end = EXTENDED + 1024ull * info[2];

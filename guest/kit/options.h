@@ -17,7 +17,7 @@ extern uint64_t options_memory_end;
 const char *option_text(const char *name);
 uint64_t option_number(const char *name, uint64_t missing);
 
-/* The values of an option are separated by commas. */
+/* Whether @value is one of the values of an option, which are separated by commas. */
 bool option_has(const char *name, const char *value);
 
 #endif

@@ -14,16 +14,16 @@
 extern uint32_t smp_count; /* running processors, including the boot processor */
 extern uint32_t smp_apic_id[CPU_MAX];
 
-/* Sets smp_count and smp_apic_id. */
+/* Starts the other processors by INIT and SIPI, and sets smp_count and smp_apic_id. */
 void smp_start(void);
 
 /* Loop of the application processors in VTL0; does not return. */
 void smp_idle(void);
 
 /*
- * Call these functions in VTL0; @work runs in VTL0 of VP @vp. smp_begin() waits only for an earlier function
- * of that VP, smp_end() until @work returns, for up to a minute. smp_run() does both, also for the calling
- * VP.
+ * Run @work on VP @vp in VTL0; call them in VTL0. smp_begin() waits only for an earlier function of
+ * that VP, smp_end() until @work returns, for up to a minute. smp_run() does both, also for the
+ * calling VP.
  */
 typedef void smp_work(void *argument);
 void smp_begin(uint32_t vp, smp_work *work, void *argument);

@@ -28,7 +28,7 @@ struct tap_topic {
  * least one case ran. */
 bool tap_run(const struct tap_topic *const *topic, size_t count);
 
-/* Return from the case afterwards. */
+/* Skips the case for this reason; return afterwards. */
 void tap_skip(const char *reason);
 
 bool tap_expect(bool ok, const char *file, int line, const char *what);
@@ -41,7 +41,7 @@ bool tap_expect_equal(uint64_t value, uint64_t wanted, const char *file, int lin
 	tap_expect_equal((uint64_t)(value), (uint64_t)(wanted), __FILE__, __LINE__, \
 			 #value " is " #wanted)
 
-/* Reproducible with the same seed=N. */
+/* Pseudo-random numbers, reproducible with the same seed=N. */
 uint64_t tap_random(void);
 
 #endif

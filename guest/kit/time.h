@@ -11,10 +11,10 @@ uint64_t time_ticks_per_ms(void);
 
 void time_delay_ms(uint64_t ms);
 
-/* For events that must happen, also on a slow and busy host. */
+/* A time limit for events that must happen, also on a slow and busy host. */
 #define TIME_LIMIT_MS 5000
 
-/* Evaluates to false after @ms. */
+/* Waits until @condition is true; evaluates to false after @ms. */
 #define wait_for_ms(condition, ms)                                              \
 	({                                                                      \
 		const uint64_t end_ = rdtsc() + (ms)*time_ticks_per_ms();       \

@@ -204,7 +204,7 @@ static void take_message(struct cpu *cpu, struct vtl_service *service)
 		unexpected(service, message);
 }
 
-/* Some hypervisors do not store the lower VTL's RAX and RCX in the assist page. */
+/* Stores the lower VTL's RAX and RCX in the assist page, since some hypervisors do not. */
 static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 {
 	struct hv_vp_vtl_control *control = &cpu->assist->vtl_control;
@@ -231,7 +231,7 @@ static void serve(struct cpu *cpu, struct vtl_service *service)
 
 void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
 
-/* At the first entry, by a VTL call or a start of the VP. */
+/* The first entry is a VTL call or a start of the VP; the loop handles all later entries. */
 void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct cpu *cpu = cpu_current();

@@ -64,7 +64,7 @@ extern struct vtl_service *vtl_service_of[CPU_MAX][VTL_COUNT];
 
 struct vtl_service *vtl_service(void);
 
-/* The context starts at @entry on @cpu, in 64-bit mode. */
+/* Fills in an initial context that starts at @entry on @cpu, in 64-bit mode on page tables @cr3. */
 void vtl_context(struct hv_initial_vp_context *context, struct cpu *cpu, void (*entry)(void),
 		 uint64_t cr3);
 
@@ -73,9 +73,9 @@ uint16_t vtl_enable_partition(uint8_t vtl, uint8_t flags);
 uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
 
 /*
- * Enables @vtl on the partition and on every VP (the first from the lower VTL, the others from @vtl itself),
- * and initializes it on each. Call once for each VTL, in VTL0 of VP0, after all lower VTLs are enabled.
- * Returns the first status that was not SUCCESS.
+ * Enables @vtl on the partition and on every VP (the first from the lower VTL, the others from @vtl
+ * itself), and initializes it on each. Call once for each VTL, in VTL0 of VP0, after all lower VTLs
+ * are enabled. Returns the first status that was not SUCCESS.
  */
 uint16_t vtl_enable_all(uint8_t vtl);
 /* vtl_enable_all() with flags for the partition (HV_ENABLE_PARTITION_VTL_MBEC). */

@@ -25,15 +25,15 @@ attack attack_start;			       /* attack_takeover.c */
 attack attack_flood;			       /* attack_flood.c */
 attack attack_cover_text, attack_cover_rodata; /* attack_overlay.c */
 
-/* False: #GP. */
+/* Read or write one byte. False: it raised #GP. */
 bool attack_read(const volatile u8 *at, u8 *value);
 bool attack_write(volatile u8 *at, u8 value);
 
-/* False: #GP. */
+/* MOV to CR0 and CR4. False: it raised #GP. */
 bool attack_set_cr0(unsigned long value);
 bool attack_set_cr4(unsigned long value);
 
-/* Returns RAX, or ATTACK_GP if the first page of the code raised #GP. */
+/* Calls code; returns its RAX, or ATTACK_GP if its first page raised #GP. */
 u64 attack_call(void *code);
 
 /* The input is in attack_input. Returns ATTACK_GP if the hypercall raised #GP. One caller at a time. */
@@ -41,10 +41,10 @@ u64 attack_call(void *code);
 #define ATTACK_REP(count) ((u64)(count) << 32)
 extern u8 *attack_input; /* a page */
 u64 attack_hypercall(u64 control, phys_addr_t output);
-/* Such as "ACCESS_DENIED" or "#GP". */
+/* The name of a hypercall result, such as "ACCESS_DENIED" or "#GP". */
 const char *attack_status(u64 result);
 
-/* A register of this VP. Return the hypercall result. */
+/* HvCallGetVpRegisters and HvCallSetVpRegisters for one register of this VP. Return: the result. */
 u64 attack_get_register(u8 input_vtl, u32 name, u64 *value);
 u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 #define ATTACK_VTL1 (1 | 1 << 4) /* HV_INPUT_VTL: VTL1, with UseTargetVtl set */
@@ -60,7 +60,7 @@ u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 
 /* Whether VTL1 is enabled on the partition. */
 bool attack_vtl1_owned(void);
-/* In the hypercall page. */
+/* Addresses of the VTL call and the VTL return in the hypercall page. */
 void *attack_vtl_call_stub(void);
 void *attack_vtl_return_stub(void);
 

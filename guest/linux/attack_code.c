@@ -39,7 +39,7 @@ bool attack_run_data(struct attack_report *report)
 	return result == 42;
 }
 
-/* On this CPU. */
+/* Clears CR0.WP and CR4.SMEP and sets them again, on this CPU. */
 bool attack_registers(struct attack_report *report)
 {
 	unsigned long flags, cr0, cr4;

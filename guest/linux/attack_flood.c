@@ -60,7 +60,7 @@ static void take_ipi(void *unused)
 	count_interrupt();
 }
 
-/* attack_hypercall() allows only one caller at a time. */
+/* Does not use attack_hypercall(), which allows only one caller at a time. */
 static u64 send(u8 input_vtl, u32 vector, u64 processors)
 {
 	u64 *input = flood.input, result, control = HVCALL_SEND_IPI, rdx = virt_to_phys(input);
@@ -94,7 +94,7 @@ static int send_floods(void *unused)
 	while (!kthread_should_stop()) {
 		if (atomic_dec_if_positive(&flood.left) >= 0) {
 			send_both();
-			/* -EBUSY: the previous IPI is still pending. */
+			/* Ignores -EBUSY: the previous IPI is still pending. */
 			smp_call_function_single_async(flood.victim, &flood.ipi);
 		} else {
 			usleep_range(100, 200);
@@ -132,7 +132,7 @@ static u64 ask_vtl1(void)
 	return r8;
 }
 
-/* On the victim's CPU. Returns the number of requests completed with the right digest. */
+/* Runs all requests on the victim's CPU. Returns the number completed with the right digest. */
 static long work(void *unused)
 {
 	const unsigned long end = jiffies + SECONDS_MAX * HZ;
@@ -162,7 +162,7 @@ static long work(void *unused)
 	return done;
 }
 
-/* On another CPU. With only one CPU the timer's handler sends the IPIs. */
+/* Starts the sender of IPIs on another CPU. With only one CPU the timer's handler sends them. */
 static struct task_struct *start_sender(void)
 {
 	const int cpu = cpumask_any_but(cpu_online_mask, flood.victim);

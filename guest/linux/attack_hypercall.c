@@ -61,7 +61,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
 }
 
-/* The kernel's own mapping is read-only. */
+/* Writes through the kernel's read-only mapping, with CR0.WP clear. */
 static bool write_unprotected(u8 *at, const char **refused)
 {
 	const u8 old = READ_ONCE(*at);
@@ -83,9 +83,9 @@ static bool write_unprotected(u8 *at, const char **refused)
 }
 
 /*
- * VTL1 must refuse the requested access to a locked page and to a page of VTL1, and 0 in VsmPartitionConfig
- * of both VTLs, which would turn protections off. Success without VTL1: only page tables and CR0.WP protect
- * kernel text.
+ * Requests access to a locked page and to a page of VTL1; writes 0 to VsmPartitionConfig of both
+ * VTLs, to turn protections off; clears CR0.WP; then writes to kernel text. Without VTL1 only page
+ * tables protect it, so the write succeeds.
  */
 bool attack_protections(struct attack_report *report)
 {

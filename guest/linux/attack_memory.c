@@ -6,7 +6,7 @@
 
 #include "attack.h"
 
-/* @seen is mapped read-only, the alias is not. */
+/* Writes through an alias of @seen, which is mapped read-only, and reads @seen back. */
 static bool write_alias(const u8 *seen, struct attack_report *report)
 {
 	struct page *page = virt_to_page(__va(__pa_symbol((unsigned long)seen)));

@@ -10,7 +10,7 @@
 
 #define HVCALL_ENABLE_PARTITION_VTL 0x000d
 
-/* Entry of VTL1: reads the input below and fills in the result. */
+/* attack_entry.S: entry of VTL1. It reads the input below and fills in the result. */
 void attack_entry(void);
 extern u64 attack_entry_hypercall_msr, attack_entry_return;
 extern struct attack_captured attack_entry_captured;
@@ -27,7 +27,7 @@ u64 attack_own_rsp(void)
 	return (u64)stack + sizeof(stack) - 16;
 }
 
-/* VTL0's context, with RIP and RSP for attack_entry(). */
+/* Fills in VTL0's context, but with RIP and RSP for attack_entry(). */
 static void own_context(struct hv_init_vp_context *context)
 {
 	const struct hv_x64_segment_register data = {

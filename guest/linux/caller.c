@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* VTL1 cannot see processes, so VTL0's kernel identifies the callers of /dev/vsm. */
+/* Identity of a caller of /dev/vsm. VTL1 cannot see processes, so VTL0's kernel provides it. */
 #include <linux/cred.h>
 #include <linux/kernel_read_file.h>
 #include <linux/sched.h>

@@ -259,7 +259,7 @@ static int call(void __user *argument)
 	if (request.number < VSM_CALL_FIRST || request.request_size > VSM_CALL_MAX ||
 	    request.answer_size > VSM_CALL_MAX || request.reserved)
 		return -EINVAL;
-	/* In a separate page VTL1's answer cannot overwrite other data of the kernel. */
+	/* A separate page, so that VTL1's answer cannot overwrite other data of the kernel. */
 	page = (u8 *)get_zeroed_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;

@@ -36,7 +36,7 @@ struct kernel_range {
 	unsigned long pages;
 };
 
-/* @whole: without pages that are only partly in the range. */
+/* @whole: only pages that are completely within the range. */
 static int find_range(const char *from, const char *to, bool whole, struct kernel_range *range)
 {
 	unsigned long begin = lookup(from), end = lookup(to);

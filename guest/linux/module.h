@@ -14,14 +14,14 @@ struct answer {
 struct answer vsm_request(u64 service, u64 a, u64 b, u64 c);
 /* The errno for enum secure_kernel_status. */
 int vsm_error(u64 status);
-/* Call it before vsm_request(). Returns 0 or a negative errno. */
+/* Finds the VTL call in the hypercall page, for vsm_request(). Returns 0 or a negative errno. */
 int vsm_call_find(void);
 
 /* start.c: set before the device exists. */
 extern bool vsm_vtl1;	 /* VTL1 was started */
 extern void *vsm_region; /* VTL1's memory */
 
-/* lock.c */
+/* lock.c: locks the kernel's text and data. */
 int vsm_lock_find(void);
 int vsm_lock_kernel(void);
 

@@ -121,7 +121,7 @@ static void first_request(void *failed)
 		atomic_inc(failed);
 }
 
-/* VTL1 then enables itself on all other CPUs. */
+/* Runs on CPU 0; VTL1 then enables itself on all other CPUs. */
 static long start_vtl1(void *unused)
 {
 	u8 seed[SECURE_KERNEL_DIGEST];

@@ -186,7 +186,7 @@ static void call_once(struct random *random, int device)
 	const uint64_t kind = next(random);
 	void *argument = request;
 
-	/* These commands hash this program's file or the kernel's text, which is slow. */
+	/* Issue these rarely: they hash this program's file or the kernel's text, which is slow. */
 	if ((command == VSM_SEAL || command == VSM_UNSEAL || command == VSM_MEASURE_KERNEL) &&
 	    next(random) & (command == VSM_MEASURE_KERNEL ? 255 : 7))
 		command = VSM_HMAC;
@@ -254,7 +254,7 @@ static int prepare(int device)
 				      .size = sizeof(SECRET)};
 	struct vsm_status status;
 
-	/* Accesses beyond the arena must fault. */
+	/* The page behind the arena stays inaccessible: accesses beyond the end fault. */
 	fuzz.arena = mmap(NULL, ARENA + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fuzz.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fuzz.arena == MAP_FAILED || fuzz.shared == MAP_FAILED)

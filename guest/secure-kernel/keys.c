@@ -7,7 +7,7 @@
 #define CPUID_RDRAND (1u << 30)
 #define RANDOM_TRIES 64u
 
-/* 0: no RDRAND, and the keys depend on the seed and the TSC only. */
+/* Returns 0 without RDRAND; the keys then depend on the seed and the TSC only. */
 static uint64_t cpu_random(void)
 {
 	uint64_t value = 0;

@@ -11,7 +11,7 @@
 
 struct measurement {
 	struct sha256 hash;
-	uint64_t number; /* of the newest measurement, from 1 */
+	uint64_t number; /* number of the newest measurement, from 1 */
 	bool open;
 };
 

@@ -67,7 +67,7 @@ static enum secure_kernel_status measure_add(struct secure_request *request)
 	if (!size || size > SECURE_KERNEL_MEASURE_MAX)
 		return SECURE_KERNEL_BAD_ARGUMENT;
 	status = guest_measure(request->argument[0], size, &measurement->hash);
-	/* A part of the range may have been hashed. */
+	/* A part of the range may have been hashed, so the measurement is invalid. */
 	if (status != SECURE_KERNEL_OK)
 		measurement->open = false;
 	return status;

@@ -32,7 +32,7 @@ void hmac_final(struct hmac *hmac, uint8_t digest[SHA256_SIZE]);
 /* Compares in constant time. */
 bool sha256_same(const uint8_t a[SHA256_SIZE], const uint8_t b[SHA256_SIZE]);
 
-/* Unlike a call of memset(), this cannot be removed by the compiler. */
+/* Zeros keys; unlike a call of memset(), this cannot be removed by the compiler. */
 void sha256_wipe(void *data, size_t size);
 
 #endif

@@ -108,7 +108,7 @@ static void look_at_vtl1_page(void)
 	uint8_t seen[16];
 	uint8_t zero[16] = {0};
 
-	/* An overlay belongs to one VTL, so VTL0 reads RAM at the GPA of VTL1's hypercall page. */
+	/* At the GPA of VTL1's hypercall page VTL0 reads RAM: an overlay belongs to one VTL. */
 	memcpy(seen, hypercall_page[1], sizeof(seen));
 	expect(!memcmp(seen, zero, sizeof(seen)));
 	hypercall_page[1][0] = 0x90;

@@ -104,7 +104,7 @@ static void strings_go_through_ports(void)
 	expect_equal(to[4], 9);
 }
 
-/* A write to port 0xe4 makes the VMM drop its mapping of a page. */
+/* Port 0xe4 makes the VMM drop its mapping of a page, which must keep its contents. */
 static void flushed_page_is_what_it_was(void)
 {
 	volatile uint64_t *page = memory_pages(1);
@@ -148,7 +148,7 @@ static void clock_ticks(void)
 	expect(wait_for(cmos(0) != first));
 }
 
-/* The port is not initialized yet. */
+/* Before initialization the transmitter is empty, and the scratch register keeps its value. */
 static void serial_port_is_ready(void)
 {
 	if (inb(SERIAL + 5) == 0xff) {

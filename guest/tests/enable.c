@@ -41,7 +41,7 @@ static bool enabled_on(uint32_t vp)
 	return vp_status(vp) >> HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT & 2;
 }
 
-/* @bad_cr0 and @bad_rip: invalid bits, or 0. */
+/* EnableVpVtl with a context; @bad_cr0 and @bad_rip are invalid bits to set in it, or 0. */
 static uint16_t enable_vp(uint32_t vp, uint8_t vtl, uint64_t bad_cr0, uint64_t bad_rip)
 {
 	struct hv_enable_vp_vtl_input input = {

@@ -152,7 +152,7 @@ static void read_private(void *argument)
 		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
 }
 
-/* VTL0 needs these MSRs to continue, or they change without a write. */
+/* MSRs not to write, as VTL0 needs them to continue, or as they change without a write. */
 static bool runs_on(uint32_t msr)
 {
 	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||
@@ -193,7 +193,7 @@ static void every_msr_of_the_cpu(void)
 	vtl1_is_well();
 }
 
-/* Calls that would end this test are excluded. */
+/* A random call code, without those that would end this test. */
 static uint16_t some_code(void)
 {
 	uint16_t code;

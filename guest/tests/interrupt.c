@@ -34,7 +34,7 @@ static uint32_t other_vp(void)
 	return smp_count > 1 ? 1 : 0;
 }
 
-/* P02 */
+/* P02: an APIC belongs to one VTL. */
 static void icr_stays_in_its_vtl(void)
 {
 	const uint32_t vp = other_vp();
@@ -120,7 +120,7 @@ static void send_ipi(void *argument)
 					NULL, 0);
 }
 
-/* P18 */
+/* P18: every form of the call must use the target VTL. */
 static void cluster_ipi_names_its_vtl(void)
 {
 	const uint64_t all = (1ull << smp_count) - 1;
@@ -189,7 +189,7 @@ static void asserted_interrupt_arrives(void)
 	expect(ipi.status != HV_STATUS_SUCCESS);
 }
 
-/* P12 */
+/* P12: a vector that TPR masks must not enter VTL1, and must not be lost. */
 static void mask_and_send(void *argument)
 {
 	(void)argument;

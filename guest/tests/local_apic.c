@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC on any PC, with or without a hypervisor. Numbers are sections of SDM volume 3A. */
+/* The local APIC (SDM volume 3A, chapter 11), on any PC, with or without a hypervisor. */
 #include "tests.h"
 
 #include "kit/apic.h"
@@ -42,7 +42,7 @@ static bool have_x2apic(void)
 	return cpuid(1, 0).ecx & 1u << 21;
 }
 
-/* The APIC of QEMU's software CPU deviates from the SDM. */
+/* Skips the case on QEMU's software CPU, whose APIC deviates from the SDM. */
 static bool is_lenient(void)
 {
 	if (cpuid(0x40000000, 0).ebx != 0x54474354) /* "TCGT" */
@@ -327,7 +327,7 @@ static void send_nmi_to_sleeper(void *argument)
 	apic_send(smp_apic_id[0], APIC_NMI);
 }
 
-/* The IRET of the interrupt's handler unblocks NMIs. */
+/* An NMI pending in an NMI handler does not end HLT. An interrupt does; its IRET unblocks NMIs. */
 static void pending_nmi_ends_no_hlt(void)
 {
 	cpu_current()->handler[NMI] = nmi_handler;
@@ -443,7 +443,7 @@ static void timer_fires_again_and_again(void)
 	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
-/* Reads take time, so the duration of the ticks has bounds, in TSC ticks. */
+/* Counts of the timer, and bounds of their duration in TSC ticks, since reads take time. */
 struct measured {
 	uint64_t ticks, shortest, longest;
 };

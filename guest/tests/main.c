@@ -9,7 +9,7 @@
 #include "kit/smp.h"
 #include "kit/vtl.h"
 
-/* VTLs stay enabled until a reset, so the order matters. */
+/* In the order in which they run: VTLs stay enabled until a reset. */
 static const struct tap_topic *const topics[] = {
 	&topic_machine,	   &topic_msrs,	   &topic_apic,	     &topic_ioapic,    &topic_devices,
 	&topic_offer,	   &topic_enable,  &topic_switch,    &topic_shared,    &topic_protect,

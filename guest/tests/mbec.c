@@ -31,7 +31,7 @@ typedef uint64_t code_function(void);
 static uint8_t *page;	 /* the page whose rights change */
 static uint8_t *allowed; /* a page with the same code that VTL1 never restricts */
 
-/* Due to SMEP, CPL 0 cannot execute a page of CPL 3. */
+/* Makes a page accessible to CPL 3 or not; CPL 0 cannot execute a page of CPL 3, due to SMEP. */
 static void set_user(const uint8_t *at, bool user)
 {
 	uint64_t *entry = paging_entry(read_cr3(), at);
@@ -246,7 +246,7 @@ static void loop(void *argument)
 	on_intercept(NULL, NULL);
 }
 
-/* Returns false at a time-out. */
+/* Waits until the counter changes. Returns false at a time-out. */
 static bool moves(uint64_t from)
 {
 	for (uint32_t i = 0; i < 100000000; i++) {

@@ -115,7 +115,7 @@ static void page_needs_an_identity(void)
 	expect_equal(try_wrmsr(HV_X64_MSR_GUEST_OS_ID, 0), -1);
 	value = rdmsr(HV_X64_MSR_HYPERCALL);
 	expect_equal(value & HV_PAGE_MSR_ENABLE, 0);
-	/* RAM, without the overlay. */
+	/* The guest sees the RAM below the disabled hypercall page. */
 	expect_equal(hypercall_page[0][0], 0);
 	expect_equal(
 		try_wrmsr(HV_X64_MSR_HYPERCALL, (uint64_t)hypercall_page[0] | HV_PAGE_MSR_ENABLE),
@@ -161,7 +161,7 @@ static void bad_addresses_are_refused(void)
 	expect_equal(hypercall_raw(control, in + 4096 - 16, out), HV_STATUS_INVALID_ALIGNMENT);
 }
 
-/* VpIndex by every form of HvCallGetVpRegisters. */
+/* VpIndex of this VP by every form of HvCallGetVpRegisters. */
 static void all_forms_agree(void)
 {
 	const uint64_t control = hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0);

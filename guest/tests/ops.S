@@ -33,7 +33,7 @@ op_\name\()_end:
 	OP	stosb,		stosb
 	OP	fld,		fildl (%rdi)
 
-	/* 64 bytes from RSI to RDI. */
+	/* Rep string instructions: 64 bytes from RSI to RDI. */
 	.global	op_rep_movsb, op_rep_movsb_at, op_rep_movsb_end
 op_rep_movsb:
 	mov	$64, %ecx
@@ -50,7 +50,7 @@ op_rep_stosq_at:
 op_rep_stosq_end:
 	ret
 
-	/* RDI is the end of the stack to use. */
+	/* Stack instructions: RDI is the end of the stack to use. */
 	.global	op_push, op_push_at, op_push_end
 op_push:
 	mov	%rsp, %rsi
@@ -70,7 +70,7 @@ op_call_end:
 1:	mov	%rsi, %rsp
 	ret
 
-	/* After IN, EAX is returned. */
+	/* IN and OUT; after IN, EAX is returned. */
 	.global	op_in, op_in_at, op_in_end, op_out, op_out_at, op_out_end
 op_in:
 	mov	%edi, %edx
@@ -117,7 +117,7 @@ op_cpuid_end:
 	pop	%rbx
 	ret
 
-	/* Code to copy to a page, for tests of execute rights. */
+	/* Code for tests of execute rights, which copy it to a page: returns 7. */
 	.global	op_code, op_code_end
 op_code:
 	mov	$7, %eax

@@ -73,7 +73,7 @@ uint16_t protect(const volatile void *page, uint32_t flags);
 /* Type, instruction [at, end) and access must be right. Returns false at a difference. */
 bool check_header(const struct hv_message *message, uint32_t type, const void *at, const void *end,
 		  uint8_t access);
-/* The page must be right, and the byte if the message marks the address as valid. */
+/* Checks the address: the page always, the byte if the message marks the address as valid. */
 void check_address(const struct hv_message *message, uint64_t address);
 
 #endif

@@ -260,7 +260,7 @@ static void move_on(void *argument)
 	wrmsr(HV_X64_MSR_SIMP, before);
 }
 
-/* The parameters are in memory. */
+/* Makes hypercalls in VTL1, with their parameters in memory. */
 static void longest_call(void *argument)
 {
 	uint64_t *longest = argument;

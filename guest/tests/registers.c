@@ -144,7 +144,7 @@ static void cross_from_vtl1(void *argument)
 	vtl_run(cross, argument);
 }
 
-/* There must be no deadlock. */
+/* All VPs read registers of the next VP at the same time: there must be no deadlock. */
 static void all_ask_all(void)
 {
 	smp_run_all(cross_from_vtl1, NULL);

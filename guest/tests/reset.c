@@ -34,7 +34,7 @@ static void cmos_write(uint8_t value)
 	outb(CMOS_DATA, value);
 }
 
-/* The image must have no copy of the value. */
+/* The value is computed at run time, so that the image has no copy. */
 static uint64_t secret(void)
 {
 	volatile uint64_t half = SECRET_HALF;

@@ -26,7 +26,7 @@
 #define DIRECT	     (HV_STIMER_DIRECT_MODE | (uint64_t)TIMER_VECTOR << HV_STIMER_APIC_VECTOR_SHIFT)
 #define SECRET	     0x6b65657020746869ull
 
-/* VTL1 restricts this page for VTL0, and permits it again. */
+/* A page that VTL1 restricts for VTL0, and permits again. */
 struct guarded {
 	struct lock lock; /* taken in VTL1 only */
 	uint8_t *page;
@@ -58,7 +58,7 @@ static uint64_t *vtl1_counts; /* counts of each VP, on a page that VTL0 may only
 static struct load load[CPU_MAX];
 static volatile uint32_t stop;
 
-/* A separate generator for each VP makes its work independent of the speed of others. */
+/* Each VP has its own random numbers, so that its work does not depend on others' speed. */
 static uint64_t number(struct load *mine)
 {
 	uint64_t x = mine->random;
@@ -84,7 +84,7 @@ static uint64_t sum_of(const uint8_t *page)
 	return sum;
 }
 
-/* A restricted page must not have changed. */
+/* Restricts a page or removes the restriction; a restricted page must not have changed. */
 static void turn_page(void *argument)
 {
 	struct guarded *guard = argument;
@@ -181,7 +181,7 @@ static void look(struct load *mine)
 	vtl_run(look_at_page, &guarded[number(mine) % PAGES]);
 }
 
-/* If the page is restricted, VTL1 detects any change (sum_of()). */
+/* Writes to a page that may be restricted: if so, VTL1 detects any change (sum_of()). */
 static void write_somewhere(struct load *mine)
 {
 	const uint64_t random = number(mine);
@@ -202,7 +202,7 @@ static uint32_t arrived(uint32_t vp, uint8_t vtl, uint32_t from)
 	return cpu_table[vp][vtl]->interrupts[IPI_VECTOR + from];
 }
 
-/* At most one interrupt is pending at a time, so that none can merge. */
+/* Sends an interrupt to a random VP, at most one at a time, so that none can merge. */
 static void interrupt(struct load *mine)
 {
 	const uint32_t me = cpu_current()->vp;

@@ -22,7 +22,7 @@ struct starting {
 
 static volatile uint32_t arrived;
 
-/* Does what the kit's entry does, and counts starts. */
+/* Entry of a started VP: does what the kit's entry does, and counts starts. */
 static void begin(void)
 {
 	struct cpu *cpu = cpu_current();

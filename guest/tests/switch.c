@@ -54,7 +54,7 @@ static void each_call_returns(void)
 	}
 }
 
-/* At the entry of VTL1, and at its return. */
+/* General registers at the entry of VTL1, and at its return. */
 struct registers {
 	uint64_t seen[VTL_GPRS], left[VTL_GPRS];
 	bool fast;

@@ -91,7 +91,7 @@ static void vtl1_is_stopped(void)
 	expect_equal(page[0], 2);
 }
 
-/* VTL1 receives the first intercept, then VTL2. */
+/* If VTL1 and VTL2 deny an access, VTL1 receives an intercept first, then VTL2. */
 static void both_deny(void)
 {
 	struct vtl_service *one = vtl_service_of[0][1], *two = vtl_service_of[0][2];

@@ -36,7 +36,7 @@ static void translate_in_vtl1(void *argument)
 			      sizeof(t->output));
 }
 
-/* The hypercall must succeed. Returns the result code of the translation. */
+/* Returns the result code of the translation; the hypercall must succeed. */
 static uint32_t translate(const void *address, uint64_t flags, uint64_t *gpa_page)
 {
 	struct translation t = {HV_VP_INDEX_SELF, flags, address, {0}, 0};

@@ -105,7 +105,7 @@ static const char *needs_vtl1(void)
 		expect_equal(status, SECURE_KERNEL_REFUSED);
 		return "this host cannot deny execution alone: VTL1 refuses all requests";
 	}
-	/* The first fetches from the functions that all tests use would be counted, so make them here. */
+	/* Executes the functions that all tests use, so that no test counts their first fetches. */
 	for (uint32_t i = 0; i < 2; i++) {
 		uint8_t *page = code_page();
 

@@ -70,7 +70,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	error = vsm_partition_create(&config, &vsm->partition);
 	if (error)
 		return error;
-	/* Each VTL maps ROMs, video RAM and other auxiliary memory, so files must back them. */
+	/* Back ROMs, video RAM and other auxiliary memory by files, so that each VTL can map them. */
 	ms->aux_ram_share = true;
 	vsm_apic_init();
 	vsm_memory_init(vsm);
@@ -147,7 +147,7 @@ void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
 	/* RAM must be backed by a file, since each VTL has a separate mapping of it. */
 	static GlobalProperty shared = {"memory-backend-ram", "share", "on"};
-	/* A guest that writes faster than the stream is throttled, so that migration converges. */
+	/* Throttle a guest that writes faster than the stream, so that migration converges. */
 	static GlobalProperty converge = {"migration", "x-auto-converge", "on"};
 	AccelClass *accel = ACCEL_CLASS(class);
 

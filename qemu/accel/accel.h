@@ -41,7 +41,7 @@ struct VsmState {
 	bool device_guard;
 	/* monitor.c */
 	MemoryRegion *all_memory; /* all of guest memory, with all rights; NULL without a guard */
-	/* missing features were reported */
+	/* cpuid.c */
 	bool missing_reported; /* features that the host lacks were reported */
 	/* memory.c */
 	MemoryListener listener;
@@ -60,7 +60,7 @@ struct VsmState {
 	MemoryListener smram_listener;
 	AddressSpace smram_space; /* SMRAM only */
 	AddressSpace smm_space;	  /* everything that a CPU can address in SMM */
-	GArray *smram;		  /* struct smram; NULL without SMM */
+	GArray *smram;		  /* struct smram: the memory in SMRAM; NULL without SMM */
 	GArray *smram_gone;	  /* struct vsm_range: removed from SMRAM in this transaction */
 	bool smram_changed;	  /* in this transaction */
 	/* dirty.c */
@@ -78,7 +78,7 @@ struct VsmState {
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool scan_wanted;    /* atomic: a scan for denied pages has been scheduled */
 	GArray *dumped;	     /* dump.c: unguarded mappings of the last dump */
-	GArray *breakpoints; /* debug.c: struct breakpoint */
+	GArray *breakpoints; /* debug.c: struct breakpoint, of QEMU's GDB stub */
 	/* save.c */
 	NotifierWithReturn postcopy;
 	bool suspended; /* the guard of memory is suspended while memory is loaded; no CPU runs */
@@ -86,7 +86,7 @@ struct VsmState {
 	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
 
-/* `read`: register values that QEMU read, for comparison in state.c. */
+/* Data of a CPU. `read` has the register values that QEMU read, for comparison in state.c. */
 struct AccelCPUState {
 	struct vsm_vp *vp;
 	uint8_t vtl; /* the VTL of the registers in `read` */
@@ -94,7 +94,7 @@ struct AccelCPUState {
 	CPUWatchpoint watchpoint; /* the one that was hit, for QEMU's GDB stub */
 };
 
-/* Any thread; only if the accelerator is vsm. */
+/* Returns the state of the accelerator; only if the accelerator is vsm. Any thread. */
 VsmState *vsm_state(void);
 static inline struct vsm_partition *vsm_partition(void)
 {
@@ -153,14 +153,14 @@ bool vsm_whole_pages(const MemoryRegionSection *section, struct vsm_range *range
 /* Returns the pages of a section that may change in the partition's map. */
 bool vsm_memory_changing(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range);
-/* Returns false if the intersection is empty. */
+/* Intersects a range with @start to @end. Returns false if the result is empty. */
 bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 		    struct vsm_range *part);
 /* Notes memory that leaves the map in this transaction: its record of writes cannot be read later. */
 void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
-/* Drops the reference to memory that has left the map; with the guard only at the next reset. */
+/* Drops the reference to memory that has left the map; with the guard it is dropped at the next reset. */
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
-/* Passes all changes of a transaction to the partition in one call, so that it is atomic for guests. */
+/* Passes all changes of a transaction to the partition in one call. */
 void vsm_memory_commit(VsmState *vsm);
 
 /* ioeventfd.c */
@@ -178,7 +178,7 @@ void vsm_smram_note(VsmState *vsm, const MemoryRegionSection *section);
 /* Whether SMRAM has other memory at some of these GPAs, whose record of writes the partition has. */
 bool vsm_smram_overlaps(const VsmState *vsm, const MemoryRegion *mr, const struct vsm_range *range);
 
-/* dirty.c */
+/* dirty.c: called when the machine is complete */
 void vsm_dirty_init(VsmState *vsm);
 /* Adds RAM with a fixed GPA, before the first recording of writes. */
 void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
@@ -207,7 +207,7 @@ void vsm_reset_init(VsmState *vsm);
 bool vsm_guard_init(VsmState *vsm);
 /* Whether the mappings that devices use have only the rights of VTL0. */
 bool vsm_is_guarded(const VsmState *vsm);
-/* The callback config.refused. */
+/* Logs a refused access of a device; the callback config.refused. */
 void vsm_guard_refused(void *opaque, uint64_t gpa, bool write);
 
 /* block.c */

@@ -10,7 +10,7 @@
 typedef int open_fn(BlockDriverState *bs, QDict *options, int flags, Error **errp);
 typedef int reopen_fn(BDRVReopenState *state, BlockReopenQueue *queue, Error **errp);
 
-/* A block driver of QEMU, whose methods `open` and `reopen` are replaced. */
+/* A block driver of QEMU, whose methods open and reopen are replaced. */
 struct driver {
 	const char *name;
 	bool always; /* refused regardless of cache.direct */

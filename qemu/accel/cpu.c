@@ -67,7 +67,7 @@ static enum verdict on_inta(CPUState *cpu, const struct vsm_exit *exit)
 	return RUN_AGAIN;
 }
 
-/* Triple faults and reset requests of the guest. */
+/* Triple faults and reset requests of the guest: both need a reset of the partition. */
 static enum verdict on_reset(CPUState *cpu, const struct vsm_exit *exit)
 {
 	qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
@@ -183,7 +183,7 @@ static void create_thread(CPUState *cpu)
 
 	cpu->accel = g_new0(AccelCPUState, 1);
 	cpu->accel->vp = vsm_partition_vp(vsm_partition(), cpu->cpu_index);
-	/* QEMU cannot refuse a CPU here, so end the process. */
+	/* QEMU cannot refuse a CPU here, so end the process; no CPU has run. */
 	if (!vsm_cpuid_apply(cpu))
 		exit(EXIT_FAILURE);
 	snprintf(name, sizeof(name), "CPU %d/VSM", cpu->cpu_index);

@@ -161,7 +161,7 @@ static const struct {
 	{HYPERV_FEAT_TLBFLUSH_DIRECT, "hv-tlbflush-direct"},
 };
 
-/* Properties of the version in leaf 0x40000002, and their values unless the user sets them. */
+/* Properties of the version in leaf 0x40000002, and their values if the user has not set them. */
 static const struct {
 	const char *name;
 	uint32_t unset;

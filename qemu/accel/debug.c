@@ -97,7 +97,7 @@ static int access_memory(CPUState *cpu, vaddr addr, uint8_t *buf, size_t len, bo
 	return 0;
 }
 
-/* Bits of breakpoint @i: global enable, type, length (SDM volume 3B, "Debug Control Register (DR7)"). */
+/* DR7 bits of breakpoint @i: global enable, type, length (SDM volume 3B, "Debug Control Register (DR7)"). */
 static uint64_t dr7_of(const struct breakpoint *bp, unsigned i)
 {
 	static const uint8_t length[] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};
@@ -175,7 +175,7 @@ static unsigned debug_registers_used(const VsmState *vsm)
 	return used;
 }
 
-/* After an error, -errno, the row is not in the list. */
+/* Adds a row and passes it to the library. After an error, -errno, the row is removed. */
 static int add(VsmState *vsm, const struct breakpoint *bp)
 {
 	int error;
@@ -316,7 +316,7 @@ static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
 	return NULL;
 }
 
-/* Whether a breakpoint or watchpoint was hit; QEMU's stub reports `watchpoint`. */
+/* Whether a breakpoint or watchpoint was hit, which QEMU's stub then reports. */
 static bool hit_register(VsmState *vsm, CPUState *cpu, uint64_t dr6)
 {
 	for (unsigned i = 0; i < DEBUG_REGISTERS; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for dump-guest-memory, which contains what VTL1 denies to VTL0. The mapping of QEMU's devices stays
- * guarded, since devices can have requests in progress while the machine is stopped, so each block of the
- * dump gets an unguarded mapping.
+ * Memory for dump-guest-memory: it contains what VTL1 denies VTL0, too. QEMU reads guest memory by the
+ * mapping that devices use, which stays guarded: devices can have requests in progress while the machine is
+ * stopped. The dump gets an unguarded mapping of each of its blocks instead.
  */
 #include "qemu/osdep.h"
 #include "accel.h"

@@ -90,8 +90,8 @@ static const struct {
 	{"virtio-gpu-base", "blob", DMABUF},
 };
 
-/* Called after the device was created: the machine creates devices that check_device() does not get, and
- * class properties may differ. */
+/* Checks a device after its creation, since the machine creates devices as well, and class properties may
+ * differ. */
 static void check_realized(DeviceListener *listener, DeviceState *dev)
 {
 	const char *why = why_refused(object_get_typename(OBJECT(dev)));
@@ -162,7 +162,7 @@ bool vsm_is_guarded(const VsmState *vsm)
 	return vsm->device_guard && vsm->max_vtl;
 }
 
-/* The guest can cause any number of refusals, so only refusals 1, 2, 4, 8 ... are logged. */
+/* Logs refusals 1, 2, 4, 8 ... only, since the guest can cause any number of them. */
 void vsm_guard_refused(void *opaque, uint64_t gpa, bool write)
 {
 	VsmState *vsm = opaque;
@@ -184,7 +184,7 @@ bool vsm_guard_init(VsmState *vsm)
 	qemu_add_machine_init_done_notifier(&vsm->init_done);
 
 	device_listener_register(&listener);
-	/* Also refuse parts of QEMU that discard RAM. */
+	/* Also refuse other users of QEMU's interface to discard RAM. */
 	if (ram_block_discard_disable(true)) {
 		error_report("vsm: something discards pages of RAM");
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The monitor's command `info vsm`. */
+/* The monitor's command `info vsm`: VTLs, protections, counters. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include <vsm/hv/names.h>

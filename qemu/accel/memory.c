@@ -82,7 +82,7 @@ static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section
 	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
-/* Before the machine starts, vsm_memory_ready() returns the failure; later the machine stops. */
+/* Records a failure. Before the start vsm_memory_ready() refuses the machine; later the machine stops. */
 static void fail(VsmState *vsm)
 {
 	vsm->memory_failed = true;
@@ -176,7 +176,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	struct vsm_memory_change change;
 
 	vsm_smram_note(vsm, section);
-	/* A ROM device may have changed its mode since it was added, so the section may not be in the map. */
+	/* A ROM device may have changed its mode since it was added, so look the section up in the map. */
 	if (!mapped_pages(vsm, section, &range))
 		return;
 	change = (struct vsm_memory_change){.gpa = range.gpa, .size = range.size, .fd = -1};
@@ -228,7 +228,7 @@ static void commit(MemoryListener *listener)
 	vsm_memory_commit(of(listener));
 }
 
-/* dirty.c starts and stops the record of RAM at fixed GPAs. */
+/* Starts or stops recording of writes to a section. dirty.c does so for RAM at fixed GPAs. */
 static void log_change(MemoryListener *listener, MemoryRegionSection *section, int old, int new)
 {
 	VsmState *vsm = of(listener);
@@ -251,7 +251,7 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 		memory_region_set_dirty(section->mr, range.offset, range.size);
 }
 
-/* Adds a range of the flat view to the RAM with a fixed GPA, except its part in the legacy range. */
+/* Records a range of the flat view as RAM with a fixed GPA, except its legacy range, which can change. */
 static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {

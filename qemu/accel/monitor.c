@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The address space of each CPU, which only the monitor and dumps use, reads guest memory with all rights. By
- * the mapping that devices use, each read of a page that VTL1 denies to VTL0 would take a stand-in page of
- * the guard from devices.
+ * Memory that the monitor reads. By the mapping that devices use, each read of a page that VTL1 denies to VTL0
+ * would take a stand-in page of the guard from devices. So the address space of each CPU, which only the monitor
+ * and dumps use, reads guest memory with all rights.
  */
 #include "qemu/osdep.h"
 #include "accel.h"

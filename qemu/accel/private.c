@@ -19,7 +19,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 
-/* Types of records in the section. */
+/* Records of the section. */
 enum {
 	RECORD_END,
 	RECORD_BLOCK, /* name of the RAM block of the pages that follow */
@@ -27,7 +27,7 @@ enum {
 	RECORD_ZERO,  /* page number: all bytes are zero */
 };
 
-/* A RAM block of QEMU, whose device the guest can eject at any time. */
+/* A RAM block of QEMU. The guest can eject the device of a block at any time. */
 struct block {
 	RAMBlock *ram;	/* its memory region is referenced */
 	char name[256]; /* copy of idstr of `ram`, which an ejection clears */
@@ -213,7 +213,7 @@ static void send_page(QEMUFile *f, const struct block *block, uint64_t page)
 		qemu_put_buffer(f, bytes, VSM_PAGE);
 }
 
-/* Stops at QEMU's rate limit unless @all. Returns whether all were sent. */
+/* Sends pending pages, up to QEMU's rate limit unless @all. Returns whether all were sent. */
 bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all)
 {
 	bool complete = true;

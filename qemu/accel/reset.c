@@ -29,7 +29,7 @@ enum {
 	PAM_REGISTERS = 7
 };
 
-/* ROM at 0xc0000 to 0xfffff, as after power-on. */
+/* Maps ROM at 0xc0000 to 0xfffff, as after power-on. */
 static void reset_pam(void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(chipsets); i++) {
@@ -43,7 +43,7 @@ static void reset_pam(void)
 	}
 }
 
-/* The CPUs are stopped. Called before QEMU loads ROMs, since a reset can zero RAM. */
+/* Called while the CPUs are stopped, and before QEMU loads ROMs, since a reset can zero RAM. */
 static void reset(void *opaque)
 {
 	VsmState *vsm = opaque;

@@ -16,7 +16,7 @@
 #include "qemu/error-report.h"
 
 enum {
-	STATE_MAX = 256 << 20 /* bytes, of the partition's state */
+	STATE_MAX = 256 << 20 /* maximum of the partition's state, in bytes */
 };
 
 #define RUNS_BEFORE "the guest would run before its protections are active"

@@ -246,8 +246,8 @@ void vsm_registers_get(CPUState *cpu)
 	}
 	for (size_t i = 0; i < COUNT; i++) {
 		to_qemu(env, &entries[i], &own->read[i]);
-		/* A part that QEMU cannot store must not count as a change by QEMU, so convert the value
-		 * back. */
+		/* Convert back: a part of the register that QEMU cannot store must not count as a change by
+		 * QEMU. */
 		own->read[i] = from_qemu(env, &entries[i]);
 	}
 	x86_update_hflags(env);

@@ -20,8 +20,8 @@ def upstream(version):
     return tuple(int(part or 0) for part in found.groups())
 
 
-# Versions whose source can include qemu/accel: compat.h has no names for others, such as 10.1. Tests build QEMU of each
-# version of IN_TREE; no source of UNTESTED was available.
+# Versions whose source can include qemu/accel: compat.h has no names for others, such as 10.1.
+# Tests build QEMU of each version of IN_TREE. For UNTESTED no source was available to the tests.
 IN_TREE, UNTESTED = ((10, 0), (10, 2)), ((11, 0), (11, 1))
 
 

@@ -368,7 +368,7 @@ static void test_emulator(struct raw_kvm *machine)
 	set_page(machine, P, 0);
 }
 
-/* KVM's emulator walks the guest's page tables for an instruction that accesses MMIO. */
+/* KVM itself walks the guest's page tables for an instruction that accesses MMIO. */
 static void test_emulator_walk(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -399,7 +399,7 @@ enum {
 	PDPT = 0x34000,
 };
 
-/* Enables PAE paging by MOV CR0; @entry is the first PDPTE. */
+/* Enables PAE paging by MOV CR0 with @entry in the first PDPTE. Returns the result. */
 static enum ending turn_on_pae(struct raw_kvm *machine, uint64_t entry)
 {
 	enum ending ending;

@@ -475,7 +475,7 @@ static bool another_process(const struct raw_vcpu *cpu)
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* AMX needs a permission of the process; returns -EPERM without it. */
+/* Sets AMX, which needs permission, in the CPUID of a vCPU. Returns -EPERM without permission. */
 static int set_amx(const struct raw_vcpu *cpu)
 {
 	struct {
@@ -623,7 +623,7 @@ static void test_random(unsigned int turns)
 			}
 		} else {
 			other = (int32_t)((unsigned int)rand_r(&seed) % 4096) - 1024;
-			/* A file descriptor that is not a vCPU's. */
+			/* A random file descriptor that is not of a vCPU. */
 			for (unsigned int i = 0; i < CPUS; i++)
 				if (machine[i / 2].vcpu[i % 2].fd == other)
 					other = -1;

@@ -284,7 +284,7 @@ static void test_dirty_log(struct raw_kvm *machine)
 	free(bitmap);
 }
 
-/* Restrictions belong to the GPA, not to the slot. */
+/* A slot is deleted and created again: restrictions belong to the GPA, not to the slot. */
 static void test_slots(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1,

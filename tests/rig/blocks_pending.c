@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The eventfd for pending events is signalled for every event that arrives while the vCPU is not in
+/* The eventfd for pending events: it is signalled for every event that arrives while the vCPU is not in
  * KVM_RUN. */
 #include <errno.h>
 #include <poll.h>
@@ -45,7 +45,7 @@ static bool signalled(int event, int milliseconds)
 	       read(event, &count, sizeof(count)) == sizeof(count);
 }
 
-/* A vCPU may sometimes be woken without a cause. */
+/* Whether there is no signal for some time; a vCPU may sometimes be woken without a cause. */
 static bool silent(int event)
 {
 	for (unsigned int i = 0; i < 10; i++) {
@@ -85,7 +85,7 @@ static void clear_interrupts(struct raw_vcpu *cpu, int event)
 	signalled(event, 0);
 }
 
-/* A VMX preemption timer expires only while the vCPU is in the guest. */
+/* Whether KVM may use a timer that expires only while the vCPU is in the guest. */
 static bool has_preemption_timer(void)
 {
 	FILE *file = fopen("/sys/module/kvm_intel/parameters/preemption_timer", "re");
@@ -161,7 +161,7 @@ static void *send_at_any_time(void *argument)
 	return NULL;
 }
 
-/* Each round sends one interrupt before, during or after KVM_RUN. */
+/* Each round sends one interrupt before, during or after KVM_RUN, which must be signalled. */
 static void test_none_lost(struct raw_kvm *machine, int event)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];

@@ -23,7 +23,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-/* The parameter disables two-dimensional paging. */
+/* The module of the CPU's vendor, and its parameter that disables two-dimensional paging. */
 static const struct vendor {
 	const char *module;
 	const char *file;

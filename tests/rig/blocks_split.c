@@ -95,7 +95,7 @@ static bool fetch_is_right(struct raw_kvm *machine, const struct row *row)
 			      : ending == END_DONE;
 }
 
-/* KVM's emulator fetches the instruction, and must check the rights of the vCPU. */
+/* KVM fetches the instruction itself, and must check the rights of the vCPU. */
 static bool emulated_fetch_is_right(struct raw_kvm *machine, const struct row *row)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -113,7 +113,7 @@ static void test_each_setting(struct raw_kvm *machine)
 						KVM_ACCESS_NO_USER_EXEC, KVM_ACCESS_NO_EXEC};
 	unsigned int fetches = 0, emulated = 0;
 
-	/* In the second pass every page was mapped with other rights before. */
+	/* Two passes: in the second one every page was mapped with other rights before. */
 	for (unsigned int i = 0; i < 2 * 4 * 8; i++) {
 		const struct row row = {i & 1, i & 2, i & 4, restrictions[i / 8 % 4]};
 
@@ -201,7 +201,7 @@ static long exits_of(const struct raw_kvm *machine)
 	return value;
 }
 
-/* Interrupts of the host add exits, so the minimum counts. */
+/* Returns the minimum of exits of a loop, since interrupts of the host add some. */
 static long exits_of_loop(struct raw_kvm *machine, bool user)
 {
 	long fewest = -1;

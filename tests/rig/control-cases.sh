@@ -73,7 +73,6 @@ if [ "$(cat /sys/module/kvm_amd/parameters/nested 2> /dev/null)" = 1 ]; then
 	report $? "random load runs without errors when engine nested saves it and engine uffd restores it, and the reverse"
 fi
 
-# Pauses, saves and inspects the machine while it runs.
 start "$image" --cpus 2 --testdev --append "test=soak seconds=12"
 pauses=0
 while ask pause 2> /dev/null; do
@@ -91,7 +90,6 @@ echo "# paused $pauses times"
 check_suite && [ $status = 1 ] && [ $pauses -ge 3 ]
 report $? "no interrupt and no timer is lost by pauses, inspections and saves"
 
-# Events: as many intercepts must be reported as the summary counts.
 "$vsm" run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
 pid=$!
 wait_for_socket
@@ -121,7 +119,6 @@ ask quit
 wait $pid
 report $? "quit ends a paused machine with status 0"
 
-# A damaged saved machine.
 dd if=/dev/urandom of=machine bs=1 count=64 seek=5000 conv=notrunc 2> /dev/null
 "$vsm" run --restore machine < /dev/null > out 2> err
 [ $? = 2 ] && grep -q damaged err

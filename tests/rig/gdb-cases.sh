@@ -1,9 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests GDB with `vsm run --gdb`, in the rig: first on the conformance suite, whose VTLs execute one image, then on a
-# secure kernel that raises an exception (docs/gdb.md).
-# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel.
-# Prints TAP.
+# GDB with `vsm run --gdb`, in the rig, on the conformance suite and on a secure kernel that raises an exception. Usage:
+# gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel.
 vsm=$1
 image=$2
 calls=$3

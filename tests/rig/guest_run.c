@@ -68,7 +68,7 @@ static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t dat
 	return vsm_msi(board.partition, address, data) ? VSM_IOAPIC_REFUSED : VSM_IOAPIC_ACCEPTED;
 }
 
-/* Any thread; only the first call determines cause and status. */
+/* Ends the machine. Any thread may call it; only the first call determines cause and status. */
 static void stop(void *opaque, enum vmm_stop what, int status)
 {
 	(void)opaque;
@@ -233,7 +233,7 @@ static void compare(const struct resources *early, const struct resources *late)
 	board.status = STATUS_ERROR;
 }
 
-/* Returns false if the machine still runs after @seconds. */
+/* Waits up to @seconds for the stop of the machine. Returns whether it was stopped. */
 static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;

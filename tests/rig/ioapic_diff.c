@@ -28,7 +28,7 @@
 #define MAX_LIST   32u
 #define STUB_BYTES 10u
 
-/* Operations of the list at LIST. */
+/* Operations of the guest, which executes a list at LIST. */
 enum operation {
 	END,
 	WRITE,
@@ -94,7 +94,7 @@ struct machine {
 	struct command *list;
 	uint32_t length;
 	struct vsm_ioapic io;
-	/* The local APIC that receives libvsm's messages (SDM volume 3, "Handling Interrupts"). */
+	/* The local APIC that receives messages of libvsm's I/O APIC: [SDM] volume 3, "Handling Interrupts". */
 	uint32_t irr[8], isr[8], tmr[8];
 };
 
@@ -218,7 +218,7 @@ static void give(struct machine *machine, enum operation operation, uint32_t add
 		(struct command){.operation = operation, .address = address, .value = value};
 }
 
-/* libvsm's I/O APIC has the change immediately, KVM's at the next run_list(). */
+/* Makes the same change on both sides: in libvsm immediately, in KVM at the next run_list(). */
 static void write_register(struct machine *machine, uint32_t index, uint32_t value)
 {
 	give(machine, WRITE, VSM_IOAPIC_DEFAULT_BASE + VSM_IOAPIC_MMIO_INDEX, index);
@@ -258,7 +258,7 @@ static void get_kvm(const struct machine *machine, struct kvm_ioapic_state *stat
 	*state = chip.chip.ioapic;
 }
 
-/* The data sheet defines these bits; KVM also stores the others (kvm_stores_reserved_bits). */
+/* Bits of an entry that the data sheet defines; KVM also stores the others (kvm_stores_reserved_bits). */
 #define DEFINED 0xff0000000001ffffull
 
 static bool compare_tables(const struct machine *machine)

@@ -68,7 +68,7 @@ static int virtual_machines(void)
 	return count;
 }
 
-/* All VTLs that engine nested restricts run in guest mode. */
+/* vCPUs that run a nested guest, as all VTLs do that engine nested restricts. */
 static int vcpus_in_guest_mode(void)
 {
 	glob_t found;
@@ -87,7 +87,7 @@ static int vcpus_in_guest_mode(void)
 	return count;
 }
 
-/* KiB. The RAM of guests is shared memory. */
+/* KiB of shared memory in use on the system; the RAM of guests is shared memory. */
 static long shared_memory(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -102,7 +102,7 @@ static long shared_memory(void)
 	return value;
 }
 
-/* Of the whole system: the first number of file-nr. */
+/* Open files of the whole system: the first number of file-nr. */
 static long open_files(void)
 {
 	FILE *file = fopen("/proc/sys/fs/file-nr", "r");
@@ -131,7 +131,7 @@ static long file_names(void)
 	return count;
 }
 
-/* Whether the log has a new warning or error since the last call. */
+/* Whether the kernel has logged a warning or error since the last call. */
 static bool kernel_log_has_errors(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
@@ -154,7 +154,7 @@ static bool kernel_log_has_errors(void)
 	return found;
 }
 
-/* Returns the milliseconds until the child and its virtual machines have ended. */
+/* Kills the child; returns the milliseconds until it and its virtual machines have ended. */
 static long kill_and_wait(pid_t child, int machines)
 {
 	const long begin = now_ms();

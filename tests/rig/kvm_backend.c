@@ -66,7 +66,7 @@ static void test_general_registers(struct guest *guest)
 	struct vcpu_state *state;
 	struct backend_run run;
 	const struct vcpu_state *after;
-	/* By g_registers, in the order of enum vcpu_gpr. */
+	/* The amounts that g_registers adds, in the order of enum vcpu_gpr. */
 	static const uint8_t added[GPR_COUNT] = {1, 3,	4,  2,	8,  7,	5,  6,
 						 9, 10, 11, 12, 13, 14, 15, 16};
 	bool same = true;

@@ -89,7 +89,7 @@ static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 	debug(guest, 0, 0, 0, 0);
 }
 
-/* The step ends when the instruction is completed; the next step is the NOP. */
+/* A step over an instruction that exits ends when it is completed; the next step is the NOP. */
 static void test_step_over_exit(struct guest *guest, const char *what, uint64_t code,
 				enum backend_exit exit, uint64_t length)
 {

@@ -16,7 +16,7 @@ __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
 	".globl g_wide_dr, g_wide_xcr0, g_wide_fpu, g_step, g_call\n"
-	/* One exit of the CPU with two returns of KVM_RUN, then an exit that KVM handles itself. */
+	/* One exit of the CPU with two returns of KVM_RUN; then an exit that KVM handles itself. */
 	"g_wide_dr: movups %xmm0, (%rdi); mov %rcx, %dr0; out %al, $0x7e; out %al, $0x10\n"
 	"g_wide_xcr0: mov %rbx, (%rdi); xor %edx, %edx; mov %ecx, %eax; xor %ecx, %ecx; xsetbv\n"
 	"out %al, $0x7e\n"
@@ -68,7 +68,7 @@ static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[which] = value;
 }
 
-/* An interruption does not end the run. At most @turns entries, each with a deadline. */
+/* Runs until an exit other than an interruption, at most @turns times, each with a deadline. */
 static struct backend_run run_bounded(struct guest *guest, unsigned int turns)
 {
 	struct backend_run run = {.exit = BACKEND_EXIT_INTERRUPTED};
@@ -90,7 +90,7 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-/* Completes MMIO exits before the hypercall. */
+/* Runs until the hypercall, and completes MMIO exits before it. */
 static struct backend_run run_to_hypercall(struct guest *guest)
 {
 	struct backend_run run = guest_run_on(guest, 0, 0);
@@ -217,7 +217,7 @@ static void test_instructions_that_are_not_emulated(struct guest *guest)
 	is_undefined(guest, GUEST(g_x87) + 2, "an x87 store to a GPA without memory");
 }
 
-/* The delivery needs a stack or IDT at a GPA without memory. */
+/* An event whose delivery needs a stack or IDT at a GPA without memory. */
 static void shuts_down(struct guest *guest, uint64_t rip, bool stack, const char *what)
 {
 	struct backend_run run;
@@ -335,7 +335,7 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 	      (unsigned int)(after[0] - linear), (unsigned int)(after[1] - linear));
 }
 
-/* KVM reads four PDPTEs for a guest that turns on PAE paging. */
+/* KVM reads four page table entries for a guest that turns on PAE paging. */
 static struct backend_run turn_on_pae(struct guest *guest, uint64_t entry)
 {
 	struct vcpu_state *state;
@@ -370,7 +370,7 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* One instruction with an MMIO exit and then a violation. */
+/* PUSH from MMIO to a denied stack: one instruction with an MMIO exit and then a violation. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
 	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
@@ -403,7 +403,7 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
 
-/* The denied write follows a load from a device. */
+/* A denied write that KVM emulates, directly behind a load from a device. */
 static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
 {
 	struct backend_run run;
@@ -465,7 +465,7 @@ static struct backend_run run_output(struct guest *guest, uint64_t rip, uint64_t
 	return guest_run_on(guest, 0, 0);
 }
 
-/* The output is executed again with the same data, and the VTL continues. */
+/* Takes the output back and checks that it is executed again with the same data and that the VTL continues. */
 static void takes_back(struct guest *guest, const struct output *output)
 {
 	struct backend_run run = run_output(guest, output->start, output->rcx, output->port);
@@ -496,7 +496,7 @@ static void takes_back(struct guest *guest, const struct output *output)
 	for (unsigned int i = 0;
 	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	/* With a large count the instruction has not ended yet. */
+	/* With a large count the instruction has not ended after these exits. */
 	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL continues");
 }
 
@@ -585,7 +585,7 @@ static void executes_from_overlay(struct guest *guest, uint64_t at, const char *
 	      "OUTSB is taken back to its beginning");
 }
 
-/* The overlay is over RAM, which may be denied, or at a GPA without RAM. */
+/* The hypercall page is an overlay over RAM, which may be denied, or at a GPA without RAM. */
 static void test_code_in_overlays(struct guest *guest)
 {
 	static const uint8_t code[] = {0xe6, 0x7e, 0xee, 0x6e, 0xe6, PORT_DONE};

@@ -89,7 +89,7 @@ static void test_leaks(unsigned int rounds)
 	struct counts after;
 	unsigned int right = 0;
 
-	/* The C library keeps some allocations of the first partition. */
+	/* Create a partition before counting, for allocations that the C library keeps. */
 	live(0);
 	before = count_all();
 	for (unsigned int i = 0; i < rounds; i++)
@@ -131,7 +131,7 @@ static void test_two_at_once(void)
 	guest_destroy(&guest[1]);
 }
 
-/* Writes in one partition are alternately denied and permitted while another partition counts. */
+/* In one partition writes are alternately denied and permitted; meanwhile another one counts. */
 struct busy {
 	struct guest guest;
 	unsigned int rounds;
@@ -186,7 +186,7 @@ static void test_two_busy(void)
 
 	guest_create(&denied.guest, 2, 1, 16 * MIB);
 	guest_create(&counting.guest, 3, 1, 32 * MIB);
-	/* An engine then has page tables for both partitions. */
+	/* Restrict the counting partition, too, so that an engine has page tables for both. */
 	counting.guest.ops->protect(counting.guest.backend, 1, &range, 1, GPA_ALL & ~GPA_WRITE);
 	pthread_create(&denied.thread, NULL, be_denied, &denied);
 	pthread_create(&counting.thread, NULL, count_up, &counting);

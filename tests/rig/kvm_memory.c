@@ -275,7 +275,7 @@ static void test_delivery(struct guest *guest)
 	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_ud)),
 	      "an exception whose stack is denied stops at the instruction");
 	grant(guest, stack - 4096);
-	/* A change of registers, as when another VTL has run, must not drop the exception. */
+	/* General registers change, as when another VTL has run: the exception must stay pending. */
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8] = 1;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
@@ -305,7 +305,7 @@ static void test_emulator(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_movs), at, MMIO, 0);
 	run = guest_run_on(guest, 0, 0);
-	/* Engine attr checks the write before the device is read. */
+	/* Engine attr checks the write first, so a denied MOVS does not read the device. */
 	check(run.exit == BACKEND_EXIT_MEMORY ||
 		      (run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO),
 	      "MOVS from MMIO to a denied page either reads the device first or not at all");
@@ -581,7 +581,7 @@ static void test_large_pages(struct guest *guest)
 
 	memset(guest->ram + first, 1, 16 * MIB);
 	touch(guest, first, 4096);
-	/* Earlier cases may have split large pages. */
+	/* Wait for large pages that earlier cases had split. */
 	all = large_pages(guest, first, UINT64_MAX);
 	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
 		check_skipped("large pages", "the host uses none for shared memory");

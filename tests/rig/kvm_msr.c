@@ -95,7 +95,7 @@ struct walk {
 	uint32_t which; /* the last stray MSR */
 };
 
-/* A write walk skips writable MSRs, since a zero in EFER would end it. */
+/* Returns the next MSR to test: a write walk skips writable MSRs, since a zero in EFER would end it. */
 static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 {
 	while (write && msr < walk->end && is_passed(msr, true))
@@ -103,7 +103,7 @@ static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 	return msr;
 }
 
-/* `exits` counts the MSRs that exit to the core. */
+/* Executes RDMSR or WRMSR for each MSR of the range; `exits` counts those that exit to the core. */
 static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 {
 	const uint64_t rip = write ? GUEST(g_walk_write) : GUEST(g_walk_read);
@@ -127,7 +127,7 @@ static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 			now = (uint32_t)guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8];
 		else
 			return false;
-		/* The MSRs in between had no exit: KVM handled them. */
+		/* MSRs in between had no exit: KVM handled them; a fault is KVM's refusal. */
 		for (; at < now; at++) {
 			walk->stray += !is_passed(at, write);
 			walk->which = is_passed(at, write) ? walk->which : at;
@@ -234,7 +234,7 @@ static void test_kvm_lists(struct guest *guest)
 	      reached[0], reached[1]);
 }
 
-/* KVM also has values for MSRs that the guest's CPUID does not have. */
+/* KVM has values for MSRs that the guest's CPUID does not have: they exit as well. */
 static void test_absent(struct guest *guest)
 {
 	unsigned int absent = 0;
@@ -306,7 +306,7 @@ static bool is_unchanged(const struct guest *guest)
 	return true;
 }
 
-/* The page belongs to VTL1. */
+/* Each MSR write that would let KVM access a page, here a page of VTL1, must raise #GP. */
 static void test_p31_msrs(struct guest *guest)
 {
 	static const uint32_t msr[] = {0x11,	   0x12,       0x4b564d00, 0x4b564d01, 0x4b564d02,
@@ -326,12 +326,12 @@ static void test_p31_msrs(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 		refused += guest_trap(guest, 0, &run, frame) == VECTOR_GP;
 	}
-	/* KVM could have written the page by now. */
+	/* The page must still have its contents after KVM could have written it. */
 	check(refused == sizeof(msr) / sizeof(msr[0]) && is_unchanged(guest),
 	      "P31: no MSR that gives KVM a page of the guest reaches KVM (%u)", refused);
 }
 
-/* Hypercalls of KVM and Xen that access memory. */
+/* KVM's and Xen's hypercalls that read or write memory, at a page that is denied. */
 static void test_p31_hypercalls(struct guest *guest)
 {
 	static const struct {

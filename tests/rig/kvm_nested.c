@@ -360,7 +360,7 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 		guest_start_with(guest, GUEST(g_done), 0, 0);
 		guest_run_on(guest, 0, 0);
 		guest_start_with(guest, GUEST(g_dr), 0, 0x1000 + i);
-		/* On a busy host the deadline may pass before the guest has run. */
+		/* On a busy host the deadline may pass before the guest has run: retry. */
 		do {
 			run.deadline =
 				guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 50;
@@ -435,7 +435,7 @@ static void test_debug_registers(struct guest *guest)
 	      "... and ends after the instruction when it is permitted");
 }
 
-/* L1 runs with these bits of L2's CR4, so L1's own code and page tables have to permit them. */
+/* L1 runs with these bits of L2's CR4, so its own code and page tables have to permit them. */
 static void test_supervisor_protection(struct guest *guest)
 {
 	const uint64_t wanted = X64_CR4_SMEP | X64_CR4_SMAP | X64_CR4_PKE;
@@ -637,8 +637,8 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		check(guest_is_done(&run), "... and is executed once, %s", to);
 	}
-	/* MOVSB from a device to a page that is denied before the completion; the plain vCPU would store to
-	 * the page. */
+	/* MOVSB from a device to a page that is denied before its completion: the plain vCPU would store to
+	 * it. */
 	become_plain(guest);
 	guest->ram[PAGE] = 0x11;
 	guest_start_with(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
@@ -812,7 +812,7 @@ static void test_exhausted_tables(struct guest *guest)
 	protect(guest, 48 * MIB, 512, GPA_ALL);
 }
 
-/* A guest must not exhaust the page tables: each 2 MiB needs at most one. */
+/* Each 2 MiB needs at most one page table, whatever is restricted there: a guest cannot use more. */
 static void test_bounded_tables(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);

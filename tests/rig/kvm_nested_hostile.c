@@ -74,7 +74,7 @@ static uint64_t sum(const uint8_t *data, size_t size)
 	return value;
 }
 
-/* Excludes VMCB12, which KVM writes. */
+/* Checksum of hidden memory except VMCB12, which KVM writes. */
 static uint64_t sum_of_hidden(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
@@ -94,7 +94,7 @@ static bool is_protected(struct guest *guest)
 	       run.memory.access == GPA_WRITE && guest->ram[GUARDED] == 0x5a;
 }
 
-/* Returns whether KVM handled the MSR, without an exit to the core. */
+/* Executes RDMSR or WRMSR. Returns whether KVM handled it, instead of an exit to the core. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),
@@ -112,7 +112,7 @@ static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 	return guest_is_done(&run) || guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP;
 }
 
-/* The value is the address of hidden memory in the format of KVM's paravirtual MSRs. */
+/* Writes the MSRs of these ranges with the address of hidden memory in the format of KVM's paravirtual MSRs. */
 static void test_msrs(struct guest *guest)
 {
 	static const struct {
@@ -182,7 +182,7 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/* Ends at an exit from which the code cannot continue. Returns false if the backend failed. */
+/* Completes exits until one from which the code cannot continue. Returns false if the backend failed. */
 static bool run_random(struct guest *guest)
 {
 	struct backend_run run = {.apic_enabled = true, .inject = -1};
@@ -264,7 +264,7 @@ static void test_interrupted_delivery(struct guest *guest)
 		{"#UD", GUEST(g_ud), 0, 0, X64_EXCEPTION_UD, false, 0},
 		{"#GP", GUEST(g_gp), 0x88, 0, X64_EXCEPTION_GP, true, 0x88},
 		{"#PF", GUEST(g_pf), 0, 0, X64_EXCEPTION_PF, true, 0},
-		/* A trap is not raised again by executing the instruction. */
+		/* A trap, which is not raised again by executing the instruction. */
 		{"#DB", GUEST(g_nmi), 0, 1, X64_EXCEPTION_DB, false, 0},
 	};
 	uint64_t frame[6];
@@ -335,7 +335,7 @@ static void test_shadow(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* "random" adds random code, whose result depends on timing. */
+/* Argument "random" adds random code, whose result is not reproducible, since it depends on timing. */
 int main(int argc, char **argv)
 {
 	struct guest guest;

@@ -87,7 +87,7 @@ static const struct change changes[] = {
 
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
-/* Random changes start from these modes and from the long mode of guest_start(). */
+/* CPU modes from which random changes start, in addition to long mode of guest_start(). */
 static const struct change real_mode[] = {
 	FIELD(cr0, 0x10),
 	FIELD(cr4, 0),
@@ -154,7 +154,7 @@ static bool enter(struct guest *guest, bool give_only)
 	if (give_only)
 		guest->ops->vp_kick(guest->vp[0]);
 	run.deadline = guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 100;
-	/* A kick for refused registers is still pending at the next entry. */
+	/* A kick for refused registers is still pending at the next entry: retry. */
 	do {
 		if (guest->ops->vp_run(guest->vp[0], &run))
 			return false;
@@ -249,8 +249,8 @@ static uint64_t random64(uint64_t *seed)
 	return *seed;
 }
 
-/* A change of the table, or one bit of a field of the table is inverted. Its description is appended to
- * @what. */
+/* Applies a random change of the table, or inverts one bit of a field in the table. Appends its description
+ * to @what. */
 static void change_at_random(struct vcpu_state *state, uint64_t *seed, char *what, size_t size)
 {
 	const struct change *change = &changes[random64(seed) % CHANGES];

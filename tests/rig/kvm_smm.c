@@ -71,7 +71,7 @@ static bool is_out(const struct backend_run *run, uint16_t port)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == port;
 }
 
-/* The SMI is taken before the first instruction at @rip. */
+/* Starts code at @rip with a pending SMI, which it takes before its first instruction. */
 static struct backend_run smi(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
 {
 	guest_start_with(guest, rip, rdi, rax);
@@ -256,7 +256,7 @@ static void test_smbase(struct guest *guest)
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 }
 
-/* VTL1 denies the state save area while VTL0 is in SMM. */
+/* VTL1 denies the state save area while VTL0 is in SMM: RSM must load nothing from it. */
 static void test_denied_return(struct guest *guest)
 {
 	struct backend_run run;

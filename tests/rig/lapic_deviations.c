@@ -12,7 +12,7 @@ static bool is_either(bool here, bool kvm_differs, bool kvm_agrees)
 	return here && (kvm_differs || kvm_agrees);
 }
 
-/* @theirs: the deviating value of KVM; @ours: libvsm's. */
+/* @theirs: the deviating value of KVM's register; @ours: the value of libvsm's. */
 static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint32_t theirs,
 			uint32_t ours)
 {
@@ -21,7 +21,7 @@ static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint
 	return is_either(machine_our_register(m, vcpu, reg) == ours, kvm == theirs, kvm == ours);
 }
 
-/* Whether the first command faults in libvsm, while KVM may deviate. */
+/* Whether the first command of @vcpu's list faults in libvsm, while KVM may deviate. */
 static bool in_fault(const struct machine *m, unsigned int vcpu)
 {
 	uint32_t fault = m->guest.vcpu[vcpu].list[0].fault;

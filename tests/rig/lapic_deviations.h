@@ -9,7 +9,7 @@ enum {
 	LAPIC_DEVIATIONS = 17
 };
 
-/* On a new machine with vCPUs 0 to 2 in xAPIC mode and vCPU 3 in x2APIC mode. */
+/* Run on a new machine with vCPUs 0 to 2 in xAPIC mode and vCPU 3 in x2APIC mode. */
 struct lapic_deviation {
 	bool (*holds)(struct machine *m);
 	const char *name;

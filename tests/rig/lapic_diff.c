@@ -86,10 +86,10 @@ static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 }
 
 /*
- * Writes with the same effect on both sides: no reserved bits, the TPR by class
+ * Makes a write with the same effect on both sides: without reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
- * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
- * timer masked.
+ * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR
+ * (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the timer masked.
  */
 static void random_write(struct machine *m, unsigned int vcpu)
 {

@@ -88,7 +88,7 @@ __asm__(".pushsection .rodata\n"
 	".code64\n"
 	".popsection\n");
 
-/* With a split irqchip, EOIs of routed level-triggered vectors exit. */
+/* A split irqchip: local APICs in the kernel; EOIs of routed level-triggered vectors exit. */
 static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 {
 	struct {
@@ -99,7 +99,7 @@ static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 	raw_kvm_create(kvm);
 	raw_kvm_enable(kvm, KVM_CAP_SPLIT_IRQCHIP, ROUTES);
 	raw_kvm_enable(kvm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS);
-	/* A quirk for old guests makes LINT0 ExtINT after reset. */
+	/* Otherwise LINT0 is ExtINT after reset, a quirk for old guests. */
 	raw_kvm_enable(kvm, KVM_CAP_DISABLE_QUIRKS, KVM_X86_QUIRK_LINT0_REENABLED);
 	for (uint32_t i = 0; i < ROUTES; i++)
 		routing.entry[i] = (struct kvm_irq_routing_entry){
@@ -218,7 +218,7 @@ void guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data
 {
 	struct kvm_msi msi = {.address_lo = address, .data = data};
 
-	/* 0 targets: the ioctl returns -1, which the C library reports as EPERM. */
+	/* Returns the number of targets, or -1 without one, which the C library reports as EPERM. */
 	raw_kvm_require(ioctl(guest->raw.vm, KVM_SIGNAL_MSI, &msi) >= 0 || errno == EPERM,
 			"KVM_SIGNAL_MSI");
 }

@@ -53,7 +53,7 @@ void guest_create(struct guest *guest, const uint8_t level[ROUTES]);
 int guest_run(struct guest *guest, unsigned int vcpu);
 void guest_destroy(struct guest *guest);
 
-/* The command is valid until after the next guest_run(). */
+/* Appends to the list of @vcpu and returns the command, valid until after the next guest_run(). */
 struct command *guest_give(struct guest *guest, unsigned int vcpu, enum operation operation,
 			   uint32_t address, uint64_t value);
 

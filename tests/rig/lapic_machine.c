@@ -209,7 +209,7 @@ bool machine_run_and_compare(struct machine *m, unsigned int vcpu)
 	return same;
 }
 
-/* The current count depends on time, which differs between both sides. */
+/* Excludes the current count, since time differs between both sides. */
 static bool is_compared(uint32_t reg)
 {
 	return reg != REG_CURRENT_COUNT && vsm_lapic_register_name(reg);
@@ -223,7 +223,7 @@ static uint32_t at(const char *page, uint32_t reg)
 	return value;
 }
 
-/* SDM 3A 11.8.3.1, from the TPR and the ISR of the same state. */
+/* Computes the PPR from the TPR and the ISR of the same state (SDM 3A 11.8.3.1). */
 static uint32_t processor_priority(const char *state)
 {
 	uint32_t tpr = at(state, REG_TPR), in_service = 0;

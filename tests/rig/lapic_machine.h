@@ -56,10 +56,10 @@ struct machine {
 	unsigned int taken, sent, reported_eois;
 };
 
-/* ROUTES vectors, whose EOIs KVM reports; all others are used as edges. */
+/* Level-triggered vectors: ROUTES of them, whose EOIs KVM reports; all others are used as edges. */
 uint8_t machine_level_vector(unsigned int number);
 
-/* Bit n of @x2apic puts vCPU n into x2APIC mode. All APICs are software-enabled. */
+/* @x2apic: bit n puts vCPU n into x2APIC mode; all are software-enabled. */
 int machine_create(struct machine *m, unsigned int x2apic);
 void machine_destroy(struct machine *m);
 
@@ -74,7 +74,7 @@ void machine_take(struct machine *m, unsigned int vcpu);
 /* Returns -1 if the run failed. KVM's results are in guest.vcpu[].list, libvsm's in expected[]. */
 int machine_run(struct machine *m, unsigned int vcpu);
 
-/* Compares the results of the commands, and the EOIs. */
+/* Calls machine_run(), then compares the results of the commands, and the EOIs. */
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
 void machine_msi(struct machine *m, uint32_t address, uint32_t data);

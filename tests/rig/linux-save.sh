@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Saves and restores a machine with Debian's kernel and the secure kernel, in the rig: at each WORD of the guest's
-# output, each time in a new process. The second process gets an NMI. Prints the output of all processes.
-# Usage: linux-save.sh VSM CPUS WORD...
+# Saves a machine with Debian's kernel and the secure kernel at each WORD of the guest's output, in the rig, and
+# restores it in a new process. The second process gets an NMI. Usage: linux-save.sh VSM CPUS WORD...
 vsm=$1
 cpus=$2
 shift 2

@@ -187,7 +187,7 @@ static void *move_memory(void *argument)
 	return argument;
 }
 
-/* Each field has a random value; the PIN is never wrong. */
+/* Makes a call with a random valid or invalid value for each field, except a wrong PIN. */
 static bool random_call(uint64_t random)
 {
 	static const int expected[] = {0, EFAULT, EINVAL, EOPNOTSUPP, EBUSY, ENOSPC};

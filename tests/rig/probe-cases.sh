@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Checks the verdict of `vsm probe` on this kernel, in the rig; build-aux/hosts reads the report in the log.
-# Usage: probe-cases.sh VSM VERDICT [IMAGE]. VERDICT 0: VSM runs; 2: VSM does not run, and with IMAGE checks that
-# `vsm run` refuses it. Prints TAP.
+# Checks the verdict of `vsm probe` on this kernel, in the rig. Usage: probe-cases.sh VSM VERDICT [IMAGE]. VERDICT 0:
+# VSM runs; 2: VSM does not run, and `vsm run` must refuse IMAGE.
 vsm=$1
 verdict=$2
 image=$3

@@ -115,7 +115,7 @@ flood:
 	call puts
 	jmp flood
 
-/* In RAM, so that a restored machine continues to count. */
+/* The number is in RAM, so that a restored machine continues to count. */
 count:
 	mov $tick, %esi
 	call puts

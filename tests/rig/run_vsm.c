@@ -89,7 +89,7 @@ static void run_also(const char *arguments)
 		printf("# vsm %s: status %d\n", arguments, WEXITSTATUS(status));
 }
 
-/* Returns false at the end of the file. */
+/* Appends available output to @text. Returns false at the end of the file. */
 static bool collect(int fd, char *text)
 {
 	const size_t used = strlen(text);

@@ -37,7 +37,7 @@ struct result {
 	time_t stamp[2]; /* host time of the lines with the guest's time */
 };
 
-/* `vsm` is the path of the command; the last three may be NULL. */
+/* Path of the command, and the files for the letters in arguments; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 extern struct result result;
 /* The beginnings of the two output lines that have the guest's time. */
@@ -46,9 +46,9 @@ extern const char *const clock_line[2];
 double now(void);
 void become_vsm(const struct test *test, int in, int out, int err) __attribute__((noreturn));
 void send_keys(int fd, const char *keys);
-/* The command is killed after @seconds. */
+/* Fills result; the command is killed after @seconds. */
 void run(const struct test *test, int seconds);
-/* Compares the result of run() with the test's expectations, as a TAP case. */
+/* Calls run(), compares the result with the test's expectations and prints a TAP case. */
 void run_check(const struct test *test, int seconds);
 
 void check_mistakes(void);

@@ -159,7 +159,7 @@ uint8_t *host_memory(struct host *host, uint64_t gpa)
 	return found;
 }
 
-/* Adds the hidden region to the core's map, in order of GPA. */
+/* Adds the test's hidden region to the core's map, in order of GPA. */
 static int host_memory_set(void *opaque, const struct backend_memory *map, size_t count,
 			   const struct gpa_range *gone, size_t gone_count)
 {
@@ -253,7 +253,7 @@ static int host_create(const struct backend_config *config, void **backend,
 	features->protect &= (uint8_t)~options->undeniable;
 	if (options->no_cr)
 		features->cr_intercepts = 0;
-	/* As in the sim backend; only the core uses these features. */
+	/* Features that only the core uses have the values of the sim backend. */
 	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
 	features->tsc_hz = 1000000000;
 	features->tsc_invariant = true;
@@ -573,7 +573,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 	return run.exit == BACKEND_EXIT_IO;
 }
 
-/* Execution is not tested, but reported like reads. */
+/* Tests reads and writes; execution is not tested, but reported like reads. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	return sim_view(partition, vtl, gpn * CORE_PAGE_SIZE, NULL);

@@ -33,7 +33,7 @@
 #define TRAP_PORT   0xeeu
 #define TRAP_LENGTH 2u
 
-/* A test that cannot be executed ends. */
+/* Ends a test that cannot be executed, with the reason. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
@@ -56,7 +56,7 @@ struct host {
 	_Atomic uint64_t clock_step;
 };
 
-/* The test's tables while those of this file are loaded. */
+/* Descriptor tables of the test while those of this file are loaded. */
 struct tables {
 	bool replaced;
 	struct hv_x64_table_register idtr;
@@ -89,7 +89,7 @@ uint8_t *host_memory(struct host *host, uint64_t gpa);
 
 /* sim_on_kvm_cpu.c */
 int host_vp_run(void *opaque, struct backend_run *run);
-/* The core may have ended the action of @vtl by changing RIP, as for a completed hypercall. */
+/* Detects that the core has ended the action of @vtl by changing RIP, as for a completed hypercall. */
 void host_settle(struct host_vp *vp, uint8_t vtl);
 void host_finish(struct host_vp *vp, uint8_t vtl);
 

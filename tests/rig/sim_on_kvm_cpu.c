@@ -119,7 +119,7 @@ static void put_trap(uint8_t *code)
 	code[1] = TRAP_PORT;
 }
 
-/* Tests map GVA = GPA. */
+/* Returns the RAM at which the VTL executes @rip, since tests map GVA = GPA. */
 static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 {
 	const struct vcpu_state *state = host_get(vp, vtl, VCPU_SYSTEM);
@@ -162,7 +162,7 @@ static void begin(struct host_vp *vp, uint8_t vtl)
 	memcpy(vp->loaded[vtl], state->gpr, sizeof(state->gpr));
 }
 
-/* An action of the sim backend does not change its operand registers. */
+/* Restores operand registers: an action of the sim backend does not change them. */
 static void give_back_operands(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR);
@@ -241,7 +241,7 @@ enum next {
 };
 
 /*
- * The delivery whose stub is at RIP is undone. After an interrupt the action continues, an exception ends it.
+ * Undoes a delivery whose stub is at RIP. After an interrupt the action continues, an exception ends it.
  */
 static enum next delivered(struct host_vp *vp, struct backend_run *inner, int inject, uint64_t stub)
 {

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Functions for scripts of the rig that print results of cases as TAP.
 number=0
 failed=0
 

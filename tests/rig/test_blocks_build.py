@@ -15,7 +15,6 @@ import tapcase  # noqa: E402 pylint: disable=wrong-import-position
 
 KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 
-# Series of kernels that the hooks fit.
 SERIES = sorted(path.name[len('hooks.'):-len('.count')] for path in KERNEL.glob('hooks.*.count'))
 
 # Replacements of spatch: no rule matches, and every rule matches.

@@ -191,7 +191,7 @@ static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 	set64(machine, HV_X64_REGISTER_RDI, 0);
 }
 
-/* Returns the port of the guest's next OUT, or -1; *value is the value written. */
+/* Runs the guest to its next OUT. Returns the port, or -1; *value is the value written. */
 static int run(struct machine *machine, uint32_t *value)
 {
 	const struct vsm_exit *exit;
@@ -209,7 +209,7 @@ static int run(struct machine *machine, uint32_t *value)
 	}
 }
 
-/* Registers cannot be set during an exit. */
+/* Completes an exit in progress, so that registers can be set. */
 static void finish_exit(struct machine *machine)
 {
 	const struct vsm_exit *exit;
@@ -270,7 +270,7 @@ static void test_other(struct machine *machine, const char *name, const uint8_t 
 	}
 }
 
-/* The CPU checks the privilege for a port before the OUT exits. */
+/* The CPU checks the privilege for a port before the OUT exits (docs/backend-kvm.md). */
 static void test_page_in_ring_3(struct machine *machine)
 {
 	static const uint8_t out[3] = {0xe6, 0x7e, 0x90};
@@ -285,7 +285,7 @@ static void test_page_in_ring_3(struct machine *machine)
 	check(run(machine, &value) == PORT_GP, "... and #GP with an IOPL that does not");
 }
 
-/* An option of KVM's build. */
+/* Whether KVM forwards the instruction, which is an option of its build. */
 static bool is_forwarded(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);

@@ -125,7 +125,7 @@ static void test_many_violations(struct world *world)
 	uint32_t result;
 	int step;
 
-	/* In the first partition VTL1 has restored the right. */
+	/* A second partition: in the first one VTL1 has restored the right. */
 	if (!check(world_enter(world), "a second partition reaches the same step"))
 		return;
 	world_go(world, world_violate, 0x33, 100);

@@ -92,7 +92,7 @@ static bool in_data(uint64_t gpa)
 	return gpa >= DATA && gpa < DATA + DATA_SIZE;
 }
 
-/* The access must reach memory that the guest may access. */
+/* An access can be tried only if it reaches memory that the guest may access. */
 static bool can_be_tried(struct list *list, const struct item *item)
 {
 	struct vsm_walk_result result;
@@ -211,7 +211,7 @@ static bool key_denies(const struct list *list, const struct item *item,
 	return (user && pkru & 1) || (write && pkru & 2 && (user || list->mode.cr0 >> 16 & 1));
 }
 
-/* On a CPU with these traits. */
+/* The expected result of the access on a CPU with these traits. */
 static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 				   struct vsm_walk_result *result)
 {

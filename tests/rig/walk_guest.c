@@ -188,7 +188,7 @@ uint64_t guest_code(enum kind kind, bool user, bool long_mode)
 	       (user ? USER_CODE - CODE : 0);
 }
 
-/* A gate has 16 bytes, in 32-bit mode 8. */
+/* Gates for both forms: 16 bytes each, in 32-bit mode 8. */
 static void make_idt(struct guest *guest, bool long_mode)
 {
 	const uint8_t *handlers = long_mode ? walk_handlers64 : walk_handlers32;
@@ -307,7 +307,7 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.gdt.limit = 0x5f;
 	sregs.idt.base = IDT;
 	sregs.idt.limit = 0x1ff;
-	/* The toggle makes KVM flush translations of the previous list from the TLB. */
+	/* Toggle CR4.PGE: KVM flushes translations of the previous list from the TLB. */
 	sregs.cr4 ^= 0x80;
 	if (ioctl(guest->vcpu->fd, KVM_SET_SREGS, &sregs) < 0)
 		return false;

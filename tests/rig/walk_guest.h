@@ -41,7 +41,7 @@ enum kind {
 	KINDS,
 };
 
-/* The guest's code uses the offsets. */
+/* One access. The guest's code uses the offsets. */
 struct item {
 	uint64_t gva;
 	uint64_t rip; /* address of the code that makes the access */
@@ -76,7 +76,7 @@ struct mode {
 /* Ends the program if KVM refuses. */
 void guest_create(struct guest *guest);
 
-/* The GVA, at CPL 3 (@user) or 0. */
+/* GVA of the code for @kind at CPL 3 (@user) or 0. */
 uint64_t guest_code(enum kind kind, bool user, bool long_mode);
 
 /* Makes the first @count accesses. Returns NULL, or an error message. */

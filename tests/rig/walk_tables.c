@@ -89,7 +89,7 @@ static bool may_be_large(const struct tables *tables, unsigned int level)
 	return level == 3 && tables->paging >= PAGING_4LEVEL && tables->page1gb;
 }
 
-/* The bit is reserved in entries of some format, not necessarily in this one. */
+/* Returns a bit that is reserved in entries of some format, not necessarily in this one. */
 static uint64_t wrong_bit(const struct tables *tables)
 {
 	unsigned int high = tables->max_phys_addr;
@@ -118,7 +118,7 @@ static uint64_t random_page(unsigned int size_shift)
 	return second + DATA + (draw() % DATA_SIZE & ~((UINT64_C(1) << size_shift) - 1));
 }
 
-/* 4 MiB pages have address bits 39:32 in bits 20:13 of the 32-bit entry. */
+/* Moves address bits 39:32 to bits 20:13 of a 32-bit entry, which only 4 MiB pages have. */
 static uint64_t fold(uint64_t entry, bool large)
 {
 	uint64_t high = entry >> 32 & 0xff;
@@ -211,7 +211,7 @@ uint64_t tables_address(const struct tables *tables)
 	for (unsigned int level = tables->levels; level >= 1; level--) {
 		unsigned int index = slot(tables, level, (unsigned int)(draw() % SLOTS));
 
-		/* Entry 0 maps the system area itself. */
+		/* Level 2 of the system area: not entry 0, which maps the system area itself. */
 		if (level == 2 && system)
 			while (!index)
 				index = slot(tables, level, (unsigned int)(draw() % SLOTS));

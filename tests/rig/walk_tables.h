@@ -22,17 +22,17 @@ struct tables {
 	bool pdpte_reserved, pdpte_low_reserved;
 };
 
-/* walk_seed determines the whole run. */
+/* draw() returns a random number; walk_seed determines the whole run. */
 extern uint64_t walk_seed;
 uint64_t draw(void);
 bool one_in(unsigned int n);
 
-/* Mostly permissive tables, sometimes with errors of all kinds. */
+/* Fills guest memory with tables: mostly permissive, sometimes with errors of all kinds. */
 void tables_make(const struct guest *guest, const struct tables *tables);
 
 uint64_t tables_root(const struct tables *tables);
 
-/* An address that uses random entries outside of the system area; bits 11:0 are 0. */
+/* Returns an address that uses random entries outside of the system area; bits 11:0 are 0. */
 uint64_t tables_address(const struct tables *tables);
 
 #endif

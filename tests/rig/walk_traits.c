@@ -124,7 +124,7 @@ const char *traits_probe(struct guest *guest)
 	for (unsigned int trait = 0; trait < TRAITS; trait++) {
 		const char *problem;
 
-		/* With such a PDPTE, VM entry to a VMX guest fails (SDM 3C 27.3.1.6). */
+		/* A VMX guest cannot be entered with such a PDPTE at all (SDM 3C 27.3.1.6). */
 		if (trait == PDPTE_LOW_BITS_IGNORED && !guest->amd)
 			continue;
 		if ((traits[trait].cr4 & CR4_SMAP && !guest->smap) ||

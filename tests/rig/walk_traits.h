@@ -19,7 +19,7 @@ enum trait {
 
 extern bool cpu_has[TRAITS];
 
-/* Returns NULL, or an error. */
+/* Probes the guest's CPU for each property and prints those found. Returns: NULL, or an error. */
 const char *traits_probe(struct guest *guest);
 
 #endif

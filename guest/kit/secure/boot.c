@@ -18,11 +18,11 @@ struct relocation {
 extern const struct relocation image_relocations[], image_relocations_end[];
 void vtl_first_entry(void);
 
-/* Stack of the first VP. secure.ld has the same size. */
+/* Stack of the first VP, never freed. secure.ld has the same size. */
 extern uint8_t boot_stack[8192];
 __attribute__((aligned(16))) uint8_t boot_stack[8192];
 
-/* The image is linked at 0. */
+/* The image is linked at 0: relocate its absolute addresses. */
 static void relocate(uint64_t base)
 {
 	for (const struct relocation *at = image_relocations; at < image_relocations_end; at++)
@@ -49,7 +49,7 @@ static struct cpu *prepare(uint32_t vp)
 	return cpu;
 }
 
-/* Without SSE and XSAVE, unlike cpu_load(): VTL1 uses neither, and XCR0 is shared with VTL0. */
+/* Like cpu_load(), but without SSE and XSAVE: VTL1 uses neither, and XCR0 is shared with VTL0. */
 static void load(struct cpu *cpu)
 {
 	const struct __attribute__((packed)) {
@@ -95,14 +95,14 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	return true;
 }
 
-/* VTL0 may read the log. Execution is denied if the hypervisor can deny it and permit reads. */
+/* Permits VTL0 to read the log. Denies execution if the hypervisor can deny it and permit reads. */
 static bool open_log(uint64_t from, uint64_t to)
 {
 	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
 	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
-/* The hypervisor refuses a later change, except that of @more. */
+/* Sets the partition config. The hypervisor refuses a later change, except that of @more. */
 static bool set_config(uint64_t more)
 {
 	return register_set_u64(

@@ -11,7 +11,7 @@ static void restore(uint64_t gpa, uint64_t pages, const uint8_t *rights)
 		vtl_protect(gpa + i * PAGE_SIZE, 1, rights[i]);
 }
 
-/* Whether the program grants VTL0 the @missing rights. */
+/* Whether the program grants VTL0 the @missing rights to a page. */
 static bool grant_missing(uint64_t page, uint32_t missing)
 {
 	static const struct {
@@ -58,7 +58,7 @@ enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages, enum secure_k
 	enum secure_kernel_status status;
 	enum policy_kind kind;
 
-	/* A VP without VTL1 could not handle its intercepts. */
+	/* Locks need VTL1 on every VP: a VP without VTL1 could not handle its intercepts. */
 	if (secure.vps_ready != secure.vps)
 		return SECURE_KERNEL_NOT_READY;
 	if (pages > SECURE_KERNEL_PAGES_MAX || rights >= SECURE_KERNEL_RIGHTS)
@@ -73,7 +73,7 @@ enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages, enum secure_k
 		return SECURE_KERNEL_REFUSED;
 	status = protect(gpa, pages, guest_rights(kind), before);
 	if (status != SECURE_KERNEL_OK) {
-		/* Some pages may have changed before the error. */
+		/* The rights of some pages may have changed before the error. */
 		restore(gpa, pages, before);
 		return status;
 	}

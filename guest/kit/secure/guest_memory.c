@@ -64,7 +64,7 @@ static bool take_rights(uint64_t result, uint8_t *rights)
 		result & HV_CHECK_GPA_PAGE_INTERCEPTING_VTL_MASK);
 }
 
-/* The policy does not contain rights set by guest_protect(), so ask the hypervisor. */
+/* Queries the hypervisor: the policy does not contain rights set by guest_protect(). */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
 	struct {

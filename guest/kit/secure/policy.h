@@ -49,10 +49,10 @@ void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum 
 
 void policy_lock(struct policy *policy);
 
-/* POLICY_KINDS if @address is in no range. */
+/* The kind of the range that @address is in, or POLICY_KINDS if it is in none. */
 enum policy_kind policy_kind_of(const struct policy *policy, uint64_t address);
 
-/* Whether VTL0 itself may access all of @size bytes. */
+/* Whether VTL0 itself may read, or write, all of @size bytes at @address. */
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);
 
 #endif

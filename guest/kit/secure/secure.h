@@ -49,9 +49,9 @@ struct secure_program {
 	 * rights. If the hypervisor cannot deny the missing rights, every request is REFUSED. */
 	uint32_t initial_rights;
 	/*
-	 * Called when VTL0 was denied @access (HV_INTERCEPT_ACCESS_*) to the page at @gpa, which is in no
-	 * locked range and not VTL1's. True: the program has granted the right by guest_protect(), and VTL0
-	 * retries. False, or NULL: #GP, and an entry in the log.
+	 * Called when VTL0 was denied @access (HV_INTERCEPT_ACCESS_*) to the page at @gpa, which is
+	 * in no locked range and not VTL1's. True: the program has granted the right by
+	 * guest_protect(), and VTL0 retries. False, or NULL: #GP, and an entry in the log.
 	 */
 	bool (*denied)(uint64_t gpa, uint8_t access);
 };

@@ -21,7 +21,7 @@ struct processor {
 };
 
 struct secure_state {
-	struct lock lock; /* guards the fields below */
+	struct lock lock; /* guards the fields below; one request at a time */
 	uint64_t base;
 	uint64_t tables;
 	uint64_t address_limit;
@@ -53,7 +53,7 @@ void boot_others(void);
 /* paging.c: identity map of VTL1's region, code read-only and data not executable. */
 void paging_make(void);
 void paging_set(const volatile void *page, bool writable, bool executable);
-/* Maps a page of VTL0. Each VP has one such mapping, which a call replaces. */
+/* paging.c: maps a page of VTL0 in VTL1. Each VP has one such mapping, which a call replaces. */
 void *paging_window(uint64_t gpa);
 
 /* overlay.c: whether an overlay page of VTL0, of any VP, is in the range: *at is its address, *name the
@@ -62,18 +62,18 @@ bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)
 
 /*
  * guest_memory.c: guest_rights() returns VTL0's rights to pages of @kind, or its initial rights for
- * POLICY_KINDS. guest_permits() decides about an access that was denied, by the rights of the lock or by the
- * program.
+ * POLICY_KINDS. guest_permits() decides about an access that was denied, by the rights of the lock
+ * or by the program.
  */
 uint32_t guest_rights(enum policy_kind kind);
 bool guest_permits(uint64_t gpa, uint8_t access);
 /* False if the hypervisor refuses the query, or VTL0 cannot access a page as memory. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights);
 
-/* request.c: the request and its answer are in @processor->gpr. */
+/* request.c: handles the request in @processor->gpr, and stores the answer there. */
 void request_serve(struct processor *processor);
 
-/* call.c: @index: the number minus SECURE_KERNEL_CALL_FIRST. */
+/* call.c: handles the call with number SECURE_KERNEL_CALL_FIRST + @index. */
 enum secure_kernel_status call_serve(uint64_t index, struct secure_request *request);
 
 /* intercept.c: handles the message in the slot of SINT0. */

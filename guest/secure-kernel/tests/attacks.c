@@ -100,7 +100,7 @@ static void make_call(void *argument)
 	call->result = hypercall_raw(call->control, call->input, call->output);
 }
 
-/* #GP, or an error status. */
+/* True if a hypercall had no effect: #GP, or an error status. */
 static bool refused(uint64_t control, const void *input, const void *output)
 {
 	struct call call = {control, (uint64_t)input, (uint64_t)output, 0};
@@ -166,7 +166,7 @@ static void protections_stay(void)
 	target_is_intact();
 }
 
-/* Without the overlay VTL0 could lock these pages. */
+/* The pages are ordinary memory of VTL0: only the overlay makes the lock illegal. */
 static void overlays_are_found(void)
 {
 	static const uint32_t msrs[] = {HV_X64_MSR_SIMP, HV_X64_MSR_SIEFP,

@@ -43,7 +43,7 @@ static void damaged_images_are_rejected(void)
 	expect(secure_kernel_image_fault(&header, header.file_size));
 }
 
-/* With more VPs than CPU_MAX the secure kernel starts, and refuses every request. */
+/* Whether there are more VPs than CPU_MAX: the secure kernel starts, and refuses every request. */
 static bool is_crowded(void)
 {
 	union hv_register_value value;

@@ -183,7 +183,7 @@ static uint8_t *filled_page(void)
 	return at;
 }
 
-/* Neither VTL0 nor VTL1 on a request of VTL0 can write the page; VTL0 reads its old contents. */
+/* VTL0 cannot write the page, nor make VTL1 write it; VTL0 reads its old contents. */
 static void expect_not_writable(uint8_t *at)
 {
 	expect_equal(try_write(at, 0), VECTOR_GP);
@@ -299,7 +299,7 @@ uint8_t kit_main(void)
 	static const struct tap_topic *const topics[] = {&topic_calls};
 
 	hypercall_enable();
-	/* For crash-cases.sh. */
+	/* For crash-cases.sh: the call should end the machine. */
 	if (option_has("test", "crash")) {
 		if (client_load() == HV_STATUS_SUCCESS)
 			call(OWN_CRASH, 0, 0, 0);

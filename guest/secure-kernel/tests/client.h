@@ -6,7 +6,7 @@
 
 #include "kit/secure/interface.h"
 
-/* image.S */
+/* The image of the secure kernel, which the program contains (image.S). */
 extern const uint8_t secure_image[], secure_image_end[];
 
 extern uint8_t *region; /* load address of the image */

@@ -15,7 +15,7 @@ static enum secure_kernel_status echo(struct secure_call *call)
 	return SECURE_KERNEL_OK;
 }
 
-/* The request names the size and the status of the answer. */
+/* Writes a page; returns the size and the status that the request names. */
 static enum secure_kernel_status claim(struct secure_call *call)
 {
 	const struct own_claim asked = *(const struct own_claim *)(const void *)call->data;
@@ -26,7 +26,7 @@ static enum secure_kernel_status claim(struct secure_call *call)
 	return (enum secure_kernel_status)asked.status;
 }
 
-/* The answer is a page, which the service does not write. */
+/* Returns an answer of a page without writing it. */
 static enum secure_kernel_status rest(struct secure_call *call)
 {
 	runs[OWN_REST]++;
@@ -66,7 +66,7 @@ static enum secure_kernel_status use_page(struct secure_call *call)
 	}
 }
 
-/* VTL1's page tables do not map the address. */
+/* Writes to an address that VTL1's page tables do not map. */
 static enum secure_kernel_status crash(struct secure_call *call)
 {
 	volatile uint8_t *volatile nowhere = NULL;

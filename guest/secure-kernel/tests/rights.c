@@ -26,7 +26,7 @@ static void run_code(void *argument)
 	run->result = ((uint32_t(*)(void))(uintptr_t)run->page)();
 }
 
-/* Returns -1, or the vector of the exception that the code raised. */
+/* Runs the code in @page. Returns -1, or the vector of the exception that it raised. */
 static int try_run(const volatile uint8_t *page)
 {
 	struct run run = {page, 0};
@@ -158,7 +158,7 @@ static void map_edge(void)
 	table[EDGE >> 12 & 511] = (uint64_t)page | PTE_PRESENT | PTE_WRITABLE;
 }
 
-/* VTL1 permits this write, but cannot set RIP. */
+/* VTL1 permits this write, but cannot set RIP behind it: #GP, and CR4 is unchanged. */
 static void write_at_edge(uint64_t value)
 {
 	const uint64_t before = read_cr4();

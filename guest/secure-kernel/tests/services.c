@@ -23,7 +23,7 @@ static const char *prepare(void)
 	return reason;
 }
 
-/* The example "abc" of FIPS 180-4, and a page of zeros. Both ranges cross the end of a page. */
+/* The example "abc" of FIPS 180-4, and a page of zeros; both cross the end of a page. */
 static void digests_are_right(void)
 {
 	static const uint8_t letters[] = {'a', 'b', 'c'};
@@ -225,7 +225,7 @@ static void garbage(void *argument)
 			if ((random & 0xc0) == 0xc0)
 				r[j] &= 0x3ff;
 		}
-		/* Locks of pages in use would break later tests. */
+		/* Skip requests that would break later tests: locks of pages in use. */
 		if (service == SECURE_KERNEL_LOCK_RANGE || service == SECURE_KERNEL_LOCK_POLICY)
 			continue;
 		/* The test's buffer, or pages where VTL1 must refuse to write the result. */
@@ -249,7 +249,7 @@ static void garbage_is_harmless(void)
 
 static uint8_t *unlocked; /* the next SECURE_KERNEL_PAGES_MAX pages to lock */
 
-/* The time of requests of the maximum size is measured. */
+/* Requests of the maximum size: how long each holds the VP is measured. */
 static uint64_t hold_by_measuring(void)
 {
 	return client_measure(buffer, SECURE_KERNEL_MEASURE_MAX, buffer);
@@ -291,7 +291,7 @@ static const struct {
 	{"a lock of 256 pages", hold_by_locking, 4},
 };
 
-/* Hosts may be slow and busy, so the limit is large. */
+/* A large limit, as hosts may be slow and busy: a request must not take seconds. */
 #define HOLD_MAX_MS 250u
 
 static void interrupts_come_behind(void)

@@ -4,7 +4,6 @@
 # P37: cases with DMA; P38: cases with PAM.
 . ./common.sh
 
-# Tests that the attacks of vsm_attack.ko are blocked.
 attacks_blocked() {
 	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
 	check "every attack on VTL1 is blocked" [ "${blocked:-0}" -ge 12 ]
@@ -107,7 +106,6 @@ blocked() { # MACHINE
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# Tests the results of the attacks by another disk.
 disk_blocked() { # MACHINE DISK FILE
 	check "p37: $1: the disk on $2 works" same "$(fact disk_$2 1)" $other_pattern
 	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL0 sees" \
@@ -145,7 +143,6 @@ dma_q35() {
 	q35_blocked
 }
 
-# All attacks in one boot.
 attacks_q35() {
 	check "p37: q35: attacks by DMA and by a kernel module run" boot_dma q35 "damage=1 ahci=1 attacks=1" $ahci
 	attacks_blocked
@@ -250,7 +247,6 @@ saved() {
 	[ $failed = 0 ] || show before.log serial.log monitor.log errors
 }
 
-# The attacks by DMA succeed without the guard.
 dma_unguarded() {
 	guarded=$accel
 	accel="-accel vsm,device-guard=off"
@@ -267,7 +263,6 @@ dma_unguarded() {
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# Runs chipset.c as the guest, and reports each of its cases.
 chipset() { # MACHINE GUARD TOPICS OPTION...
 	what="$1, device-guard=$2" words="guard=$([ "$2" = on ] && echo 1 || echo 0) test=$3"
 	case $1 in *smm=on*) words="$words smm=1" ;; esac
@@ -288,7 +283,6 @@ chipset() { # MACHINE GUARD TOPICS OPTION...
 }
 fdc="-device isa-fdc,id=fdc -device floppy,drive=floppy,bus=fdc.0"
 
-# The property is a value of CPUID, which a guest compares with the option.
 hv_spinlocks() {
 	"$vsm" $accel $quiet -M pc -cpu host,hv-spinlocks=8191 -m 64M -kernel chipset.elf32 \
 		-append "console=debug test=spinlocks spinlocks=8191" -debugcon file:kit.log \
@@ -349,7 +343,6 @@ refused() { # NAME MESSAGE OPTION...: QEMU ends with status 1 and MESSAGE
 	report $good "refused: $what"
 }
 
-# Options that the accelerator refuses.
 refusals() {
 	make_disk
 	refused "an unknown option" "nothing" -accel vsm,nothing=1
@@ -375,7 +368,6 @@ refusals() {
 		-drive file=disk.img,format=raw,if=virtio,cache=none
 }
 
-# Options that the accelerator, its wrapper or its module refuses.
 mistakes() {
 	refusals
 	refused "a device whose pages the host shares" "virtio-gpu-device is refused" $accel \

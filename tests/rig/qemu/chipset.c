@@ -151,8 +151,7 @@ static const struct tap_case isa_dma[] = {
 };
 static TAP_TOPIC(topic_isa_dma, NULL, isa_dma);
 
-/* Host bridges: ID, offsets of the first PAM register and of the SMRAM register, and whether a TSEG register
- * follows. */
+/* A TSEG register follows the SMRAM register if `tseg`. */
 static const struct chipset {
 	uint32_t id;
 	uint8_t pam;
@@ -195,8 +194,7 @@ static void set_config(uint8_t offset, uint8_t value)
 	outb(config_port(offset), value);
 }
 
-/* Checks the protections after a change of PAM registers, at which QEMU removes memory from its map and adds
- * it again. */
+/* When PAM registers change, QEMU removes memory from its map and adds it again. */
 static void check_protections(void)
 {
 	const uint32_t intercepts = vtl_service_of[0][1]->intercepts;
@@ -236,7 +234,6 @@ static const struct tap_case pam[] = {
 };
 static TAP_TOPIC(topic_pam, NULL, pam);
 
-/* Writes to ROM by a store and by DMA. */
 static void write_rom(void)
 {
 	volatile uint64_t *rom = (volatile uint64_t *)ROM;
@@ -317,7 +314,7 @@ static void move_tseg(void)
 	expect_equal(in_vtl1(page), SECRET);
 }
 
-/* Low SMRAM at its high GPA, which is no memory outside of SMM unless D_OPEN is set. */
+/* Outside of SMM, low SMRAM is at its high GPA only if D_OPEN is set. */
 static void open_high_smram(void)
 {
 	const struct chipset *what = chipset();

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Program for root in VTL0: accesses any GPA by DMA of devices of a PC. Prints the result of a
- * command as one line.
- */
+/* Root in VTL0 accesses any GPA by DMA of devices of a PC. Prints the result of a command as one line. */
 #include <elf.h>
 #include <endian.h>
 #include <fcntl.h>
@@ -135,7 +132,6 @@ static void disk_write(char **words)
 	say(find(words[0])->transfer(&area, true, number(words[1]), number(words[2])));
 }
 
-/* Shows the first bytes of a page of the disk. */
 static void disk_show(char **words)
 {
 	struct area area = make_area();

@@ -18,17 +18,14 @@ struct area {
 
 struct area make_area(void);
 
-/* Prints errno's message and ends the program. */
 _Noreturn void die(const char *what);
 
 /* Access to I/O ports in units of 1, 2 or 4 bytes. */
 void out(unsigned int size, uint32_t value, uint16_t port);
 uint32_t in(unsigned int size, uint16_t port);
 
-/*
- * Transfers a page between a disk and the GPA by the device's DMA; `area` has the device's structures.
- * Returns 0 or the device's error; 0xff after a timeout.
- */
+/* A page is transferred between a disk and the GPA; `area` has the device's structures. Return 0 or the
+ * device's error; 0xff after a timeout. */
 uint8_t virtio_transfer(struct area *area, bool to_disk, uint64_t page, uint64_t gpa);
 uint8_t ahci_transfer(struct area *area, bool to_disk, uint64_t page, uint64_t gpa);
 

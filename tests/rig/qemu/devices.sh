@@ -1,7 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests devices of q35 under the accelerator vsm in the rig: a guest with Debian's kernel for hardware uses them.
-# Prints TAP. Usage: devices.sh CASE...
+# Devices of q35 under the accelerator vsm in the rig, with Debian's kernel for hardware. Usage: devices.sh CASE...
 . ./common.sh
 
 # Makes a disk of 1 MiB: its first page is random, all others are zero.

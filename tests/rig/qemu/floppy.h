@@ -6,10 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * Transfers 4096 bytes between page 0 or 1 of the first track and @gpa. The page at @gpa must be below 16 MiB
- * and not cross a 64 KiB boundary. Returns false after a timeout or an error of the controller.
- */
+/* 4096 bytes, between page 0 or 1 of the first track and @gpa. The page at @gpa must be below 16 MiB and not
+ * cross a 64 KiB boundary. Returns false after a timeout or an error of the controller. */
 bool floppy_transfer(bool to_disk, uint32_t page, uint64_t gpa);
 
 #endif

@@ -12,7 +12,7 @@ gdb() {
 }
 
 says() { grep -q "$1" session; }
-# Bad or absent data of the guest's areas would be counted there.
+# Bad or absent data of the guest's areas would be counted in `bad`.
 ticks_on() { wait_for '^TICK .* bad=0' $(($(count '^TICK') + 3)) 60; }
 
 # Starts the guest, which waits for GDB.

@@ -20,14 +20,12 @@ LIBRARIES = 'usr/lib/x86_64-linux-gnu'
 DRIVERS = (f'{LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so', f'{LIBRARIES}/libvirt/storage-file/libvirt_storage_file_fs.so')
 PROGRAMS = ('usr/sbin/libvirtd', 'usr/sbin/virtlogd', 'usr/bin/virsh', 'usr/lib/libvirt/virt-aa-helper', 'usr/lib/libvirt/libvirt_iohelper',
             'sbin/apparmor_parser', 'bin/dash', *DRIVERS)
-# Folders of configuration and descriptions.
 FOLDERS = ('etc/libvirt', 'etc/apparmor', 'etc/apparmor.d', 'usr/share/apparmor-features', 'usr/share/libvirt/cpu_map', 'usr/share/libvirt/schemas')
 ROMS = ('usr/share/seabios/bios-256k.bin', 'usr/share/seabios/vgabios-stdvga.bin', 'usr/share/qemu/linuxboot_dma.bin',
         'usr/share/qemu/kvmvapic.bin', 'usr/share/qemu/keymaps/en-us', 'usr/lib/ipxe/qemu/efi-virtio.rom')
 FLASH = ('usr/share/OVMF/OVMF_CODE_4M.secboot.fd', 'usr/share/OVMF/OVMF_VARS_4M.fd')
 # Modules of the host for QEMU's network cards, and for vhost-net, which libvirt prefers.
 HOST_MODULES = ('tun', 'vhost_net')
-# Drivers of the power button.
 GUEST_MODULES = ('button', 'evdev')
 
 # Examples in docs/qemu.md: first and last line.

@@ -1,9 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Migrates a guest in the rig whose VPs write and compare pages without a pause (writer.c), while VTL0 attacks VTL1's
-# pages.
-# Prints TAP. Usage: migrate.sh CASE...
-# P37: devices write to pages of VTL1 before, during and after migration.
+# Migrates a guest in the rig whose VPs write and compare pages without a pause (writer.c). P37: devices write to pages
+# of VTL1 before, during and after migration. Usage: migrate.sh CASE...
 . ./common.sh
 # A write to the monitor of a QEMU that has ended must not kill this script.
 trap "" PIPE
@@ -57,7 +55,6 @@ check_guest() { # WHERE
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# Starts a second QEMU, which waits for a migration stream.
 await() { # OPTION...
 	target_of
 	rm -f "$top/socket"
@@ -97,8 +94,7 @@ migrate_live() {
 	end_both
 }
 
-# Migrates a machine with System Management Mode, whose guest makes SMIs and writes SMRAM.
-# Only a VGA hides SMRAM at 0xa0000 from VTL0 in QEMU.
+# The guest makes SMIs and writes SMRAM. Only a VGA hides SMRAM at 0xa0000 from VTL0 in QEMU.
 smm="-M q35,smm=on -device VGA"
 migrate_smm() {
 	boot $smm -append "cpus=2 smi=1"
@@ -167,7 +163,6 @@ migrate_with() { # CAPABILITY
 migrate_multifd() { migrate_with multifd; }
 migrate_xbzrle() { migrate_with xbzrle; }
 
-# After a cancelled migration the source continues with its protections, and can be migrated later.
 migrate_cancel() {
 	boot
 	await

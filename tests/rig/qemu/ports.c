@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * /dev/ports: access to I/O ports of 1, 2 or 4 bytes; the file offset is the port number. Debian's
- * cloud kernel has no /dev/port, and iopl() has no effect on the rig's emulated CPU if its TSS is busy.
- */
+/* /dev/ports: units of 1, 2 or 4 bytes; the file offset is the port number. Debian's cloud kernel has no
+ * /dev/port, and iopl() has no effect on the rig's emulated CPU if its TSS is busy. */
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>

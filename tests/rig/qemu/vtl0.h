@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses of VTL0 to memory that VTL1 may deny: by instructions, which VTL1 skips if they are denied, and by
- * DMA of fw_cfg. */
+/* Accesses of VTL0 to memory that VTL1 may deny: VTL1 skips denied instructions, and fw_cfg makes DMA. */
 #ifndef VSM_TESTS_QEMU_VTL0_H
 #define VSM_TESTS_QEMU_VTL0_H
 

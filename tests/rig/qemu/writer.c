@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest for tests of migration, without an operating system: every VP writes pages without a pause in VTL0
- * and VTL1, and compares other pages with the data that it wrote last. VTL0 attacks the pages of VTL1 by its
- * own accesses and by DMA of fw_cfg. Prints a line each tick: TICK number key=K denied=D bad=B. `bad` counts
- * all errors. Options: int3=1: each tick executes INT3; smi=1: each tick has an SMI, and VTL1 and SMM write
- * pages of SMRAM.
+ * A guest without an operating system for tests of migration: every VP writes pages without a pause in VTL0
+ * and VTL1, and compares pages with the data that it wrote last. VTL0 attacks the pages of VTL1. Prints a
+ * line each tick: TICK number key=K denied=D bad=B. `bad` counts all errors. Options: int3=1: each tick
+ * executes INT3; smi=1: each tick has an SMI, and VTL1 and SMM write pages of SMRAM.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +29,6 @@
 #define VPS	     4u
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
 
-/* Pages, and the seed of the data in each page. */
 struct area {
 	uint64_t *page;
 	uint64_t *seed;
@@ -83,7 +81,6 @@ static uint32_t pick(struct writer *writer, const struct area *area)
 	return (uint32_t)(next(&writer->random) >> 33) % area->pages;
 }
 
-/* Writes one page, and checks another. */
 static void step(struct writer *writer, struct area *area)
 {
 	fill(area, pick(writer, area), next(&writer->random));
@@ -136,7 +133,6 @@ static void step_private(void *argument)
 	protect(writer, page_of(shared, page), 1, VTL_PROTECT_ALL);
 }
 
-/* Checks that VTL1's pages have the data that VTL1 wrote last. */
 static void check_private(void *argument)
 {
 	struct writer *writer = argument;
@@ -148,9 +144,7 @@ static void check_private(void *argument)
 	}
 	for (uint32_t i = 0; i < PAGES; i++)
 		writer->bad += !is_filled(&writer->private, i);
-	/*
-	 * Change the page in each tick: VTL0 may read it, and checks that the change is migrated.
-	 */
+	/* VTL0 may read the page, and checks that the change is migrated. */
 	for (uint32_t i = 0; i < WORDS; i++)
 		locked[i]++;
 }
@@ -206,10 +200,8 @@ static uint32_t make_breakpoints(void)
 #define SMRAM_FREE  0xa9000ull /* SeaBIOS does not use this page */
 #define SAVED_RIP   0xaff78ull /* of the state save area at SMBASE 0xa0000 */
 
-/*
- * Maps VGA RAM at 0xa0000. QEMU then also fetches the dirty log of these GPAs for the display,
- * which must not lose that of SMRAM.
- */
+/* For the display QEMU also fetches the dirty log of the GPAs of VGA RAM, which must not lose that of
+ * SMRAM. */
 static void map_vga(void)
 {
 	static const struct {
