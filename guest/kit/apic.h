@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC of the calling VTL, in xAPIC or x2APIC mode as enabled. */
+/* The local APIC of the calling VTL, in xAPIC or x2APIC mode as enabled (SDM volume 3A, "Advanced
+ * Programmable Interrupt Controller"). */
 #ifndef KIT_APIC_H
 #define KIT_APIC_H
 

@@ -92,8 +92,8 @@ void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
 void vtl_call_stub(const void *stub);
 uint64_t vtl_switch(uint64_t *gpr, const void *stub, uint64_t control);
 
-/* HvCallModifyVtlProtectionMask for @count pages, in as many calls as needed. Returns the HV_STATUS. A secure
- * kernel calls guest_lock() or guest_protect() instead, which keep its locks. */
+/* HvCallModifyVtlProtectionMask for @count pages from @gpa on, in as many calls as needed. Returns the
+ * HV_STATUS. A secure kernel calls guest_lock() or guest_protect() instead, which keep its locks. */
 uint16_t vtl_protect(uint64_t gpa, uint64_t count, uint32_t flags);
 /* Runs vtl_protect() in VTL @vtl, which is the current one or a higher one. */
 uint16_t vtl_protect_by(uint8_t vtl, uint64_t gpa, uint64_t count, uint32_t flags);

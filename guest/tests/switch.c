@@ -127,7 +127,7 @@ static void ports_cross(void)
 	}
 }
 
-/* The stub in the hypercall page would set these registers. */
+/* Without the stub in the hypercall page, which would set these registers. */
 struct odd {
 	uint64_t control, input;
 };

@@ -107,7 +107,7 @@ static void stack_is_guarded(void)
 	stopped(page, 0, call, page + PAGE_SIZE);
 }
 
-/* Nothing else uses the IST stack. */
+/* The IST stack, which nothing else uses, may not be written. */
 static void exception_stack_is_guarded(void)
 {
 	struct cpu *cpu = cpu_current();

@@ -586,8 +586,8 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* Runs the instruction at @rip to its exit on one vCPU, then moves the VTL to the other. The caller answers
- * the exit. */
+/* Runs the instruction at @rip to its exit on one vCPU, then moves the VTL to the other vCPU. The caller
+ * answers the exit. */
 static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)
 {
 	struct backend_run run;

@@ -316,8 +316,8 @@ static void test_xsave(struct guest *guest)
 	report(&tally, "XSAVE areas");
 }
 
-/* A guest then ends immediately at any address. Eight HLT are not a present page table entry, so an emulated
- * CPU does not loop in arbitrary page tables. */
+/* With HLT in all memory a guest ends immediately at any address. Eight HLT are not a present page table
+ * entry, so an emulated CPU does not loop in arbitrary page tables. */
 static void fill_with_hlt(struct guest *guest)
 {
 	static const uint8_t nothing[8];

@@ -23,9 +23,9 @@ _Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE,
 
 /*
  * 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current command. TAKE sets IF
- * for one interrupt; its handler continues with the next command and IF clear. WBINVD causes an exit, after
- * which a repeated vector has no effect: QEMU's software SVM rarely delivers a vector a second time at the
- * first exit after its delivery.
+ * for one interrupt; its handler continues with the next command and IF clear. WBINVD causes an exit: QEMU's
+ * software SVM rarely delivers a vector a second time at the first exit after its delivery, which here only
+ * records the same vector again.
  */
 extern const uint8_t lapic_guest_begin[], lapic_guest_stubs[], lapic_guest_end[];
 __asm__(".pushsection .rodata\n"

@@ -2,7 +2,7 @@
 /*
  * Linux on the reference VMM's machine, as an independent test of loader, ACPI tables, serial port, clock,
  * I/O APIC and power. The processors are plain KVM vCPUs with KVM's local APICs (split irqchip), without
- * libvsm. Usage: vmm_linux KERNEL [BUSYBOX], statically linked.
+ * libvsm. Usage: vmm_linux KERNEL [BUSYBOX]; BUSYBOX is statically linked.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -38,7 +38,7 @@ static void inject_gp(void)
 			       HV_PENDING_EXCEPTION_DELIVER_ERROR_CODE |
 			       (uint64_t)VECTOR_GP << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 
-	/* While an event is pending, the hypervisor refuses #GP: VTL0 takes the event, then retries the access. */
+	/* The hypervisor refuses #GP while an event is pending: VTL0 takes the event, then retries. */
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 

@@ -59,9 +59,9 @@ struct secure_program {
 extern const struct secure_program secure_program;
 
 /*
- * Read and write with VTL0's current rights, which guest_lock(), guest_protect() or vtl_protect() may have reduced: @size
- * bytes, 1 to 4096, within one page of RAM. Return: SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range,
- * DENIED where VTL0 has no access.
+ * Read and write VTL0's memory with VTL0's current rights, which guest_lock(), guest_protect() or
+ * vtl_protect() may have reduced: @size bytes, 1 to 4096, within one page of RAM. Return:
+ * SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range, DENIED where VTL0 has no access.
  */
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
@@ -71,7 +71,7 @@ enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t s
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
 
 /*
- * Locks @pages pages of VTL0, at most SECURE_KERNEL_PAGES_MAX: VTL0 keeps only @rights, until the machine is
+ * Locks @pages pages of VTL0 from @gpa on, at most SECURE_KERNEL_PAGES_MAX: VTL0 keeps only @rights, until a
  * reset. Returns: SECURE_KERNEL_OK; BAD_ARGUMENT; DENIED if a page is locked or VTL1's, VTL0 lacks one of
  * @rights there, or has an overlay page there; LOCKED if the policy is locked; NOT_READY until VTL1 has run
  * on every VP; FULL; NOT_ENFORCED if the hypervisor cannot deny the other rights; REFUSED by the hypervisor.

@@ -44,8 +44,8 @@ extern struct secure_state secure;
 extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
 extern const struct secure_kernel_header image_header;
 
-/* boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP; boot_others() is for VP
- * 0 only. */
+/* boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP; boot_others() is
+ * for VP 0 only. */
 void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
