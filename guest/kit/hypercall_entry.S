@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls into the hypercall page, whose address is the last argument. */
 	.text
 	.code64
 

@@ -21,7 +21,7 @@
 
 #define REQUESTS     50u
 #define SIZE	     SECURE_KERNEL_MEASURE_MAX
-#define DIGEST_AT    SIZE /* offset in the buffer: the page after the data */
+#define DIGEST_AT    SIZE /* the page after the data */
 #define BUFFER_ORDER 3
 #define INTERRUPTS   20 /* per request; limited so that the attacker's own CPU makes progress */
 #define TIMER_SOON   (300 * NSEC_PER_USEC) /* from the end of one handler to the next */
@@ -94,7 +94,7 @@ static int send_floods(void *unused)
 	while (!kthread_should_stop()) {
 		if (atomic_dec_if_positive(&flood.left) >= 0) {
 			send_both();
-			/* Ignores -EBUSY: the previous IPI is still pending. */
+			/* -EBUSY: the previous IPI is still pending. */
 			smp_call_function_single_async(flood.victim, &flood.ipi);
 		} else {
 			usleep_range(100, 200);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attacks by hypercalls on VTL1's memory, protections and registers. */
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <asm/mshyperv.h>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attacks on memory through mappings that the attacker makes. */
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>

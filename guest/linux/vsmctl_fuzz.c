@@ -119,7 +119,7 @@ static uint64_t any_pointer(struct random *random)
 		return KERNEL_AT + (at & 0xffffff);
 	case 2:
 		return next(random);
-	case 3: /* the last bytes before an unmapped page or the end */
+	case 3:
 		return at & 1 ? ((inside + PAGE) & ~(uint64_t)(PAGE - 1)) - (at >> 8 & 63)
 			      : ~0ull - (at >> 8 & 0xfff);
 	default:

@@ -287,7 +287,6 @@ static void events_to_all(uint8_t vtl)
 			run_at(from, vtl, signal_event, &what);
 			expect_equal(what.status, HV_STATUS_SUCCESS);
 			expect(came(to, before + 1));
-			/* The flag's number is that of the connection. */
 			expect(flag_is_set(to, connection));
 			/* The flag is already set: no interrupt (TLFS "SynIC event flags"). */
 			run_at(from, vtl, signal_event, &what);

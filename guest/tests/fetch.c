@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Protections that deny instruction fetches. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -109,7 +108,6 @@ static void mbec_where_it_is_offered(void)
 	if (!mask) {
 		uint16_t status = 0;
 
-		/* MBEC is not offered: enabling it is refused. */
 		vtl_run(enable_vtl2_with_mbec, &status);
 		expect_equal(status, HV_STATUS_INVALID_PARAMETER);
 		tap_skip("VsmCapabilities offers no MBEC");

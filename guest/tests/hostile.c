@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hostile VTL0: it must not change, read or stop VTL1. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -193,7 +192,7 @@ static void every_msr_of_the_cpu(void)
 	vtl1_is_well();
 }
 
-/* A random call code, without those that would end this test. */
+/* Without calls that would end this test. */
 static uint16_t some_code(void)
 {
 	uint16_t code;
@@ -298,7 +297,6 @@ struct race {
 	uint32_t release; /* 1: the writer's VP may return to VTL0 */
 };
 
-/* Keeps the writer's VP in VTL1 until the page is accessible again. */
 static void hold(struct vtl_service *service, const struct hv_message *message)
 {
 	struct race *race = service->intercept_argument;

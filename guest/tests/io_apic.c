@@ -216,7 +216,6 @@ static void masked_line_waits(void)
 	io_write(0x10 + 2 * LINE, MASKED);
 }
 
-/* Vectors of two classes are pending at the same time; each EOI must end the right one. */
 static void two_lines_at_once(void)
 {
 	const uint32_t before = cpu_current()->interrupts[SECOND];

@@ -144,7 +144,6 @@ static void x2apic_registers(void)
 	expect_equal(try_wrmsr(X2APIC_MSR + APIC_EOI, 1), VECTOR_GP);
 	expect_equal(try_wrmsr(X2APIC_MSR + APIC_TPR, 0x100), VECTOR_GP);
 	expect_equal(try_rdmsr(X2APIC_MSR + APIC_SELF_IPI, &value), VECTOR_GP);
-	/* Nothing answers at the address of the register page. */
 	expect_equal(APIC_GVA[4 * APIC_VERSION], 0xffffffff);
 	apic_write(APIC_SELF_IPI, LOW);
 	interrupts_window();
@@ -241,7 +240,7 @@ static void high_handler(struct interrupt_frame *frame)
 	seen.nested++;
 	seen.ppr_high = apic_read(APIC_PPR);
 	seen.high_in_low = bit_of(APIC_ISR, LOW) && bit_of(APIC_ISR, HIGH);
-	apic_eoi(); /* ends the highest one, which is this */
+	apic_eoi(); /* ends the interrupt of this handler */
 	seen.low_after_high = bit_of(APIC_ISR, LOW) && !bit_of(APIC_ISR, HIGH);
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Functions of the kit that all other topics need, on any PC, with or without a hypervisor. */
 #include "tests.h"
 
 #include "kit/apic.h"

@@ -246,7 +246,7 @@ static void loop(void *argument)
 	on_intercept(NULL, NULL);
 }
 
-/* Waits until the counter changes. Returns false at a time-out. */
+/* Returns false at a time-out. */
 static bool moves(uint64_t from)
 {
 	for (uint32_t i = 0; i < 100000000; i++) {
@@ -277,7 +277,6 @@ static void under_a_running_vp(void)
 		smp_begin(1, loop, NULL);
 		if (!expect(moves(before)))
 			return;
-		/* The protection is in force when the call returns, also on the other VP. */
 		expect_equal(protect(page, i % 2 ? R : 0), HV_STATUS_SUCCESS);
 		stopped = *counter;
 		for (uint32_t k = 0; k < 1000; k++)

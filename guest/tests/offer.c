@@ -161,7 +161,6 @@ static void bad_addresses_are_refused(void)
 	expect_equal(hypercall_raw(control, in + 4096 - 16, out), HV_STATUS_INVALID_ALIGNMENT);
 }
 
-/* VpIndex of this VP by every form of HvCallGetVpRegisters. */
 static void all_forms_agree(void)
 {
 	const uint64_t control = hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0);

@@ -54,7 +54,6 @@ struct op {
 #name, op_##name, op_##name##_at, op_##name##_end, offset, reads, writes \
 	}
 
-/* All instructions that access memory at the target. */
 extern const struct op ops[];
 extern const uint32_t ops_count;
 

@@ -76,7 +76,6 @@ static void place_where_it_may_not(void *argument)
 	expect_equal(rdmsr(kind->msr), before);
 	if (!kind->written)
 		return;
-	/* An overlay at another page cannot be moved to the restricted page either. */
 	wrmsr(kind->msr, (uint64_t)elsewhere | HV_PAGE_MSR_ENABLE);
 	expect_equal(try_wrmsr(kind->msr, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
 	wrmsr(kind->msr, before);
@@ -169,7 +168,6 @@ static void later_locks_hide(void)
 			see_ram_everywhere();
 			smp_run(vp, place_again, (void *)&kinds[k]);
 			see_ram_everywhere();
-			/* When the rights return, the overlay is visible again, unchanged. */
 			expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 			expect_equal(*(volatile uint8_t *)page, OWN_BYTE);
 			smp_run(vp, take_away, (void *)&kinds[k]);
@@ -260,7 +258,6 @@ static void move_on(void *argument)
 	wrmsr(HV_X64_MSR_SIMP, before);
 }
 
-/* Makes hypercalls in VTL1, with their parameters in memory. */
 static void longest_call(void *argument)
 {
 	uint64_t *longest = argument;

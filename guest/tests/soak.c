@@ -167,7 +167,6 @@ static void call_vtl1(struct load *mine)
 
 	vtl_run(count_call, &vp);
 	mine->calls++;
-	/* VTL0 may read the page; only VTL1 of this VP changes this count. */
 	expect_equal(vtl1_counts[vp], mine->calls);
 }
 
@@ -230,7 +229,6 @@ static void set_timer(struct load *mine)
 	const uint64_t now = rdmsr(HV_X64_MSR_TIME_REF_COUNT);
 	const uint32_t came = cpu_current()->interrupts[TIMER_VECTOR] - mine->timers_base;
 
-	/* The reference time must not decrease. */
 	expect(now >= mine->time);
 	mine->time = now;
 	expect(came <= mine->timers);

@@ -197,7 +197,6 @@ static void count_only(struct interrupt_frame *frame)
 	(void)frame;
 }
 
-/* Starts a timer for SINT @sint whose expiration time has passed. */
 static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
 {
 	wrmsr(config, HV_STIMER_AUTO_ENABLE | sint << HV_STIMER_SINT_SHIFT);

@@ -111,7 +111,6 @@ static void bad_calls_are_refused(void)
 	t.vp = smp_count + 10;
 	vtl_run(translate_in_vtl1, &t);
 	expect_equal(t.status, HV_STATUS_INVALID_VP_INDEX);
-	/* VTL0 cannot translate for itself. */
 	t.vp = HV_VP_INDEX_SELF;
 	translate_in_vtl1(&t);
 	expect(t.status != HV_STATUS_SUCCESS);
@@ -184,7 +183,6 @@ static void flush_waits(bool by_translation)
 	smp_begin(1, flush_when_locked, &locking);
 	vtl_run(lock_and_hold, &locking);
 	expect_equal(locking.early, 0);
-	/* The VTL return released the lock. */
 	smp_end(1);
 	expect_equal(locking.flush.done, 1);
 	expect_equal(locking.flush.status, HV_STATUS_SUCCESS);

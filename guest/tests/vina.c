@@ -51,7 +51,6 @@ static void with_vina(void *argument)
 			interrupts_window();
 	vina->notices = *count - before;
 	vina->status = control->vina_status & HV_VINA_STATUS_ASSERTED;
-	/* No second notification while VinaAsserted is set. */
 	send_to_vtl0();
 	for (unsigned int i = 0; i < 1000; i++)
 		interrupts_window();

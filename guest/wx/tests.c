@@ -287,7 +287,6 @@ static void an_overlay_is_no_code(void)
 	struct wx_counts before;
 	uint64_t end;
 
-	/* The overlay is refused while the page is executable. */
 	run(page);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
 	/* VTL0 sees the overlay while the page is writable, and RAM when it becomes executable. */

@@ -25,7 +25,6 @@ OBJECT_DECLARE_SIMPLE_TYPE(VsmState, VSM_ACCEL)
 
 #define VSM_PAGE 4096u
 
-/* Whole pages of guest memory. */
 struct vsm_range {
 	uint64_t gpa;
 	uint64_t size;
@@ -160,7 +159,6 @@ bool vsm_range_clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 void vsm_memory_note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
 /* Drops the reference to memory that has left the map; with the guard it is dropped at the next reset. */
 void vsm_memory_release(VsmState *vsm, MemoryRegion *mr);
-/* Passes all changes of a transaction to the partition in one call. */
 void vsm_memory_commit(VsmState *vsm);
 
 /* ioeventfd.c */

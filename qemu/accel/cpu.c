@@ -10,7 +10,6 @@
 #include "system/cpus.h"
 #include "system/runstate.h"
 
-/* The next action of the CPU's thread after an exit. */
 enum verdict {
 	RUN_AGAIN,
 	LEAVE,	/* handle requests to the thread */

@@ -307,7 +307,7 @@ static bool is_supported(void)
 	return true;
 }
 
-/* Finds the breakpoint of debug register @i in the order of settings(). */
+/* In the order of settings(). */
 static const struct breakpoint *find_register(const VsmState *vsm, unsigned i)
 {
 	for (unsigned row = 0; row < vsm->breakpoints->len; row++)

@@ -116,7 +116,6 @@ static const char *why_refused_crypto(const char *id)
 									       : NULL;
 }
 
-/* Called for each device before it is created; an error refuses it. */
 static bool check_device(DeviceListener *listener, const QDict *opts, bool from_json, Error **errp)
 {
 	const char *driver = qdict_get_try_str(opts, "driver");

@@ -15,7 +15,6 @@ enum {
 	LEGACY_END = 0x100000,
 };
 
-/* Memory with recorded writes that was removed from the map in this transaction. */
 struct gone {
 	MemoryRegion *mr; /* referenced */
 	struct vsm_range range;

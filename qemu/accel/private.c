@@ -19,7 +19,6 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 
-/* Records of the section. */
 enum {
 	RECORD_END,
 	RECORD_BLOCK, /* name of the RAM block of the pages that follow */

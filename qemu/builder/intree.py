@@ -16,7 +16,6 @@ from . import tree, which
 
 ACCEL = cache.TREE / 'qemu/accel'
 
-# Files that only a module needs.
 MODULE_ONLY = ('check.c',)
 
 # Relative to QEMU's source.

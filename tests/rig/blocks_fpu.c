@@ -623,7 +623,6 @@ static void test_random(unsigned int turns)
 			}
 		} else {
 			other = (int32_t)((unsigned int)rand_r(&seed) % 4096) - 1024;
-			/* A random file descriptor that is not of a vCPU. */
 			for (unsigned int i = 0; i < CPUS; i++)
 				if (machine[i / 2].vcpu[i % 2].fd == other)
 					other = -1;

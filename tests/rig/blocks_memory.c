@@ -468,7 +468,6 @@ static bool can_be_written(struct raw_kvm *machine, uint64_t gpa)
 	return cpu_go(machine, GUEST(g_store), DATA + UINT64_C(8) * PAGE) == END_DONE;
 }
 
-/* Runs in a process with limited memory. */
 static int starve(void)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1, .memory_size = PAGE};
@@ -489,7 +488,6 @@ static int starve(void)
 	if (at > UINT64_C(4) << 30 &&
 	    set_range(&machine, UINT64_C(4) << 30, at - (UINT64_C(4) << 30), 0))
 		return 4;
-	/* The failed call has set no restriction. */
 	region.guest_phys_addr = at;
 	if (ioctl(machine.vm, KVM_SET_USER_MEMORY_REGION, &region) || !can_be_written(&machine, at))
 		return 5;

@@ -219,7 +219,6 @@ static long exits_of_loop(struct raw_kvm *machine, bool user)
 	return fewest;
 }
 
-/* Kernel code and user code that are executable only in their own mode, as with HVCI. */
 static void test_exits(struct raw_kvm *machine)
 {
 	long without[2], with[2];

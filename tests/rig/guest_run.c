@@ -233,7 +233,6 @@ static void compare(const struct resources *early, const struct resources *late)
 	board.status = STATUS_ERROR;
 }
 
-/* Waits up to @seconds for the stop of the machine. Returns whether it was stopped. */
 static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;

@@ -28,7 +28,6 @@
 #define MAX_LIST   32u
 #define STUB_BYTES 10u
 
-/* Operations of the guest, which executes a list at LIST. */
 enum operation {
 	END,
 	WRITE,
@@ -526,7 +525,6 @@ static void kvm_hides_the_input_of_an_edge_that_it_delivered(struct machine *mac
 
 static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machine *machine)
 {
-	/* Pins 1 (level) and 2 (edge) share a vector; the line of pin 2 stays high. */
 	write_register(machine, 0x12, 0x8021);
 	write_register(machine, 0x14, 0x0021);
 	run_list(machine);
@@ -539,10 +537,10 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 	end_of_interrupt(machine);
 	set_line(machine, 1, true);
 	set_line(machine, 1, false);
-	run_list(machine); /* takes and ends the level interrupt */
+	run_list(machine);
 	take(machine);
 	end_of_interrupt(machine);
-	machine->length = 1; /* takes the next interrupt, if any */
+	machine->length = 1;
 	run_list(machine);
 	check(machine->list[0].result == 0x21 && take(machine) == 0,
 	      "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");

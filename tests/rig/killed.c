@@ -131,7 +131,6 @@ static long file_names(void)
 	return count;
 }
 
-/* Whether the kernel has logged a warning or error since the last call. */
 static bool kernel_log_has_errors(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",

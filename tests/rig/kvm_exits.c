@@ -90,7 +90,6 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-/* Runs until the hypercall, and completes MMIO exits before it. */
 static struct backend_run run_to_hypercall(struct guest *guest)
 {
 	struct backend_run run = guest_run_on(guest, 0, 0);
@@ -465,7 +464,6 @@ static struct backend_run run_output(struct guest *guest, uint64_t rip, uint64_t
 	return guest_run_on(guest, 0, 0);
 }
 
-/* Takes the output back and checks that it is executed again with the same data and that the VTL continues. */
 static void takes_back(struct guest *guest, const struct output *output)
 {
 	struct backend_run run = run_output(guest, output->start, output->rcx, output->port);
@@ -585,7 +583,6 @@ static void executes_from_overlay(struct guest *guest, uint64_t at, const char *
 	      "OUTSB is taken back to its beginning");
 }
 
-/* The hypercall page is an overlay over RAM, which may be denied, or at a GPA without RAM. */
 static void test_code_in_overlays(struct guest *guest)
 {
 	static const uint8_t code[] = {0xe6, 0x7e, 0xee, 0x6e, 0xe6, PORT_DONE};

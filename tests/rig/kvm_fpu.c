@@ -43,7 +43,6 @@ static bool is_done(const struct backend_run *run)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE;
 }
 
-/* Runs from @rip with @rdi; other registers are unchanged. */
 static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uint64_t rdi)
 {
 	struct vcpu_state *state = guest_edit(guest, 0, vtl, VCPU_GPR);

@@ -331,7 +331,6 @@ static void test_p31_msrs(struct guest *guest)
 	      "P31: no MSR that gives KVM a page of the guest reaches KVM (%u)", refused);
 }
 
-/* KVM's and Xen's hypercalls that read or write memory, at a page that is denied. */
 static void test_p31_hypercalls(struct guest *guest)
 {
 	static const struct {

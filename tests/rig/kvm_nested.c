@@ -554,7 +554,6 @@ static void test_write_that_is_not_decoded(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* An interrupt arrives at the entry that executes a permitted write of CR0. */
 static void test_write_that_an_event_overtakes(struct guest *guest)
 {
 	const uint64_t handler = STUBS + 0x61 * 16;

@@ -45,7 +45,6 @@ struct machine {
 	_Alignas(64) uint8_t router_memory[16384];
 	struct vsm_lapic_router *router;
 	struct guest guest;
-	/* Expected results of the commands of the current vCPU. */
 	struct command expected[MAX_COMMANDS];
 	uint32_t commands;
 	uint8_t eoi[MAX_EOIS];
@@ -74,7 +73,6 @@ void machine_take(struct machine *m, unsigned int vcpu);
 /* Returns -1 if the run failed. KVM's results are in guest.vcpu[].list, libvsm's in expected[]. */
 int machine_run(struct machine *m, unsigned int vcpu);
 
-/* Calls machine_run(), then compares the results of the commands, and the EOIs. */
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
 void machine_msi(struct machine *m, uint32_t address, uint32_t data);
@@ -84,7 +82,6 @@ bool machine_same_registers(const struct machine *m);
 uint32_t machine_kvm_register(const struct machine *m, unsigned int vcpu, uint32_t reg);
 uint32_t machine_our_register(struct machine *m, unsigned int vcpu, uint32_t reg);
 
-/* Imports KVM's state to libvsm, then libvsm's state to KVM. */
 bool machine_exchange_states(struct machine *m);
 
 #endif

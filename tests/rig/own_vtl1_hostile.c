@@ -161,7 +161,6 @@ static bool the_edge_of_a_mapping_suffices(void)
 	return !call(&request) && !memcmp(page + PAGE - LENGTH, SECRET, LENGTH);
 }
 
-/* An unprivileged process uses the device that root has opened. */
 static bool others_are_refused(void)
 {
 	const pid_t child = fork();

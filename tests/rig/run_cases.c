@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * `vsm run` from the command line. Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]; KERNEL is
- * run_kernel.S. Writes to the current folder. Cases that need another user or no /dev/kvm run only in the
- * rig.
- */
+/* Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]; KERNEL is run_kernel.S. Writes to the current folder.
+ * Cases that need another user or no /dev/kvm run only in the rig. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Cases of Debian's kernel under `vsm run`: it boots, detects Hyper-V, and prints the time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

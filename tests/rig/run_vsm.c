@@ -29,7 +29,6 @@ double now(void)
 	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Appends the words of @text after @count words. */
 static void split(char *text, char *words[WORDS_MAX], int count)
 {
 	for (char *word = strtok(text, " "); word && count < WORDS_MAX - 1;

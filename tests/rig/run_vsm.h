@@ -48,7 +48,6 @@ void become_vsm(const struct test *test, int in, int out, int err) __attribute__
 void send_keys(int fd, const char *keys);
 /* Fills result; the command is killed after @seconds. */
 void run(const struct test *test, int seconds);
-/* Calls run(), compares the result with the test's expectations and prints a TAP case. */
 void run_check(const struct test *test, int seconds);
 
 void check_mistakes(void);

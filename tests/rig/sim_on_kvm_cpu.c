@@ -162,7 +162,7 @@ static void begin(struct host_vp *vp, uint8_t vtl)
 	memcpy(vp->loaded[vtl], state->gpr, sizeof(state->gpr));
 }
 
-/* Restores operand registers: an action of the sim backend does not change them. */
+/* An action of the sim backend does not change its operand registers. */
 static void give_back_operands(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR);

@@ -23,7 +23,6 @@ check() { # NAME COMMAND...
 same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
 differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
 
-# Prints the plan. Returns 1 if a case has failed.
 end_cases() {
 	echo "1..$number"
 	[ $failed = 0 ]

@@ -24,7 +24,6 @@ while read -r file name count; do
 	case $4 in */"$file") yes "$name" | head -n "$count" ;; esac
 done < "${3%/*}/hooks.6.12.count" > "$6"
 '''
-# Replacement of make: writes three modules of a megabyte each.
 MAKE = '''#!/bin/sh
 for word; do case $word in M=*) tree=${word#M=} ;; esac; done
 for name in kvm kvm-amd kvm-intel; do head -c 1M /dev/zero > "$tree/$name.ko" || exit 1; done

@@ -65,7 +65,6 @@ static void put64(struct machine *machine, uint64_t gpa, uint64_t value)
 
 static bool create(struct machine *machine)
 {
-	/* out %eax, $PORT_FAULT; hlt */
 	static const uint8_t handler[] = {0xe7, PORT_FAULT, 0xf4};
 	static const uint8_t handler_gp[] = {0xe7, PORT_GP, 0xf4};
 	struct vsm_config config;
@@ -191,7 +190,7 @@ static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 	set64(machine, HV_X64_REGISTER_RDI, 0);
 }
 
-/* Runs the guest to its next OUT. Returns the port, or -1; *value is the value written. */
+/* Returns the port of the next OUT, or -1; *value is the value written. */
 static int run(struct machine *machine, uint32_t *value)
 {
 	const struct vsm_exit *exit;
@@ -222,7 +221,6 @@ static void finish_exit(struct machine *machine)
 static int make_call(struct machine *machine, enum mode mode, const uint8_t instruction[3],
 		     uint32_t control, uint32_t *value)
 {
-	/* the instruction; out %eax, $PORT_BACK; hlt */
 	const uint8_t code[] = {instruction[0], instruction[1], instruction[2],
 				0xe7,		PORT_BACK,	0xf4};
 

@@ -106,7 +106,7 @@ static void put_inputs(uint8_t *ram)
 	memcpy(ram + INPUTS + 0x300 + sizeof(registers), &name, sizeof(name));
 }
 
-/* Runs to the guest's next OUT. Returns the port, and EAX and EDX in @value. */
+/* Returns the port of the next OUT, and EAX and EDX in @value. */
 static int run(struct vsm_vp *vp, uint32_t value[2])
 {
 	const struct vsm_exit *exit;

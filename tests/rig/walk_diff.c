@@ -211,7 +211,6 @@ static bool key_denies(const struct list *list, const struct item *item,
 	return (user && pkru & 1) || (write && pkru & 2 && (user || list->mode.cr0 >> 16 & 1));
 }
 
-/* The expected result of the access on a CPU with these traits. */
 static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 				   struct vsm_walk_result *result)
 {
@@ -269,7 +268,6 @@ static void mark(const struct list *list, const struct item *item, enum vsm_walk
 	unsigned int access = kind_access[item->kind], flags = flags_of(item);
 	struct vsm_walk_result ignored;
 
-	/* The walker checks keys unless the CPU has its own order. */
 	if (reason != VSM_WALK_KEY_DENIED || !cpu_has[KEYS_BEFORE_RIGHTS]) {
 		(void)walk(list, least, item->gva, access, flags, VSM_WALK_AD_SET, &ignored);
 		(void)walk(list, most, item->gva, access, flags, VSM_WALK_AD_SET_TO_FAILURE,

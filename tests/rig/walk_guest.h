@@ -44,14 +44,14 @@ enum kind {
 /* One access. The guest's code uses the offsets. */
 struct item {
 	uint64_t gva;
-	uint64_t rip; /* address of the code that makes the access */
+	uint64_t rip;
 	uint32_t rflags, pkru;
 	uint32_t cs, ss;
 	uint64_t ldt; /* base of the LDT for KIND_SEGMENT, or 0 */
 	/* Written by the guest. */
 	uint64_t vector; /* 3: access succeeded; 13, 14: it faulted */
 	uint64_t error_code, cr2;
-	uint64_t at; /* RIP of the exception */
+	uint64_t at;
 	uint64_t data;
 	uint32_t kind;
 	uint32_t user;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Attacks by VTL0, with full privileges in VTL0. */
 #include <vsm/hv/hv.h>
 
 #include "kit/cpu.h"
@@ -179,7 +178,6 @@ static void overlays_are_found(void)
 
 		wrmsr(msrs[i], (first + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
 		expect_equal(client_lock(page, 2), SECURE_KERNEL_DENIED);
-		/* No page of the refused range remains locked. */
 		expect_equal(try_write(page, 1), -1);
 		wrmsr(msrs[i], before);
 	}
@@ -247,7 +245,6 @@ static void flood(void *argument)
 	uint32_t *sent = argument;
 
 	while (!stop_flood) {
-		/* IPIs to VTL1, which the hypervisor must refuse, and to VTL0. */
 		struct hv_send_synthetic_cluster_ipi_input ipi = {
 			.vector = FLOOD_VECTOR, .input_vtl = input_vtl(1), .processor_mask = 1};
 

@@ -104,7 +104,6 @@ static void wrong_sizes_are_refused(void)
 		expect_equal(call(OWN_ECHO, (uint64_t)page, 0, sizes[i]).status,
 			     SECURE_KERNEL_BAD_ARGUMENT);
 	}
-	/* A request or an answer that crosses the end of the page. */
 	expect_equal(call(OWN_ECHO, (uint64_t)page + 1, PAGE_SIZE, 0).status,
 		     SECURE_KERNEL_BAD_ARGUMENT);
 	expect_equal(call(OWN_ECHO, (uint64_t)page + 4088, 8, 9).status,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The calls of own.c. */
 #ifndef SECURE_KERNEL_TESTS_OWN_H
 #define SECURE_KERNEL_TESTS_OWN_H
 

@@ -85,7 +85,6 @@ static void pieces_make_the_whole(void)
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_OK);
 	expect(!memcmp(whole, pieces, SECURE_KERNEL_DIGEST));
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
-	/* A page that VTL0 may not read makes the measurement invalid. */
 	number = measure_begin();
 	expect_equal(measure_add(region, 64, number), SECURE_KERNEL_DENIED);
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);

@@ -4,7 +4,6 @@
 
 #include "kit/tap.h"
 
-/* The topics, in the order in which they run. */
 extern const struct tap_topic topic_boot, topic_services, topic_attacks, topic_rights, topic_locked;
 
 /* Locked pages of VTL0, as targets of attacks; NULL before needs_secure_kernel(). */

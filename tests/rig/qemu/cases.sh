@@ -72,7 +72,6 @@ start_dma() { # MACHINE WORDS OPTION...
 		-drive file=disk.img,format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk,disable-legacy=off
 }
 
-# Waits until the guest has made all attacks and powers off.
 end_dma() {
 	wait_for 'FACT end' 1 500
 	ran=$?
@@ -86,7 +85,6 @@ boot_dma() { # the arguments of start_dma()
 	end_dma
 }
 
-# Tests that VTL0 and VTL1 see no result of the attacks.
 blocked() { # MACHINE
 	check "p37: $1: the disk works" same "$(fact disk 1)" $pattern
 	check "p37: $1: fw_cfg's DMA into locked code changes nothing that VTL0 sees" \
@@ -184,7 +182,6 @@ secure_boot() {
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# Waits up to 60 seconds for a dump whose last page is not zero.
 dumped() { # FILE
 	left=60
 	until [ "$(stat -c %s "$1")" -gt 4200 ] && leaks "$(tail -c 4096 "$1" | head -c 16 | od -An -v -tx1 | tr -d ' \n')"; do

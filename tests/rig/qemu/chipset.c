@@ -287,7 +287,7 @@ static void open_smram(void)
 	set_config(what->smram, SMRAM_CLOSED);
 }
 
-/* Moves TSEG, which is at the end of RAM, over a page that VTL1 has locked. */
+/* TSEG is at the end of RAM. */
 static void move_tseg(void)
 {
 	const struct chipset *what = chipset();

@@ -78,7 +78,6 @@ struct fw_cfg_access {
 	uint64_t address;
 };
 
-/* Writes "QEMU" to GPA. */
 static void fw_cfg(char **words)
 {
 	struct area area = make_area();

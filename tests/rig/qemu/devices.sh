@@ -9,7 +9,6 @@ make_disk() { # FILE
 	head -c 1044480 /dev/zero >> "$1"
 }
 
-# Tests that the guest has read the first page of the file, and has written it to the second page.
 disk_works() { # NAME FILE
 	check "$1: its disk is read" same "$(fact "disk_$1" 1 | cut -d' ' -f1)" "$(head -c 4096 "$2" | sha256sum | cut -d' ' -f1)"
 	check "$1: its disk is written" same "$(head -c 8192 "$2" | tail -c 4096 | sha256sum)" "$(head -c 4096 "$2" | sha256sum)"

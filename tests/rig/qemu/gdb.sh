@@ -5,7 +5,6 @@
 # A write to the monitor of a QEMU that has ended must not kill this script.
 trap "" PIPE
 
-# Debian's GDB, with its own libraries.
 gdb() {
 	libraries=$top/gdb/usr/lib/x86_64-linux-gnu:$top/gdb/lib/x86_64-linux-gnu
 	timeout 60 "$top/gdb/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" "$top/gdb/usr/bin/gdb" -nx -batch "$@"
@@ -15,7 +14,6 @@ says() { grep -q "$1" session; }
 # Bad or absent data of the guest's areas would be counted in `bad`.
 ticks_on() { wait_for '^TICK .* bad=0' $(($(count '^TICK') + 3)) 60; }
 
-# Starts the guest, which waits for GDB.
 start_guest() {
 	start -M pc -cpu host -smp 2 -m 64M -kernel writer.elf32 -append "cpus=2 int3=1" -S \
 		-chardev socket,path=g.sock,server=on,wait=off,id=gdb -gdb chardev:gdb

@@ -46,7 +46,6 @@ runs_for() { # SECONDS of the guest
 	wait_for '^FACT key' $(($(count '^FACT key') + $1)) 120
 }
 
-# virsh, with a timeout for a daemon that does not answer.
 v() { timeout 300 virsh -c qemu:///system "$@" > output 2> errors; }
 state() { v domstate guest && tr -d '\n' < output; }
 becomes() { # STATE SECONDS

@@ -46,7 +46,6 @@ migrate() { # URI
 }
 syncs() { sed -n 's/\r$//; s/^dirty sync count: //p; s/^ *Others:[[:space:]]*dirty_syncs=\([0-9]*\).*/\1/p' monitor.log | tail -n 1; }
 
-# Tests that the guest runs in the selected QEMU with its pages and its key.
 check_guest() { # WHERE
 	check "$1: the guest continues" continues
 	check "$1: VTL1's key is the same" same "$(key)" "$first_key"
@@ -265,7 +264,6 @@ savevm() {
 	finish 10
 }
 
-# Sends the commands, and tests that the monitor prints PATTERN.
 refuses() { # NAME PATTERN COMMAND...
 	what=$1 pattern=$2
 	shift 2

@@ -28,7 +28,6 @@ static inline void try_store(volatile uint64_t *address)
 	__asm__ volatile("mov %0, (%1); nop" : : "a"(UNTOUCHED), "r"(address) : "memory");
 }
 
-/* Makes fw_cfg write QEMU's signature to @address by DMA. */
 static inline void write_by_device(const volatile void *address)
 {
 	static volatile struct {
