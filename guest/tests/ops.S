@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Labels *_at and *_end are at the instruction that accesses memory at RDI, and at the next one. RSI: a
  * second address, for instructions with two. */
-	.macro	OP name, insn:vararg
+	.macro	AT name, insn:vararg
 	.global	op_\name, op_\name\()_at, op_\name\()_end
+op_\name\()_at:
+	\insn
+op_\name\()_end:
+	.endm
+
+	.macro	OP name, insn:vararg
 op_\name:
 	xor	%eax, %eax
 	mov	$1, %ecx
 	mov	$2, %edx
-op_\name\()_at:
-	\insn
-op_\name\()_end:
+	AT	\name, \insn
 	ret
 	.endm
 
@@ -34,87 +38,47 @@ op_\name\()_end:
 	OP	fld,		fildl (%rdi)
 
 	/* Rep string instructions: 64 bytes from RSI to RDI. */
-	.global	op_rep_movsb, op_rep_movsb_at, op_rep_movsb_end
 op_rep_movsb:
 	mov	$64, %ecx
-op_rep_movsb_at:
-	rep movsb
-op_rep_movsb_end:
+	AT	rep_movsb,	rep movsb
 	ret
-	.global	op_rep_stosq, op_rep_stosq_at, op_rep_stosq_end
 op_rep_stosq:
 	mov	$8, %ecx
 	xor	%eax, %eax
-op_rep_stosq_at:
-	rep stosq
-op_rep_stosq_end:
+	AT	rep_stosq,	rep stosq
 	ret
 
 	/* Stack instructions: RDI is the end of the stack to use. */
-	.global	op_push, op_push_at, op_push_end
 op_push:
 	mov	%rsp, %rsi
 	mov	%rdi, %rsp
-op_push_at:
-	push	%rsi
-op_push_end:
+	AT	push,		push %rsi
 	mov	%rsi, %rsp
 	ret
-	.global	op_call, op_call_at, op_call_end
 op_call:
 	mov	%rsp, %rsi
 	mov	%rdi, %rsp
-op_call_at:
-	call	1f
-op_call_end:
+	AT	call,		call 1f
 1:	mov	%rsi, %rsp
 	ret
 
 	/* IN and OUT; after IN, EAX is returned. */
-	.global	op_in, op_in_at, op_in_end, op_out, op_out_at, op_out_end
 op_in:
 	mov	%edi, %edx
 	mov	$0x5a5a5a5a, %eax
-op_in_at:
-	in	%dx, %eax
-op_in_end:
+	AT	in,		in %dx, %eax
 	ret
 op_out:
 	mov	%edi, %edx
 	mov	%esi, %eax
-op_out_at:
-	out	%eax, %dx
-op_out_end:
-	ret
-	.global	op_rdmsr, op_rdmsr_at, op_rdmsr_end, op_wrmsr, op_wrmsr_at, op_wrmsr_end
-op_rdmsr:
-	mov	%edi, %ecx
-	mov	$0x11, %eax
-	mov	$0x22, %edx
-op_rdmsr_at:
-	rdmsr
-op_rdmsr_end:
-	shl	$32, %rdx
-	or	%rdx, %rax
+	AT	out,		out %eax, %dx
 	ret
 op_wrmsr:
 	mov	%edi, %ecx
 	mov	%rsi, %rax
 	mov	%rsi, %rdx
 	shr	$32, %rdx
-op_wrmsr_at:
-	wrmsr
-op_wrmsr_end:
-	ret
-	.global	op_cpuid, op_cpuid_at, op_cpuid_end
-op_cpuid:
-	push	%rbx
-	mov	%edi, %eax
-	xor	%ecx, %ecx
-op_cpuid_at:
-	cpuid
-op_cpuid_end:
-	pop	%rbx
+	AT	wrmsr,		wrmsr
 	ret
 
 	/* Code for tests of execute rights, which copy it to a page: returns 7. */
