@@ -125,13 +125,6 @@ static void put_list(struct sink *sink, const char *format, va_list arguments)
 	va_end(list);
 }
 
-void print_list(const char *format, va_list arguments)
-{
-	lock_take(&lock);
-	put_list(NULL, format, arguments);
-	lock_drop(&lock);
-}
-
 uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments)
 {
 	struct sink sink = {text, text + size};
@@ -146,7 +139,9 @@ void print(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	print_list(format, arguments);
+	lock_take(&lock);
+	put_list(NULL, format, arguments);
+	lock_drop(&lock);
 	va_end(arguments);
 }
 

@@ -13,7 +13,6 @@
 /* Prints to the serial port at 0x3f8, or with the option console=debug to port 0xe9. Supports %s %c %d %u %x
  * %lx %lu %ld %%, widths and a leading 0. Callable on any VP and VTL; each call's text stays together. */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
-void print_list(const char *format, va_list arguments);
 /* Prints into @text, truncated to @size bytes with the NUL. Returns the length. Takes no lock. */
 uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments);
 

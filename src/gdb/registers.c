@@ -139,13 +139,6 @@ int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *n
 	return access_all(gdb, thread.vp, &access);
 }
 
-int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
-		 const union hv_register_value *value, size_t count)
-{
-	struct access access = {.vtl = thread.vtl, .name = name, .write = value, .count = count};
-
-	return access_all(gdb, thread.vp, &access);
-}
 
 #define ALL_MAX GDB_ARRAY_SIZE(gdb_registers)
 
@@ -210,6 +203,8 @@ static int write_row(struct vsm_gdb *gdb, struct gdb_thread thread, const struct
 		     struct gdb_text *text)
 {
 	union hv_register_value value = {0}, old;
+	struct access write = {
+		.vtl = thread.vtl, .name = &row->hv_name, .write = &value, .count = 1};
 	int error = gdb_hv_read(gdb, thread, &row->hv_name, &value, 1);
 
 	old = value;
@@ -217,7 +212,7 @@ static int write_row(struct vsm_gdb *gdb, struct gdb_thread thread, const struct
 		error = -EINVAL;
 	if (error || !memcmp(old.bytes, value.bytes, sizeof(value.bytes)))
 		return error;
-	return gdb_hv_write(gdb, thread, &row->hv_name, &value, 1);
+	return access_all(gdb, thread.vp, &write);
 }
 
 /* Unchanged registers are not written: the library refuses to write some that it can read. */

@@ -192,8 +192,6 @@ int gdb_register_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t n
 /* Registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit; -EIO: one is refused. */
 int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
 		union hv_register_value *value, size_t count);
-int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
-		 const union hv_register_value *value, size_t count);
 
 /* Makes target.xml in gdb->description. -ENOMEM. */
 int gdb_description_make(struct vsm_gdb *gdb);

@@ -121,7 +121,6 @@ uint32_t lapic_version(const struct vsm_lapic *apic);
 uint32_t lapic_lvt_bits(const struct vsm_lapic *apic, enum vsm_lapic_lvt lvt);
 void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t value,
 		     struct vsm_lapic_effect *effect);
-void lapic_mask_all(struct vsm_lapic *apic);
 void lapic_lint_eoi(struct vsm_lapic *apic, uint8_t vector);
 
 /* -- deliver.c -- */
@@ -130,7 +129,6 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 
 /* -- post.c -- */
 
-enum vsm_lapic_posted lapic_attend(struct vsm_lapic *apic);
 void lapic_error(struct vsm_lapic *apic, uint32_t bits);
 
 /* -- icr.c -- */
@@ -146,7 +144,6 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now);
 void lapic_timer_start(struct vsm_lapic *apic, uint64_t now, uint32_t count);
 void lapic_timer_resume(struct vsm_lapic *apic, uint64_t now, uint32_t count);
 void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divide);
-bool lapic_timer_in_deadline_mode(const struct vsm_lapic *apic);
 void lapic_timer_set_deadline(struct vsm_lapic *apic, uint64_t deadline);
 
 #endif

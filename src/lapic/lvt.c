@@ -48,18 +48,12 @@ uint32_t lapic_version(const struct vsm_lapic *apic)
 	       (apic->config.flags & VSM_LAPIC_HAS_DIRECTED_EOI ? 1u << 24 : 0);
 }
 
-void lapic_mask_all(struct vsm_lapic *apic)
-{
-	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
-		__atomic_fetch_or(&apic->lvt[i], LAPIC_LVT_MASKED, __ATOMIC_RELAXED);
-}
-
 /* SDM 11.4.7.2: a software disable sets all mask bits; enabling leaves them set. */
 void lapic_write_svr(struct vsm_lapic *apic, uint32_t value)
 {
 	LAPIC_STORE(&apic->svr, value & lapic_svr_bits(apic));
-	if (!(value & LAPIC_SVR_ENABLE))
-		lapic_mask_all(apic);
+	for (int i = 0; !(value & LAPIC_SVR_ENABLE) && i < VSM_LAPIC_LVT_COUNT; i++)
+		__atomic_fetch_or(&apic->lvt[i], LAPIC_LVT_MASKED, __ATOMIC_RELAXED);
 }
 
 static bool is_level_sensitive(enum vsm_lapic_lvt lvt, uint32_t value)

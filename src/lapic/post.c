@@ -7,7 +7,7 @@
  */
 #include "internal.h"
 
-enum vsm_lapic_posted lapic_attend(struct vsm_lapic *apic)
+static enum vsm_lapic_posted attend(struct vsm_lapic *apic)
 {
 	if (LAPIC_SYNC_LOAD(&apic->attention))
 		return VSM_LAPIC_QUEUED;
@@ -38,7 +38,7 @@ static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 	lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
 	if (__atomic_fetch_or(&apic->irr[vector >> 6], bit, __ATOMIC_SEQ_CST) & bit)
 		return VSM_LAPIC_COALESCED;
-	return lapic_attend(apic);
+	return attend(apic);
 }
 
 enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
@@ -91,7 +91,7 @@ enum vsm_lapic_posted vsm_lapic_post_event(struct vsm_lapic *apic, uint32_t even
 		new |= event;
 	} while (!__atomic_compare_exchange_n(&apic->events, &old, new, true, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));
-	return old == new ? VSM_LAPIC_COALESCED : lapic_attend(apic);
+	return old == new ? VSM_LAPIC_COALESCED : attend(apic);
 }
 
 uint32_t vsm_lapic_events(const struct vsm_lapic *apic)

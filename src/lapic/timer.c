@@ -39,7 +39,7 @@ static uint32_t timer_mode(const struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->lvt[VSM_LAPIC_LVT_TIMER]) & LAPIC_TIMER_MODE;
 }
 
-bool lapic_timer_in_deadline_mode(const struct vsm_lapic *apic)
+static bool is_in_deadline_mode(const struct vsm_lapic *apic)
 {
 	return timer_mode(apic) == LAPIC_TIMER_DEADLINE;
 }
@@ -55,7 +55,7 @@ static uint64_t period(const struct vsm_lapic *apic)
 /* Computes the deadline; called after any change. */
 void lapic_timer_update(struct vsm_lapic *apic)
 {
-	if (lapic_timer_in_deadline_mode(apic))
+	if (is_in_deadline_mode(apic))
 		apic->deadline = apic->tsc_deadline ? apic->tsc_deadline : VSM_LAPIC_NEVER;
 	else
 		apic->deadline =
@@ -83,7 +83,7 @@ void lapic_timer_resume(struct vsm_lapic *apic, uint64_t now, uint32_t count)
 /* A write to the initial count: 0 stops the timer; ignored in TSC-deadline mode. */
 void lapic_timer_start(struct vsm_lapic *apic, uint64_t now, uint32_t count)
 {
-	if (lapic_timer_in_deadline_mode(apic))
+	if (is_in_deadline_mode(apic))
 		return;
 	apic->initial_count = count;
 	lapic_timer_resume(apic, now, count);
@@ -129,7 +129,7 @@ void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divid
 /* SDM 11.5.4.1: 0 disarms the timer; ignored unless in TSC-deadline mode. */
 void lapic_timer_set_deadline(struct vsm_lapic *apic, uint64_t deadline)
 {
-	if (!lapic_timer_in_deadline_mode(apic))
+	if (!is_in_deadline_mode(apic))
 		return;
 	apic->tsc_deadline = deadline;
 	lapic_timer_update(apic);
@@ -152,7 +152,7 @@ enum vsm_lapic_posted vsm_lapic_expire(struct vsm_lapic *apic, uint64_t now)
 
 	if (apic->deadline == VSM_LAPIC_NEVER || now < apic->deadline)
 		return VSM_LAPIC_IGNORED;
-	if (lapic_timer_in_deadline_mode(apic))
+	if (is_in_deadline_mode(apic))
 		apic->tsc_deadline = 0;
 	else if (timer_mode(apic) == LAPIC_TIMER_PERIODIC && every)
 		apic->timer_expiry +=

@@ -56,11 +56,6 @@ static uint64_t intercept_detail(const struct vsm_trace_record *record)
 	}
 }
 
-uint64_t stats_intercept_key(const struct vsm_trace_record *record)
-{
-	return (uint64_t)record->event << 32 | (uint32_t)intercept_detail(record);
-}
-
 static void count_record(struct trace_stats *stats, const struct vsm_trace_record *record)
 {
 	const uint64_t *a = record->argument;
@@ -82,7 +77,8 @@ static void count_record(struct trace_stats *stats, const struct vsm_trace_recor
 	case VSM_TRACE_INTERCEPT_MSR:
 	case VSM_TRACE_INTERCEPT_IO:
 	case VSM_TRACE_INTERCEPT_CR:
-		count(stats, STATS_INTERCEPT, stats_intercept_key(record));
+		count(stats, STATS_INTERCEPT,
+		      (uint64_t)record->event << 32 | (uint32_t)intercept_detail(record));
 		stats->intercepts++;
 		break;
 	case VSM_TRACE_MSR_READ:

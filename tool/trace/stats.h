@@ -68,6 +68,5 @@ size_t trace_stats_of(const struct trace_stats *stats, enum stats_class class,
 /* "hypercalls" */
 const char *stats_class_name(enum stats_class class);
 void stats_name(char *text, size_t size, const struct stats_count *count);
-uint64_t stats_intercept_key(const struct vsm_trace_record *record);
 
 #endif

@@ -158,13 +158,6 @@ static int create_processors(struct vmm_guest *guest)
 
 int vmm_guest_create(struct vmm_guest *guest)
 {
-	const int error = create_partition(guest);
-
-	return error ? error : vmm_guest_create_from(guest);
-}
-
-int vmm_guest_create_from(struct vmm_guest *guest)
-{
 	const struct vmm_machine_ops ops = {
 		.write_memory = write_memory,
 		.msi = msi,
@@ -174,8 +167,11 @@ int vmm_guest_create_from(struct vmm_guest *guest)
 		.hv_test = vmm_hv_test,
 		.opaque = guest,
 	};
-	int error = add_memory(guest);
+	int error = create_partition(guest);
 
+	if (error)
+		return error;
+	error = add_memory(guest);
 	if (!error)
 		error = create_processors(guest);
 	if (!error)

@@ -105,8 +105,6 @@ static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event
 
 /* -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
-/* As vmm_guest_create(), for an existing partition, which is destroyed on failure. */
-int vmm_guest_create_from(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
 
 /* NULL: not all of it is RAM. No protection applies. */

@@ -7,7 +7,8 @@
 #include "core/vp/request.h"
 #include "core/vp/vp.h"
 
-void vp_announce(struct vsm_partition *partition)
+/* Wakes all threads that wait in vp_call(), vp_query() and vp_own(). Any thread. */
+static void announce(struct vsm_partition *partition)
 {
 	if (atomic_load(&partition->requests) == 0)
 		return;
@@ -94,7 +95,7 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	atomic_store(&vp->owner, 0);
 	vp->exit_pending = exit_pending;
 	pthread_mutex_unlock(&vp->lock);
-	vp_announce(vp->partition);
+	announce(vp->partition);
 }
 
 void vp_kick(struct vsm_vp *vp)

@@ -22,8 +22,6 @@ bool vp_try_act(struct vsm_vp *vp);
  * registers until the next vsm_vp_run().
  */
 void vp_disown(struct vsm_vp *vp, bool exit_pending);
-/* Wakes all threads in vp_call(), vp_query() and vp_own(). Any thread. */
-void vp_announce(struct vsm_partition *partition);
 
 /*
  * Serves requests made to @vp before it enters the guest: those of VTLs below the one to be entered
