@@ -30,13 +30,12 @@ enum {
 	CODE = 0x10000,
 };
 
-#define ENTRY_TABLE    0x67u
-#define ENTRY_LARGE    0xe7u
-#define MSR_HSAVE      0xc0010117u
-#define NESTED_PAGING  1u
-#define INTERCEPT_HLT  (1u << 24) /* intercept_misc1 */
-#define VMMCALL_LENGTH 3u
-#define VMCB_RIP       0x578
+#define ENTRY_TABLE   0x67u
+#define ENTRY_LARGE   0xe7u
+#define MSR_HSAVE     0xc0010117u
+#define NESTED_PAGING 1u
+#define INTERCEPT_HLT (1u << 24) /* intercept_misc1 */
+#define VMCB_RIP      0x578
 
 /*
  * hv_loop, the hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX a count. It advances the

@@ -25,7 +25,6 @@
 #define APIC_STARTUP	      0x4600
 #define APIC_FIXED	      0x4000
 #define APIC_NMI	      0x4400
-#define APIC_ALL_BUT_SELF     0xc0000
 #define APIC_BASE_X2APIC      (1ull << 10)
 #define APIC_BASE_ENABLED     (1ull << 11)
 #define APIC_BASE_BOOT	      (1ull << 8)

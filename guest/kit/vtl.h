@@ -7,8 +7,7 @@
 #ifndef KIT_VTL_H
 #define KIT_VTL_H
 
-#define VTL_GPR_RAX 0 /* indexes of vtl_service.gpr: register numbers (SDM 2, 2.1.5) */
-#define VTL_GPRS    16
+#define VTL_GPRS 16
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>

@@ -48,7 +48,6 @@
 #define MSR_GS_BASE	   0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
-#define VECTOR_DB 1
 #define VECTOR_BP 3
 #define VECTOR_UD 6
 #define VECTOR_GP 13

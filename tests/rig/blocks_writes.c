@@ -30,13 +30,12 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-#define CR0_TS	 8u
-#define CR0_MP	 2u
-#define CR0_WP	 0x10000u
-#define CR4_TSD	 4u
-#define CR4_UMIP 0x800u
-#define CR4_PGE	 0x80u
-#define SCRATCH	 0x30000
+#define CR0_TS	8u
+#define CR0_MP	2u
+#define CR0_WP	0x10000u
+#define CR4_TSD 4u
+#define CR4_PGE 0x80u
+#define SCRATCH 0x30000
 
 static int watch(struct raw_vcpu *cpu, uint32_t registers, uint64_t cr0_mask, uint64_t cr4_mask)
 {

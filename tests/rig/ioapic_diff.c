@@ -24,7 +24,6 @@
 #define RAM	   0x10000u
 #define APIC	   0xfee00000u
 #define PORT_DONE  0x10
-#define PORT_TAKE  0x11
 #define MAX_LIST   32u
 #define STUB_BYTES 10u
 

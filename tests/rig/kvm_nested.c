@@ -59,7 +59,6 @@ __asm__(".pushsection .rodata\n"
 enum {
 	READ_ONLY = GPA_READ,
 	NO_EXECUTE = GPA_READ | GPA_WRITE,
-	PORT_DATA = 0x60,
 };
 
 #define GIB	    (UINT64_C(1) << 30)

@@ -29,9 +29,8 @@
 #define HIDDEN_STACK 0x20000u /* a page for each VP */
 #define HIDDEN_SIZE  (HIDDEN_STACK + HIDDEN_VPS * CORE_PAGE_SIZE)
 
-#define VECTOR_NMI  2u
-#define TRAP_PORT   0xeeu
-#define TRAP_LENGTH 2u
+#define VECTOR_NMI 2u
+#define TRAP_PORT  0xeeu
 
 /* Ends a test that cannot be executed, with the reason. */
 #define REQUIRE(condition)                                                              \
