@@ -82,11 +82,8 @@ static const struct pages sizes[] = {
 /* Lets KVM map each page writable. */
 static void touch(struct guest *guest, const struct pages *pages)
 {
-	struct vcpu_state *state;
+	struct vcpu_state *state = guest_start_with(guest, GUEST(g_touch), AREA, 0);
 
-	guest_start(guest, 0, 0, GUEST(g_touch));
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = AREA;
 	state->gpr[GPR_RCX] = pages->count * pages->stride;
 	bench_require(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "touching memory");
 }
@@ -175,12 +172,8 @@ static void backend_exits(void *opaque, uint64_t n)
 /* VTL0 repeats a denied store; VTL1 only exits. */
 static void prepare_violation(struct guest *guest)
 {
-	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
-
-	bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE),
-		      "protect");
-	guest_start(guest, 0, 0, GUEST(g_store));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = AREA;
+	bench_require(!guest_protect(guest, AREA, 1, GPA_ALL & ~GPA_WRITE), "protect");
+	guest_start_with(guest, GUEST(g_store), AREA, 0);
 	guest_start(guest, 0, 1, GUEST(g_exits));
 	guest_run_on(guest, 0, 0);
 	guest_run_on(guest, 0, 1);
@@ -188,7 +181,6 @@ static void prepare_violation(struct guest *guest)
 
 static void bench_violations(struct bench *bench)
 {
-	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
 	char name[64];
 
 	for (size_t k = 0; k < ENGINES; k++) {
@@ -199,21 +191,16 @@ static void bench_violations(struct bench *bench)
 		prepare_violation(guest);
 		snprintf(name, sizeof(name), "%s.violation.backend", engines[k].name);
 		bench_against(bench, name, violations, backend_exits, guest, 0);
-		bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL),
-			      "unprotect");
+		bench_require(!guest_protect(guest, AREA, 1, GPA_ALL), "unprotect");
 	}
 }
 
 static double busy(struct guest *guest, uint64_t iterations)
 {
-	struct vcpu_state *state;
+	struct vcpu_state *state = guest_start_with(guest, GUEST(g_busy), TEXT, 0x9e3779b97f4a7c15);
 	double begin;
 
-	guest_start(guest, 0, 0, GUEST(g_busy));
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RAX] = 0x9e3779b97f4a7c15;
 	state->gpr[GPR_RCX] = iterations;
-	state->gpr[GPR_RDI] = TEXT;
 	state->gpr[GPR_RSI] = DATA_GPA;
 	state->gpr[GPR_RDX] = DATA_PAGES * 4096ull - 8;
 	begin = bench_now();

@@ -35,9 +35,7 @@ __asm__(".pushsection .rodata\n"
 
 static void protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
 {
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
-
-	bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, access), "protect");
+	bench_require(!guest_protect(guest, gpa, pages, access), "protect");
 }
 
 static void exits(struct guest *guest, uint8_t vtl, uint64_t n)
@@ -74,8 +72,7 @@ static void bench_exits(struct bench *bench, struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_exits));
 	guest_start(guest, 0, 1, GUEST(g_exits));
 	bench_against(bench, "nested.exit", nested_exits, plain_exits, guest, 1.05);
-	guest_start(guest, 0, 0, GUEST(g_store));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = HIDDEN_PAGE;
+	guest_start_with(guest, GUEST(g_store), HIDDEN_PAGE, 0);
 	bench_against(bench, "nested.violation", violations, plain_exits, guest, 3.5);
 	guest_start(guest, 0, 0, GUEST(g_cpuid));
 	guest_start(guest, 0, 1, GUEST(g_cpuid));

@@ -139,7 +139,6 @@ int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *n
 	return access_all(gdb, thread.vp, &access);
 }
 
-
 #define ALL_MAX GDB_ARRAY_SIZE(gdb_registers)
 
 /* Reads one value for each row, even if rows share an HvRegister name. */

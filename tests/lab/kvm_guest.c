@@ -293,6 +293,35 @@ struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend
 	return guest_run_on(guest, vp, run->vtl);
 }
 
+uint64_t guest_rip(struct guest *guest, uint8_t vtl)
+{
+	return guest_get(guest, 0, vtl, VCPU_GPR)->rip;
+}
+
+uint64_t guest_word(const struct guest *guest, uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, guest->ram + gpa, sizeof(value));
+	return value;
+}
+
+int guest_protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
+
+	return guest->ops->protect(guest->backend, 0, &range, 1, access);
+}
+
+struct backend_run guest_run_msr(struct guest *guest, uint64_t rip, uint32_t msr, uint64_t value)
+{
+	struct vcpu_state *state = guest_start_with(guest, rip, 0, (uint32_t)value);
+
+	state->gpr[GPR_RCX] = msr;
+	state->gpr[GPR_RDX] = value >> 32;
+	return guest_run_on(guest, 0, 0);
+}
+
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6])
 {
 	uint64_t vector;

@@ -55,11 +55,19 @@ struct vcpu_state *guest_start_with(struct guest *guest, uint64_t rip, uint64_t 
 /* Returns registers that the caller may change. */
 struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
 const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
+/* RIP of @vtl of VP 0. */
+uint64_t guest_rip(struct guest *guest, uint8_t vtl);
+/* The quadword of RAM at @gpa. */
+uint64_t guest_word(const struct guest *guest, uint64_t gpa);
+/* Gives VTL0 the rights @access to @pages pages at @gpa. Returns 0 or -errno. */
+int guest_protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access);
 
 /* One vp_run without interrupts and deadline. */
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl);
 /* As guest_run(), repeated while it returns BACKEND_EXIT_INTERRUPTED. */
 struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl);
+/* Runs VTL0 of VP 0 from @rip on, a RDMSR or WRMSR of @msr with @value in EDX:EAX. */
+struct backend_run guest_run_msr(struct guest *guest, uint64_t rip, uint32_t msr, uint64_t value);
 /* Answers the exit and continues the guest. */
 struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
 				enum backend_answer answer);

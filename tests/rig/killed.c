@@ -256,8 +256,7 @@ static struct guest guest;
 static void *run_stuck(void *opaque)
 {
 	(void)opaque;
-	guest_start(&guest, 0, 0, GUEST(g_store));
-	guest_edit(&guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+	guest_start_with(&guest, GUEST(g_store), DATA, 0);
 	guest_run_on(&guest, 0, 0);
 	return NULL;
 }
@@ -265,13 +264,12 @@ static void *run_stuck(void *opaque)
 /* The thread that resolves page faults waits for a lock that is never released. */
 static void block_event_thread(int ready)
 {
-	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
 	struct vkvm_backend *backend;
 	pthread_t thread;
 
 	guest_create(&guest, 2, 1, 16 * MIB);
 	backend = guest.backend;
-	guest.ops->protect(guest.backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE);
+	guest_protect(&guest, DATA, 1, GPA_ALL & ~GPA_WRITE);
 	pthread_mutex_lock(&backend->engine.lock);
 	pthread_create(&thread, NULL, run_stuck, NULL);
 	sleep_ms(300);

@@ -58,48 +58,25 @@ enum {
 
 #define OUTSIDE 0x20000000u /* a GPA without RAM */
 
-static uint64_t word(const struct guest *guest, uint64_t gpa)
-{
-	uint64_t value;
-
-	memcpy(&value, guest->ram + gpa, sizeof(value));
-	return value;
-}
-
 static struct vcpu_state *start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
 {
-	struct vcpu_state *state;
+	struct vcpu_state *state = guest_start_with(guest, rip, rdi, rax);
 
-	guest_start(guest, 0, 0, rip);
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = rdi;
-	state->gpr[GPR_RAX] = rax;
 	state->gpr[GPR_RSI] = DATA;
 	return state;
-}
-
-static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
-
-	return guest->ops->protect(guest->backend, 0, &range, 1, access);
-}
-
-static uint64_t rip_of(struct guest *guest)
-{
-	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
 static bool is_denied(struct guest *guest, const struct backend_run *run, uint64_t gpa,
 		      uint8_t access, uint64_t rip)
 {
 	bool right = run->exit == BACKEND_EXIT_MEMORY && run->memory.gpa == gpa &&
-		     run->memory.exact && run->memory.access == access && rip_of(guest) == rip;
+		     run->memory.exact && run->memory.access == access &&
+		     guest_rip(guest, 0) == rip;
 
 	if (!right)
 		printf("# exit %d gpa %#llx access %#x exact %d rip %#llx\n", run->exit,
 		       (unsigned long long)run->memory.gpa, run->memory.access, run->memory.exact,
-		       (unsigned long long)rip_of(guest));
+		       (unsigned long long)guest_rip(guest, 0));
 	return right;
 }
 
@@ -109,7 +86,8 @@ static void test_no_execute(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at + 0x10, count_code, sizeof(count_code));
-	check(!protect(guest, at, 1, NO_EXECUTE), "execution can be denied without denying reads");
+	check(!guest_protect(guest, at, 1, NO_EXECUTE),
+	      "execution can be denied without denying reads");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
@@ -121,7 +99,8 @@ static void test_no_execute(struct guest *guest)
 	check(guest_is_done(&run), "a no-execute page can be read");
 	start(guest, GUEST(g_store), at, 0x1234);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 0x1234, "a no-execute page can be written");
+	check(guest_is_done(&run) && guest_word(guest, at) == 0x1234,
+	      "a no-execute page can be written");
 	guest_start(guest, 0, 1, GUEST(g_call));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at + 0x10;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RSI] = DATA;
@@ -131,7 +110,7 @@ static void test_no_execute(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
 	      "VTL0 may not execute the page");
-	protect(guest, at, 1, GPA_ALL);
+	guest_protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "the call succeeds after execution is permitted");
 }
@@ -142,7 +121,7 @@ static void test_read_only(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at, count_code, sizeof(count_code));
-	protect(guest, at, 1, READ_ONLY);
+	guest_protect(guest, at, 1, READ_ONLY);
 	start(guest, GUEST(g_store), at + 0x123, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x123, GPA_WRITE, GUEST(g_store)),
@@ -151,7 +130,7 @@ static void test_read_only(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
 	      "a read-only page cannot be executed");
-	protect(guest, at, 1, READ_EXECUTE);
+	guest_protect(guest, at, 1, READ_EXECUTE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "code in a page without write access runs");
@@ -159,7 +138,7 @@ static void test_read_only(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)),
 	      "code in a page without write access cannot be written");
-	protect(guest, at, 1, 0);
+	guest_protect(guest, at, 1, 0);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
@@ -168,7 +147,7 @@ static void test_read_only(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x456, GPA_READ, GUEST(g_load)),
 	      "a page without access cannot be read");
-	protect(guest, at, 1, GPA_ALL);
+	guest_protect(guest, at, 1, GPA_ALL);
 }
 
 static void test_border(struct guest *guest)
@@ -177,12 +156,12 @@ static void test_border(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at - 2, count_code, sizeof(count_code));
-	protect(guest, at, 1, NO_EXECUTE);
+	guest_protect(guest, at, 1, NO_EXECUTE);
 	start(guest, GUEST(g_call), at - 2, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at - 2),
 	      "an instruction that crosses into a denied page stops with RIP at its beginning");
-	protect(guest, at, 1, GPA_ALL);
+	guest_protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "... and continues when it is permitted");
 }
@@ -193,12 +172,12 @@ static void test_delivery(struct guest *guest)
 	struct backend_run run;
 	uint64_t frame[6];
 
-	protect(guest, STUBS, 1, NO_EXECUTE);
+	guest_protect(guest, STUBS, 1, NO_EXECUTE);
 	start(guest, GUEST(g_ud), 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, stub, GPA_KERNEL_EXECUTE, stub),
 	      "an exception with a handler in a no-execute page stops at the handler");
-	protect(guest, STUBS, 1, GPA_ALL);
+	guest_protect(guest, STUBS, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
 	      "the exception is handled after execution is permitted");
@@ -213,7 +192,7 @@ static void test_user(struct guest *guest)
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "code at CPL 3 runs");
-	protect(guest, at, 1, NO_EXECUTE);
+	guest_protect(guest, at, 1, NO_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	/* With MBEC, the kernel-execute right applies until the core enables MBEC (backend_run.mbec). */
@@ -221,22 +200,22 @@ static void test_user(struct guest *guest)
 			guest->features.mbec ? GPA_KERNEL_EXECUTE : GPA_USER_EXECUTE, at),
 	      "a fetch at CPL 3 is checked with the execute right in force");
 	if (!guest->features.mbec) {
-		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
+		check(guest_protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "denying only user execution is refused on this CPU");
 		check_skipped("user and kernel execution", "this CPU does not distinguish them");
-		protect(guest, at, 1, GPA_ALL);
+		guest_protect(guest, at, 1, GPA_ALL);
 		return;
 	}
-	protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE);
+	guest_protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "code without user-execute runs at CPL 3 while MBEC is off");
-	protect(guest, at, 1, GPA_ALL & ~GPA_KERNEL_EXECUTE);
+	guest_protect(guest, at, 1, GPA_ALL & ~GPA_KERNEL_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
 	      "code without kernel-execute does not run at CPL 3 while MBEC is off");
-	protect(guest, at, 1, GPA_ALL);
+	guest_protect(guest, at, 1, GPA_ALL);
 }
 
 static void test_page_walk(struct guest *guest)
@@ -244,17 +223,17 @@ static void test_page_walk(struct guest *guest)
 	uint64_t entry = PAGE_TABLE_4M + 0x20 * 8;
 	struct backend_run run;
 
-	protect(guest, PAGE_TABLE_4M, 1, NO_EXECUTE);
+	guest_protect(guest, PAGE_TABLE_4M, 1, NO_EXECUTE);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "a page walk needs no execute right");
-	protect(guest, PAGE_TABLE_4M, 1, 0);
+	guest_protect(guest, PAGE_TABLE_4M, 1, 0);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == entry && run.memory.page_walk &&
-		      rip_of(guest) == GUEST(g_load),
+		      guest_rip(guest, 0) == GUEST(g_load),
 	      "a denied page walk is reported as a page walk, with the entry");
-	protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
+	guest_protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
 }
 
 struct racer {
@@ -313,13 +292,13 @@ static void test_race(struct guest *guest)
 		for (unsigned int i = 0; i < 60000 && *place == before; i++)
 			usleep(1000);
 		stuck += *place == before;
-		protect(guest, at, 1, round & 1 ? 0 : NO_EXECUTE);
+		guest_protect(guest, at, 1, round & 1 ? 0 : NO_EXECUTE);
 		before = *place;
 		for (unsigned int i = 0; i < 60000 && racer.denied == seen; i++)
 			usleep(1000);
 		late += *place != before;
 		stuck += racer.denied == seen;
-		protect(guest, at, 1, GPA_ALL);
+		guest_protect(guest, at, 1, GPA_ALL);
 	}
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
@@ -365,7 +344,7 @@ static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memor
 			const uint8_t access = rights[k ? i % 4 : i / 4];
 
 			if (at < guest->ram_size)
-				protect(guest, at, 1, rights[(i + k) % 4]);
+				guest_protect(guest, at, 1, rights[(i + k) % 4]);
 			wrong += guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, access) !=
 				 0;
 			wrong += !is_enforced(guest, at, access, memory);
@@ -374,7 +353,7 @@ static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memor
 	check(!wrong, "rights of an overlay %s are those set last (%u are not)", where, wrong);
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	if (at < guest->ram_size)
-		protect(guest, at, 1, GPA_ALL);
+		guest_protect(guest, at, 1, GPA_ALL);
 }
 
 static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
@@ -403,7 +382,7 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 		if (round & 1) {
 			guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_ONLY);
 		} else {
-			protect(guest, at, 1, READ_ONLY);
+			guest_protect(guest, at, 1, READ_ONLY);
 			guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 		}
 		before = *place;
@@ -412,7 +391,7 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 		late += *place != before;
 		stuck += racer.denied == seen;
 		guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_EXECUTE);
-		protect(guest, at, 1, GPA_ALL);
+		guest_protect(guest, at, 1, GPA_ALL);
 	}
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
@@ -434,7 +413,7 @@ static void test_overlay(struct guest *guest)
 	guest->ops->overlay_memory(guest->backend, 4, &overlay);
 	memcpy((uint8_t *)overlay + 4096, count_code, sizeof(count_code));
 	memcpy(guest->ram + at, count_code, sizeof(count_code));
-	protect(guest, at, 1, NO_EXECUTE);
+	guest_protect(guest, at, 1, NO_EXECUTE);
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -443,7 +422,7 @@ static void test_overlay(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)),
 	      "an overlay without write access cannot be written");
-	check(!protect(guest, at - 4096, 3, NO_EXECUTE),
+	check(!guest_protect(guest, at - 4096, 3, NO_EXECUTE),
 	      "protections of a range with the overlay can change");
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -456,7 +435,7 @@ static void test_overlay(struct guest *guest)
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "... and no other protection");
-	protect(guest, at - 4096, 3, GPA_ALL);
+	guest_protect(guest, at - 4096, 3, GPA_ALL);
 	test_overlay_rights(guest, at, (uint8_t *)overlay + 2 * 4096, "in a window");
 	test_overlay_rights(guest, OUTSIDE, (uint8_t *)overlay + 2 * 4096, "by a slot");
 	test_overlay_race(guest, at, (uint8_t *)overlay + 2 * 4096);
@@ -515,17 +494,17 @@ static void test_large_pages(struct guest *guest)
 		return;
 	}
 	check(all >= 8, "memory is mapped by large pages (%llu)", (unsigned long long)all);
-	protect(guest, first, 4096, NO_EXECUTE);
+	guest_protect(guest, first, 4096, NO_EXECUTE);
 	some = large_pages(guest, first);
 	check(some >= all,
 	      "memory without execute access is mapped by large pages, too (%llu of %llu)",
 	      (unsigned long long)some, (unsigned long long)all);
-	protect(guest, first + 0x5000, 1, READ_ONLY);
+	guest_protect(guest, first + 0x5000, 1, READ_ONLY);
 	some = large_pages(guest, first);
 	check(some == all - 1,
 	      "a page with different rights splits one large page (%llu of %llu left)",
 	      (unsigned long long)some, (unsigned long long)all);
-	protect(guest, first, 4096, GPA_ALL);
+	guest_protect(guest, first, 4096, GPA_ALL);
 	some = large_pages(guest, first);
 	check(some >= all, "the large page is restored with the rights of the page (%llu of %llu)",
 	      (unsigned long long)some, (unsigned long long)all);
@@ -557,11 +536,11 @@ static bool is_write(struct guest *guest, const struct backend_run *run, unsigne
 		     uint64_t value, uint64_t rip)
 {
 	bool right = run->exit == BACKEND_EXIT_CR_WRITE && run->cr.control == control &&
-		     run->cr.value == value && rip_of(guest) == rip;
+		     run->cr.value == value && guest_rip(guest, 0) == rip;
 
 	if (!right)
 		printf("# exit %d control %u value %#llx rip %#llx\n", run->exit, run->cr.control,
-		       (unsigned long long)run->cr.value, (unsigned long long)rip_of(guest));
+		       (unsigned long long)run->cr.value, (unsigned long long)guest_rip(guest, 0));
 	return right;
 }
 
@@ -608,7 +587,7 @@ static void test_control_registers(struct guest *guest)
 	if (!check(guest_trap(guest, 0, &run, frame) == 13,
 		   "a write that a CPU refuses raises #GP"))
 		printf("# exit %d, RIP %#llx, trap %d\n", run.exit,
-		       (unsigned long long)rip_of(guest), guest_trap(guest, 0, &run, frame));
+		       (unsigned long long)guest_rip(guest, 0), guest_trap(guest, 0, &run, frame));
 	start(guest, GUEST(g_cr0), 0, cr0 & ~(uint64_t)X64_CR0_WP);
 	run = guest_run_on(guest, 0, 0);
 	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_CR0_WRITE, cr0 & ~(uint64_t)X64_CR0_WP,
@@ -681,7 +660,7 @@ static void test_tables(struct guest *guest)
 		state = guest_get(guest, 0, 0, VCPU_SYSTEM);
 		check(is_write(guest, &run, cases[i].control, 0, cases[i].rip) &&
 			      state->gdtr.base == GDT && state->idtr.limit == 0xfff &&
-			      word(guest, GDT + 0x28) == descriptor,
+			      guest_word(guest, GDT + 0x28) == descriptor,
 		      "%s exits before it takes effect", cases[i].name);
 		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 		check(guest_is_done(&run), "... and NATIVE performs it");

@@ -56,11 +56,6 @@ static uint64_t gpr(struct guest *guest, uint8_t vtl, enum vcpu_gpr which)
 	return guest_get(guest, 0, vtl, VCPU_GPR)->gpr[which];
 }
 
-static uint64_t rip(struct guest *guest, uint8_t vtl)
-{
-	return guest_get(guest, 0, vtl, VCPU_GPR)->rip;
-}
-
 static void test_general_registers(struct guest *guest)
 {
 	struct vcpu_state *state;
@@ -224,27 +219,15 @@ static void test_hypercall(struct guest *guest)
 	guest_start(guest, 0, 0, at);
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] = 0x77;
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 2 && rip(guest, 0) == at &&
+	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 2 && guest_rip(guest, 0) == at &&
 		      gpr(guest, 0, GPR_RCX) == 0x77,
 	      "a hypercall exits with RIP at the instruction");
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_HYPERCALL && rip(guest, 0) == at,
+	check(run.exit == BACKEND_EXIT_HYPERCALL && guest_rip(guest, 0) == at,
 	      "a hypercall that is not skipped is executed again");
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "a hypercall that is skipped is not executed again");
-}
-
-static struct backend_run start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t value)
-{
-	struct vcpu_state *state;
-
-	guest_start(guest, 0, 0, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr));
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RCX] = msr;
-	state->gpr[GPR_RAX] = (uint32_t)value;
-	state->gpr[GPR_RDX] = value >> 32;
-	return guest_run_on(guest, 0, 0);
 }
 
 static void test_msr_exits(struct guest *guest)
@@ -256,9 +239,9 @@ static void test_msr_exits(struct guest *guest)
 	struct backend_run run;
 
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
-		run = start_msr(guest, false, always[i], 0);
+		run = guest_run_msr(guest, GUEST(g_rdmsr), always[i], 0);
 		check(run.exit == BACKEND_EXIT_MSR_READ && run.msr.index == always[i] &&
-			      run.length == 2 && rip(guest, 0) == GUEST(g_rdmsr),
+			      run.length == 2 && guest_rip(guest, 0) == GUEST(g_rdmsr),
 		      "RDMSR %#x exits, RIP at the instruction", always[i]);
 		run.msr.data = 0x1122334455667788;
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -266,14 +249,14 @@ static void test_msr_exits(struct guest *guest)
 			      gpr(guest, 0, GPR_RDX) == 0x11223344,
 		      "... and returns the data of its completion");
 	}
-	run = start_msr(guest, true, 0x40000071, 0xabcdef0123456789);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), 0x40000071, 0xabcdef0123456789);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.data == 0xabcdef0123456789,
 	      "WRMSR exits with its value");
 	run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 	check(guest_trap(guest, 0, &run, frame) == 13 && frame[0] == 0 &&
 		      frame[1] == GUEST(g_wrmsr),
 	      "FAULT raises #GP(0) at the instruction");
-	run = start_msr(guest, true, 0x10, 5);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), 0x10, 5);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == 0x10,
 	      "a write of the TSC exits");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -282,10 +265,10 @@ static void test_msr_exits(struct guest *guest)
 
 static void test_msr_retry(struct guest *guest)
 {
-	struct backend_run run = start_msr(guest, false, 0x40000002, 0);
+	struct backend_run run = guest_run_msr(guest, GUEST(g_rdmsr), 0x40000002, 0);
 
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	check(rip(guest, 0) == GUEST(g_rdmsr) && gpr(guest, 0, GPR_RAX) == 0 &&
+	check(guest_rip(guest, 0) == GUEST(g_rdmsr) && gpr(guest, 0, GPR_RAX) == 0 &&
 		      gpr(guest, 0, GPR_RCX) == 0x40000002,
 	      "RETRY takes an RDMSR back: no register has changed");
 	run = guest_run_on(guest, 0, 0);
@@ -295,9 +278,9 @@ static void test_msr_retry(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
 	      "after RETRY the guest continues at a RIP that is set");
-	run = start_msr(guest, true, 0x40000070, 1);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), 0x40000070, 1);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	check(rip(guest, 0) == GUEST(g_wrmsr), "RETRY takes a WRMSR back");
+	check(guest_rip(guest, 0) == GUEST(g_wrmsr), "RETRY takes a WRMSR back");
 }
 
 static void test_msr_intercepts(struct guest *guest)
@@ -306,34 +289,34 @@ static void test_msr_intercepts(struct guest *guest)
 	uint64_t frame[6];
 	struct backend_run run;
 
-	run = start_msr(guest, true, lstar, 0x1000);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), lstar, 0x1000);
 	check(guest_is_done(&run), "WRMSR of LSTAR does not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, true);
-	run = start_msr(guest, true, lstar, 0x123456789000);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), lstar, 0x123456789000);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == lstar,
 	      "WRMSR of an intercepted MSR exits");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR] == 0x123456789000,
 	      "NATIVE writes the MSR");
-	run = start_msr(guest, true, lstar, 0x8000000000000000);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), lstar, 0x8000000000000000);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_trap(guest, 0, &run, frame) == 13,
 	      "NATIVE raises #GP for a non-canonical address");
-	run = start_msr(guest, false, lstar, 0);
+	run = guest_run_msr(guest, GUEST(g_rdmsr), lstar, 0);
 	check(guest_is_done(&run), "a read of an MSR whose writes are intercepted does not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, false);
-	run = start_msr(guest, true, lstar, 0x1000);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), lstar, 0x1000);
 	check(guest_is_done(&run),
 	      "an MSR write does not exit once the MSR is no longer intercepted");
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, true, true);
-	run = start_msr(guest, true, 0xc0000080, 0xc00);
+	run = guest_run_msr(guest, GUEST(g_wrmsr), 0xc0000080, 0xc00);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_trap(guest, 0, &run, frame) == 13,
 	      "NATIVE: EFER.LME cannot change while paging is on");
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, false, false);
 	guest->ops->msr_intercept(guest->backend, 0, 0x40000000, false, false);
-	run = start_msr(guest, false, 0x40000000, 0);
+	run = guest_run_msr(guest, GUEST(g_rdmsr), 0x40000000, 0);
 	check(run.exit == BACKEND_EXIT_MSR_READ, "synthetic MSRs exit regardless of intercepts");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_FAULT);
 }
@@ -359,7 +342,7 @@ static void test_ports(struct guest *guest)
 		      !memcmp(run.io.data, &(uint32_t){0x12345678}, 4),
 	      "OUT exits with its data");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	check(rip(guest, 0) == GUEST(g_out), "RETRY takes an OUT back");
+	check(guest_rip(guest, 0) == GUEST(g_out), "RETRY takes an OUT back");
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x60, "the OUT is executed again");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -413,8 +396,7 @@ static void test_mmio(struct guest *guest)
 {
 	struct backend_run run;
 
-	guest_start(guest, 0, 0, GUEST(g_mmio_read));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = 0xfee00080;
+	guest_start_with(guest, GUEST(g_mmio_read), 0xfee00080, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == 0xfee00080 && run.mmio.size == 4 &&
 		      !run.mmio.write,
@@ -423,9 +405,7 @@ static void test_mmio(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xfeed,
 	      "the load returns the data of its completion");
-	guest_start(guest, 0, 0, GUEST(g_mmio_write));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = 0xfee000b0;
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x55;
+	guest_start_with(guest, GUEST(g_mmio_write), 0xfee000b0, 0x55);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write && run.mmio.data[0] == 0x55,
 	      "a store exits with its data");
@@ -442,7 +422,7 @@ static void test_answer_then_look(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	memcpy(run.io.data, &(uint32_t){0x1234}, 4);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
-	check(gpr(guest, 0, GPR_RAX) == 0x1234 && rip(guest, 0) == GUEST(g_in) + 2,
+	check(gpr(guest, 0, GPR_RAX) == 0x1234 && guest_rip(guest, 0) == GUEST(g_in) + 2,
 	      "registers that are read after the completion are those after the instruction");
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x4321;
 	run = guest_run_on(guest, 0, 1);
@@ -472,9 +452,7 @@ static void test_flush(struct guest *guest)
 
 		*entry = entry_before;
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
-		guest_start(guest, 0, 0, GUEST(g_stale));
-		state = guest_edit(guest, 0, 0, VCPU_GPR);
-		state->gpr[GPR_RDI] = DATA;
+		state = guest_start_with(guest, GUEST(g_stale), DATA, 0);
 		state->gpr[GPR_RSI] = PAGE_TABLE_4M;
 		state->gpr[GPR_RCX] = (DATA + 0x1000) | 0x67;
 		run = guest_run_on(guest, 0, 0);
@@ -535,10 +513,10 @@ static void test_interrupts(struct guest *guest)
 	do {
 		guest->ops->vp_run(guest->vp[0], &run);
 	} while (run.exit == BACKEND_EXIT_INTERRUPTED);
-	check(run.exit == BACKEND_EXIT_WINDOW && rip(guest, 0) == GUEST(g_sti) + 4 &&
+	check(run.exit == BACKEND_EXIT_WINDOW && guest_rip(guest, 0) == GUEST(g_sti) + 4 &&
 		      guest->ops->vp_can_inject(guest->vp[0], 0),
 	      "the interrupt window opens after the instruction that follows STI (%#llx)",
-	      (unsigned long long)(rip(guest, 0) - GUEST(g_sti)));
+	      (unsigned long long)(guest_rip(guest, 0) - GUEST(g_sti)));
 
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	guest_edit(guest, 0, 0, VCPU_GPR)->rflags |= X64_RFLAGS_IF;
@@ -663,7 +641,7 @@ static void test_tsc_offset(struct guest *guest)
 		      tsc_is_ahead_by(guest, 0, offset) && tsc_is_ahead_by(guest, 1, 0),
 	      "the offset is kept when the partition's TSC is set");
 	/* KVM for AMD CPUs resets a vCPU that shuts down. */
-	run = start_msr(guest, false, 0x40000070, 0);
+	run = guest_run_msr(guest, GUEST(g_rdmsr), 0x40000070, 0);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	guest_edit(guest, 0, 0, VCPU_SYSTEM)->idtr.limit = 0;
 	run = guest_run_on(guest, 0, 0);
@@ -788,7 +766,7 @@ static void test_halt(struct guest *guest)
 
 	guest_start(guest, 0, 0, GUEST(g_halt));
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_HALT && rip(guest, 0) == GUEST(g_halt) + 1,
+	check(run.exit == BACKEND_EXIT_HALT && guest_rip(guest, 0) == GUEST(g_halt) + 1,
 	      "HLT exits with RIP after it");
 }
 

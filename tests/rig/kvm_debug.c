@@ -40,19 +40,14 @@ static void debug(struct guest *guest, uint8_t vtl, uint32_t flags, uint64_t add
 		check(false, "vp_debug fails");
 }
 
-static uint64_t rip(struct guest *guest)
-{
-	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
-}
-
 static bool stops(struct guest *guest, const struct backend_run *run, uint32_t cause, uint64_t at)
 {
-	const bool right =
-		run->exit == BACKEND_EXIT_DEBUG && run->debug.cause == cause && rip(guest) == at;
+	const bool right = run->exit == BACKEND_EXIT_DEBUG && run->debug.cause == cause &&
+			   guest_rip(guest, 0) == at;
 
 	if (!right)
 		printf("# exit %d cause %#x rip %#llx, not %#llx\n", run->exit, run->debug.cause,
-		       (unsigned long long)rip(guest), (unsigned long long)at);
+		       (unsigned long long)guest_rip(guest, 0), (unsigned long long)at);
 	return right;
 }
 
@@ -102,7 +97,7 @@ static void test_step_over_exit(struct guest *guest, const char *what, uint64_t 
 	run = guest_run_on(guest, 0, 0);
 	ok = run.exit == exit;
 	if (exit == BACKEND_EXIT_HYPERCALL) {
-		ok = ok && rip(guest) == code;
+		ok = ok && guest_rip(guest, 0) == code;
 		guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 		run = guest_run_on(guest, 0, 0);
 	} else if (exit == BACKEND_EXIT_HALT) {
@@ -139,8 +134,7 @@ static void test_hardware(struct guest *guest)
 	check(stops(guest, &run, VSM_DEBUG_HARDWARE, GUEST(g_nops) + 2) && run.debug.dr6 == 1,
 	      "a breakpoint stops before the instruction");
 	debug(guest, 0, VSM_DEBUG_HARDWARE, DATA, DR7_WRITE_8);
-	guest_start(guest, 0, 0, GUEST(g_store));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+	guest_start_with(guest, GUEST(g_store), DATA, 0);
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr[0] = 0x1234;
 	run = guest_run_on(guest, 0, 0);
 	check(stops(guest, &run, VSM_DEBUG_HARDWARE, GUEST(g_store) + 3) && run.debug.dr6 == 1,
@@ -178,9 +172,8 @@ static void test_what_is_the_guests(struct guest *guest)
 		      "a guest that executes INT1 gets its #DB while a debugger has %s",
 		      rows[i].what);
 	}
-	guest_start(guest, 0, 0, GUEST(g_store));
+	guest_start_with(guest, GUEST(g_store), DATA, 0);
 	debug(guest, 0, VSM_DEBUG_STEP, 0, 0);
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr[0] = DATA;
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr7 = DR7_WRITE_8 | X64_DR7_RESET;
 	run = guest_run_on(guest, 0, 0);

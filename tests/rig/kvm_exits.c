@@ -83,13 +83,6 @@ static struct backend_run run_bounded(struct guest *guest, unsigned int turns)
 	return run;
 }
 
-static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = 1};
-
-	guest->ops->protect(guest->backend, 0, &range, 1, access);
-}
-
 static struct backend_run run_to_hypercall(struct guest *guest)
 {
 	struct backend_run run = guest_run_on(guest, 0, 0);
@@ -269,11 +262,6 @@ static void test_tables_in_no_memory(struct guest *guest)
 
 static const uint8_t rdmsr_code[] = {0x0f, 0x32, 0xe6, PORT_DONE};
 
-static uint64_t rip_of(struct guest *guest)
-{
-	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
-}
-
 static void test_code_that_is_denied_while_its_rdmsr_waits(struct guest *guest)
 {
 	const uint64_t linear = DATA + 0x2000;
@@ -283,12 +271,12 @@ static void test_code_that_is_denied_while_its_rdmsr_waits(struct guest *guest)
 	guest_start(guest, 0, 0, linear);
 	set_gpr(guest, GPR_RCX, SYNTHETIC_MSR);
 	run = guest_run_on(guest, 0, 0);
-	protect(guest, PAGE_CODE, 0);
+	guest_protect(guest, PAGE_CODE, 1, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY && (run.memory.gpa & ~0xfffull) == PAGE_CODE &&
 		      run.memory.access == GPA_KERNEL_EXECUTE,
 	      "code that is denied before its RDMSR is completed is a violation");
-	protect(guest, PAGE_CODE, GPA_ALL);
+	guest_protect(guest, PAGE_CODE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	if (run.exit == BACKEND_EXIT_MSR_READ)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -309,16 +297,16 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 		struct backend_run run;
 		uint64_t frame[6];
 
-		protect(guest, PAGE_SECRET, GPA_ALL);
+		guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
 		memcpy(guest->ram + PAGE_CODE, rdmsr_code, sizeof(rdmsr_code));
 		memcpy(guest->ram + PAGE_SECRET, secret[i], sizeof(secret[i]));
 		guest_start(guest, 0, 0, linear);
 		set_gpr(guest, GPR_RCX, SYNTHETIC_MSR);
 		run = guest_run_on(guest, 0, 0);
-		protect(guest, PAGE_SECRET, 0);
+		guest_protect(guest, PAGE_SECRET, 1, 0);
 		*entry = PAGE_SECRET | 0x67;
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
-		after[i] = rip_of(guest);
+		after[i] = guest_rip(guest, 0);
 		*entry = old;
 		run = guest_run_on(guest, 0, 0);
 		/* With engine nested KVM cannot decode the instruction again and raises #UD. */
@@ -328,7 +316,7 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 		      "an RDMSR whose page was replaced by a denied one ends (exit %d)", run.exit);
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 	}
-	protect(guest, PAGE_SECRET, GPA_ALL);
+	guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
 	check(after[0] == after[1] && (after[0] == linear || after[0] == linear + 2),
 	      "... and RIP does not depend on the contents of that page: +%u, +%u",
 	      (unsigned int)(after[0] - linear), (unsigned int)(after[1] - linear));
@@ -340,9 +328,9 @@ static struct backend_run turn_on_pae(struct guest *guest, uint64_t entry)
 	struct vcpu_state *state;
 	struct backend_run run;
 
-	protect(guest, PAGE_SECRET, GPA_ALL);
+	guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
 	memcpy(guest->ram + PAGE_SECRET, &entry, sizeof(entry));
-	protect(guest, PAGE_SECRET, 0);
+	guest_protect(guest, PAGE_SECRET, 1, 0);
 	guest_start(guest, 0, 0, GUEST(g_pae));
 	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
 	state->cr0 = 0x11;
@@ -352,17 +340,17 @@ static struct backend_run turn_on_pae(struct guest *guest, uint64_t entry)
 	state->segment[SEGMENT_CS].attributes = 0xc09b;
 	set_gpr(guest, GPR_RDI, 0x80000011);
 	run = run_bounded(guest, 20);
-	protect(guest, PAGE_SECRET, GPA_ALL);
+	guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
 	return run;
 }
 
 static void test_pdptes_of_denied_pages(struct guest *guest)
 {
 	const struct backend_run reserved = turn_on_pae(guest, 0x1e7);
-	uint64_t rip = rip_of(guest);
+	uint64_t rip = guest_rip(guest, 0);
 	const struct backend_run legal = turn_on_pae(guest, 0);
 
-	check(reserved.exit == legal.exit && rip == rip_of(guest) &&
+	check(reserved.exit == legal.exit && rip == guest_rip(guest, 0) &&
 		      legal.exit != BACKEND_EXIT_ERROR,
 	      "MOV CR0 with PDPTEs in a denied page ends the same for all contents (exits %d, %d)",
 	      reserved.exit, legal.exit);
@@ -372,7 +360,7 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 /* PUSH from MMIO to a denied stack: one instruction with an MMIO exit and then a violation. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
-	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, PAGE_STACK, 1, GPA_ALL & ~GPA_WRITE);
 	guest_start(guest, 0, 0, GUEST(g_push));
 	set_gpr(guest, GPR_RDI, NOWHERE);
 	set_gpr(guest, GPR_RSP, PAGE_STACK + 0x800);
@@ -397,9 +385,9 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	run = push_to_denied_stack(guest);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_done);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run) && rip_of(guest) == GUEST(g_done),
+	check(guest_is_done(&run) && guest_rip(guest, 0) == GUEST(g_done),
 	      "the VTL continues at a RIP that was set before the completion");
-	protect(guest, PAGE_STACK, GPA_ALL);
+	guest_protect(guest, PAGE_STACK, 1, GPA_ALL);
 }
 
 /* A denied write that KVM emulates, directly behind a load from a device. */
@@ -408,7 +396,7 @@ static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
 	struct backend_run run;
 	unsigned int loads = 0;
 
-	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, PAGE_STACK, 1, GPA_ALL & ~GPA_WRITE);
 	guest_start(guest, 0, 0, GUEST(g_emulated));
 	set_gpr(guest, GPR_RSI, NOWHERE);
 	set_gpr(guest, GPR_RDI, PAGE_STACK);
@@ -416,9 +404,9 @@ static void test_a_load_is_not_repeated(struct guest *guest, const char *when)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_WRITE,
 	      "the write behind a load is a violation %s (exit %d)", when, run.exit);
-	check(loads == 1 && rip_of(guest) > GUEST(g_emulated),
+	check(loads == 1 && guest_rip(guest, 0) > GUEST(g_emulated),
 	      "the load before it is not taken back %s", when);
-	protect(guest, PAGE_STACK, GPA_ALL);
+	guest_protect(guest, PAGE_STACK, 1, GPA_ALL);
 }
 
 static void test_instructions_without_count(struct guest *guest)
@@ -533,7 +521,7 @@ static void test_outputs_that_are_taken_back(struct guest *guest)
 
 	run = run_output(guest, GUEST(g_wide_out), 0, 0x7e);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	check(rip_of(guest) == GUEST(g_wide_out) && !run.io.string,
+	check(guest_rip(guest, 0) == GUEST(g_wide_out) && !run.io.string,
 	      "OUT of 4 bytes to the hypercall port is taken back");
 }
 
@@ -549,13 +537,13 @@ static void test_denied_code_before_an_output(struct guest *guest)
 		struct backend_run run;
 
 		memset(guest->ram + PAGE_CODE, before[i], 4096);
-		protect(guest, PAGE_CODE, 0);
+		guest_protect(guest, PAGE_CODE, 1, 0);
 		run = run_output(guest, DATA + 0x3000, 5, PORT_OTHER);
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		same += state->rip == DATA + 0x3000 && state->gpr[GPR_RSI] == DATA + 0x100 &&
 			state->gpr[GPR_RCX] == 5 && !run.io.repeat;
-		protect(guest, PAGE_CODE, GPA_ALL);
+		guest_protect(guest, PAGE_CODE, 1, GPA_ALL);
 	}
 	check(same == sizeof(before), "an OUTS after a denied page is taken back to itself "
 				      "regardless of the contents of that page");
@@ -566,7 +554,7 @@ static void executes_from_overlay(struct guest *guest, uint64_t at, const char *
 {
 	struct backend_run run = run_output(guest, at, 5, 0x7e);
 
-	check(run.exit == BACKEND_EXIT_HYPERCALL && rip_of(guest) == at,
+	check(run.exit == BACKEND_EXIT_HYPERCALL && guest_rip(guest, 0) == at,
 	      "a hypercall in an overlay %s is recognised regardless of DX", place);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = at + 2;
 	run = guest_run_on(guest, 0, 0);
@@ -578,7 +566,7 @@ static void executes_from_overlay(struct guest *guest, uint64_t at, const char *
 		      run.io.data[0] == guest->ram[DATA + 0x100],
 	      "OUTSB to the hypercall port is port I/O");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	check(rip_of(guest) == at + 3 && run.io.string &&
+	check(guest_rip(guest, 0) == at + 3 && run.io.string &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSI] == DATA + 0x100,
 	      "OUTSB is taken back to its beginning");
 }
@@ -596,9 +584,9 @@ static void test_code_in_overlays(struct guest *guest)
 	memset(guest->ram + PAGE_SECRET, 0x90, 4096);
 	guest->ops->overlay_map(guest->backend, 0, PAGE_SECRET / 4096, 2, GPA_ALL & ~GPA_WRITE);
 	executes_from_overlay(guest, PAGE_SECRET, "over RAM");
-	protect(guest, PAGE_SECRET, 0);
+	guest_protect(guest, PAGE_SECRET, 1, 0);
 	executes_from_overlay(guest, PAGE_SECRET, "over denied RAM");
-	protect(guest, PAGE_SECRET, GPA_ALL);
+	guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
 	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 2, GPA_ALL & ~GPA_WRITE);
 	executes_from_overlay(guest, outside, "at a GPA without RAM");
 	guest->ops->overlay_unmap(guest->backend, 0, outside / 4096);

@@ -38,11 +38,6 @@ static void set_xmm5(struct vcpu_state *state, uint64_t value)
 	memcpy(state->xsave + X64_XSAVE_XMM0 + 5 * 16, &value, sizeof(value));
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE;
-}
-
 static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uint64_t rdi)
 {
 	struct vcpu_state *state = guest_edit(guest, 0, vtl, VCPU_GPR);
@@ -56,7 +51,7 @@ static bool put(struct guest *guest, uint8_t vtl, uint64_t value)
 {
 	const struct backend_run run = go(guest, vtl, GUEST(g_put), value);
 
-	return is_done(&run);
+	return guest_is_done(&run);
 }
 
 static uint64_t rax(struct guest *guest, uint8_t vtl)
@@ -68,7 +63,7 @@ static uint64_t get(struct guest *guest, uint8_t vtl)
 {
 	const struct backend_run run = go(guest, vtl, GUEST(g_get), 0);
 
-	return is_done(&run) ? rax(guest, vtl) : 0;
+	return guest_is_done(&run) ? rax(guest, vtl) : 0;
 }
 
 static void test_guests(struct guest *guest, bool shared)
@@ -106,7 +101,7 @@ static void test_open_exit(struct guest *guest)
 	memcpy(run.mmio.data, &data, sizeof(data));
 	set_xmm5(guest_edit(guest, 0, 1, VCPU_FPU), 0x9999);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run) && rax(guest, 0) == 0x9999 &&
+	check(guest_is_done(&run) && rax(guest, 0) == 0x9999 &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] == data,
 	      "VTL0 gets the MMIO data, and the XMM5 set for VTL1");
 }

@@ -65,7 +65,7 @@ static struct counts count_all(void)
 
 static bool live(unsigned int seed)
 {
-	const struct gpa_range range = {.gpn = DATA / 4096 + seed % 64, .pages = 1 + seed % 3};
+	const uint64_t gpa = DATA + seed % 64 * 4096;
 	struct backend_run run;
 	struct guest guest;
 	void *overlay;
@@ -74,11 +74,10 @@ static bool live(unsigned int seed)
 	guest_create(&guest, 1 + seed % 3, 1, 16 * MIB);
 	guest.ops->overlay_memory(guest.backend, 4, &overlay);
 	guest.ops->overlay_map(guest.backend, 0, 0x100000, 1, GPA_ALL);
-	guest.ops->protect(guest.backend, 0, &range, 1, seed & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
-	guest_start(&guest, 0, 0, GUEST(g_store));
-	guest_edit(&guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = range.gpn * 4096;
+	guest_protect(&guest, gpa, 1 + seed % 3, seed & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+	guest_start_with(&guest, GUEST(g_store), gpa, 0);
 	run = guest_run_on(&guest, 0, 0);
-	right = run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == range.gpn * 4096;
+	right = run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == gpa;
 	guest_destroy(&guest);
 	return right;
 }
@@ -106,17 +105,14 @@ static void test_leaks(unsigned int rounds)
 
 static void test_two_at_once(void)
 {
-	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
 	struct guest guest[2];
 	struct backend_run run;
 
 	guest_create(&guest[0], 2, 1, 16 * MIB);
 	guest_create(&guest[1], 2, 1, 16 * MIB);
-	guest[0].ops->protect(guest[0].backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE);
-	for (unsigned int i = 0; i < 2; i++) {
-		guest_start(&guest[i], 0, 0, GUEST(g_store));
-		guest_edit(&guest[i], 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
-	}
+	guest_protect(&guest[0], DATA, 1, GPA_ALL & ~GPA_WRITE);
+	for (unsigned int i = 0; i < 2; i++)
+		guest_start_with(&guest[i], GUEST(g_store), DATA, 0);
 	run = guest_run_on(&guest[0], 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "the protection of one partition is enforced");
 	run = guest_run_on(&guest[1], 0, 0);
@@ -141,19 +137,16 @@ struct busy {
 
 static void *be_denied(void *opaque)
 {
-	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
 	struct busy *busy = opaque;
 	struct guest *guest = &busy->guest;
 	struct backend_run run;
 
 	for (unsigned int i = 0; i < busy->rounds; i++) {
-		guest->ops->protect(guest->backend, 0, &range, 1, i & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
-		guest_start(guest, 0, 0, GUEST(g_store));
-		guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
-		guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = i + 1;
+		guest_protect(guest, DATA, 1, i & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+		guest_start_with(guest, GUEST(g_store), DATA, i + 1);
 		run = guest_run_on(guest, 0, 0);
 		busy->right += run.exit == BACKEND_EXIT_MEMORY && guest->ram[DATA] == (uint8_t)i;
-		guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL);
+		guest_protect(guest, DATA, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
 		busy->right += run.exit == BACKEND_EXIT_IO && guest->ram[DATA] == (uint8_t)(i + 1);
 		guest_answer(guest, 0, &run, BACKEND_RETRY);

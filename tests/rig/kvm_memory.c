@@ -40,14 +40,6 @@ __asm__(".pushsection .rodata\n"
 
 static const uint64_t pattern = 0x4141414141414141;
 
-static uint64_t word(const struct guest *guest, uint64_t gpa)
-{
-	uint64_t value;
-
-	memcpy(&value, guest->ram + gpa, sizeof(value));
-	return value;
-}
-
 static void set_word(struct guest *guest, uint64_t gpa, uint64_t value)
 {
 	memcpy(guest->ram + gpa, &value, sizeof(value));
@@ -55,37 +47,26 @@ static void set_word(struct guest *guest, uint64_t gpa, uint64_t value)
 
 static void start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx)
 {
-	struct vcpu_state *state;
+	struct vcpu_state *state = guest_start_with(guest, rip, rdi, 0x5555);
 
-	guest_start(guest, 0, 0, rip);
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = rdi;
 	state->gpr[GPR_RSI] = rsi;
 	state->gpr[GPR_RCX] = rcx;
-	state->gpr[GPR_RAX] = 0x5555;
 	state->gpr[GPR_RDX] = 0x60;
-}
-
-static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
-
-	return guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
 static void no_write(struct guest *guest, uint64_t gpa)
 {
-	protect(guest, gpa, 1, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, gpa, 1, GPA_ALL & ~GPA_WRITE);
 }
 
 static void no_access(struct guest *guest, uint64_t gpa)
 {
-	protect(guest, gpa, 1, 0);
+	guest_protect(guest, gpa, 1, 0);
 }
 
 static void grant(struct guest *guest, uint64_t gpa)
 {
-	protect(guest, gpa, 1, GPA_ALL);
+	guest_protect(guest, gpa, 1, GPA_ALL);
 }
 
 static bool is_violation(struct guest *guest, const struct backend_run *run, uint64_t page,
@@ -129,14 +110,15 @@ static void test_no_write(struct guest *guest)
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = 7;
 	run = guest_run_on(guest, 0, 1);
-	check(guest_is_done(&run) && word(guest, at) == 7, "the other VTL may write the page");
+	check(guest_is_done(&run) && guest_word(guest, at) == 7,
+	      "the other VTL may write the page");
 	start(guest, GUEST(g_lock), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_lock)) && word(guest, at) == 7,
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_lock)) && guest_word(guest, at) == 7,
 	      "a locked increment stops, and memory is unchanged");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 8,
+	check(guest_is_done(&run) && guest_word(guest, at) == 8,
 	      "the increment is executed once after it is permitted");
 }
 
@@ -154,7 +136,7 @@ static void test_no_access(struct guest *guest)
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)) &&
-		      word(guest, at) == pattern,
+		      guest_word(guest, at) == pattern,
 	      "a store without access stops");
 	start(guest, GUEST(g_call), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -165,7 +147,7 @@ static void test_no_access(struct guest *guest)
 	check(guest_is_done(&run), "the page before the denied one can be read");
 	start(guest, GUEST(g_store), at + 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at + 4096) == 0x5555,
+	check(guest_is_done(&run) && guest_word(guest, at + 4096) == 0x5555,
 	      "the page after the denied one can be written");
 	no_write(guest, at);
 	start(guest, GUEST(g_load), at, 0, 0);
@@ -186,7 +168,7 @@ static void test_no_access(struct guest *guest)
 	check(guest_is_done(&run), "after all access is permitted a load succeeds");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 0x5555,
+	check(guest_is_done(&run) && guest_word(guest, at) == 0x5555,
 	      "after all access is permitted a store succeeds");
 }
 
@@ -221,7 +203,8 @@ static void test_spanning(struct guest *guest)
 	start(guest, GUEST(g_store), at + 4096 - 4, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_store)) &&
-		      word(guest, at + 4096 - 8) == pattern && word(guest, at + 4096) == pattern,
+		      guest_word(guest, at + 4096 - 8) == pattern &&
+		      guest_word(guest, at + 4096) == pattern,
 	      "a store across two pages of which one is denied writes neither");
 	start(guest, GUEST(g_repmovs), at + 4096 - 4, DATA, 8);
 	run = guest_run_on(guest, 0, 0);
@@ -316,7 +299,7 @@ static void test_emulator(struct guest *guest)
 	state = guest_get(guest, 0, 0, VCPU_GPR);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_movs)) && run.memory.exact &&
 		      state->gpr[GPR_RSI] == MMIO && state->gpr[GPR_RDI] == at &&
-		      word(guest, at) == pattern,
+		      guest_word(guest, at) == pattern,
 	      "KVM's emulator stops at the write, and the instruction is taken back");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
@@ -324,7 +307,7 @@ static void test_emulator(struct guest *guest)
 	      "after the write is permitted the instruction is executed again");
 	memcpy(run.mmio.data, &(uint32_t){0x98}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and completes");
+	check(guest_is_done(&run) && (uint32_t)guest_word(guest, at) == 0x98, "... and completes");
 	no_access(guest, at);
 	start(guest, GUEST(g_outs), 0, at, 4);
 	run = guest_run_on(guest, 0, 0);
@@ -341,7 +324,7 @@ static void test_emulator(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	}
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_ins)) &&
-		      (uint32_t)word(guest, at) == 0x98,
+		      (uint32_t)guest_word(guest, at) == 0x98,
 	      "... and stops at the denied store");
 	grant(guest, at);
 }
@@ -363,8 +346,7 @@ static void test_emulator_page_walk(struct guest *guest)
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == 0x1234,
 	      "a denied page walk of KVM's emulator leaves no pending page fault");
 	grant(guest, PAGE_TABLE_4M);
-	guest_start(guest, 0, 0, GUEST(g_load));
-	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
+	guest_start_with(guest, GUEST(g_load), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "... and the VTL continues");
 }
@@ -410,7 +392,7 @@ static void test_race(struct guest *guest)
 		for (unsigned int i = 0; i < 60000 && *place == before; i++)
 			usleep(1000);
 		stuck += *place == before;
-		protect(guest, at, 1, round & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+		guest_protect(guest, at, 1, round & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
 		before = *place;
 		for (unsigned int i = 0; i < 60000 && racer.violations == seen; i++)
 			usleep(1000);
@@ -471,7 +453,7 @@ static void test_overlays(struct guest *guest)
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && ((uint16_t *)overlay)[2048] == 0x5555 &&
-		      word(guest, at) == pattern,
+		      guest_word(guest, at) == pattern,
 	      "an overlay can be written over RAM that is denied");
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_store), at, 0, 0);
@@ -617,17 +599,17 @@ static void test_many(struct guest *guest)
 	struct backend_run run;
 	unsigned int right = 0;
 
-	protect(guest, 16 * MIB, 8192, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, 16 * MIB, 8192, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_store), 47 * MIB, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, 47 * MIB, GPA_WRITE, GUEST(g_store)),
 	      "8192 pages are protected by one range");
-	protect(guest, 16 * MIB, 8192, 0);
+	guest_protect(guest, 16 * MIB, 8192, 0);
 	start(guest, GUEST(g_load), 47 * MIB, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, 47 * MIB, GPA_READ, GUEST(g_load)),
 	      "8192 pages are made unreadable by one range");
-	protect(guest, 16 * MIB, 8192, GPA_ALL);
+	guest_protect(guest, 16 * MIB, 8192, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
@@ -648,16 +630,17 @@ static void test_many(struct guest *guest)
 
 static void test_refusals(struct guest *guest)
 {
-	bool refused = protect(guest, DATA, 1, GPA_ALL & ~GPA_EXECUTE) < 0 &&
-		       protect(guest, DATA, 1, GPA_READ) < 0;
+	bool refused = guest_protect(guest, DATA, 1, GPA_ALL & ~GPA_EXECUTE) < 0 &&
+		       guest_protect(guest, DATA, 1, GPA_READ) < 0;
 
 	check(refused == !(guest->features.protect & GPA_EXECUTE),
 	      "denying execution alone is refused if the engine cannot");
-	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 || guest->features.mbec,
+	check(guest_protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 ||
+		      guest->features.mbec,
 	      "separate user and kernel execution is refused if the engine cannot");
 	grant(guest, DATA);
-	check(protect(guest, guest->ram_size, 1, 0) < 0 &&
-		      protect(guest, guest->ram_size - 4096, 2, 0) < 0,
+	check(guest_protect(guest, guest->ram_size, 1, 0) < 0 &&
+		      guest_protect(guest, guest->ram_size - 4096, 2, 0) < 0,
 	      "a GPA without RAM cannot be protected");
 }
 
@@ -669,7 +652,7 @@ static void test_regions(struct guest *guest)
 
 	check(!guest_memory_add(guest, gpa + 0x3000, 4 * MIB, &host),
 	      "memory may be added anywhere");
-	check(!protect(guest, gpa + 0x3000, 1024, 0), "added memory can be protected");
+	check(!guest_protect(guest, gpa + 0x3000, 1024, 0), "added memory can be protected");
 	check(!guest_memory_remove(guest) &&
 		      !guest_memory_add(guest, gpa + 0x3000, 2 * MIB, &again),
 	      "added memory can be removed, and memory added at the same GPA again");
@@ -705,7 +688,7 @@ static bool stores_at(struct guest *guest, unsigned int place)
 	set_word(guest, PLACE_RAM, 0);
 	start(guest, GUEST(g_store), PLACE(place), 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	return guest_is_done(&run) && word(guest, PLACE_RAM) == 0x5555;
+	return guest_is_done(&run) && guest_word(guest, PLACE_RAM) == 0x5555;
 }
 
 static bool is_mmio_at(struct guest *guest, unsigned int place)
@@ -781,7 +764,6 @@ static void test_mappings(void)
 {
 	const uint64_t size = 768 * MIB, step = 4 * MIB, first = 64 * MIB;
 	struct guest guest;
-	struct gpa_range range = {.pages = 1};
 	unsigned int before, during, after, denied = 0, allowed = 0, failed = 0, places = 0;
 
 	if (test_engine() == VSM_ENGINE_ATTR || !set_max_map_count("300")) {
@@ -790,10 +772,8 @@ static void test_mappings(void)
 	}
 	guest_create(&guest, 1, 1, size);
 	before = mappings();
-	for (uint64_t gpa = first; gpa < size; gpa += step, places++) {
-		range.gpn = gpa / 4096;
-		failed += guest.ops->protect(guest.backend, 0, &range, 1, 0) != 0;
-	}
+	for (uint64_t gpa = first; gpa < size; gpa += step, places++)
+		failed += guest_protect(&guest, gpa, 1, 0) != 0;
 	during = mappings();
 	for (uint64_t gpa = first; gpa < size; gpa += step) {
 		struct backend_run run;
@@ -814,10 +794,8 @@ static void test_mappings(void)
 	      places, denied, allowed);
 	check(during - before < 160, "... within the limit of mappings: %u, then %u", before,
 	      during);
-	for (uint64_t gpa = first; gpa < size; gpa += step) {
-		range.gpn = gpa / 4096;
-		failed += guest.ops->protect(guest.backend, 0, &range, 1, GPA_ALL) != 0;
-	}
+	for (uint64_t gpa = first; gpa < size; gpa += step)
+		failed += guest_protect(&guest, gpa, 1, GPA_ALL) != 0;
 	after = mappings();
 	check(!failed && after <= before + 8, "... and the mappings are merged again: %u", after);
 	guest_destroy(&guest);

@@ -70,23 +70,6 @@ static bool is_passed(uint32_t msr, bool write)
 	return false;
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE;
-}
-
-static struct backend_run start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t value)
-{
-	struct vcpu_state *state;
-
-	guest_start(guest, 0, 0, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr));
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RCX] = msr;
-	state->gpr[GPR_RAX] = (uint32_t)value;
-	state->gpr[GPR_RDX] = value >> 32;
-	return guest_run_on(guest, 0, 0);
-}
-
 struct walk {
 	uint32_t first;
 	uint32_t end;
@@ -122,7 +105,7 @@ static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 		state->gpr[GPR_R8 + 1] = walk->end;
 		state->gpr[GPR_R8 + 2] = rip;
 		run = guest_run_on(guest, 0, 0);
-		if (is_done(&run) || guest_trap(guest, 0, &run, frame) == VECTOR_GP ||
+		if (guest_is_done(&run) || guest_trap(guest, 0, &run, frame) == VECTOR_GP ||
 		    run.exit == BACKEND_EXIT_MSR_READ || run.exit == BACKEND_EXIT_MSR_WRITE)
 			now = (uint32_t)guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8];
 		else
@@ -132,7 +115,7 @@ static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 			walk->stray += !is_passed(at, write);
 			walk->which = is_passed(at, write) ? walk->which : at;
 		}
-		if (is_done(&run))
+		if (guest_is_done(&run))
 			break;
 		if (run.exit == BACKEND_EXIT_IO && !is_passed(at, write)) {
 			walk->stray++;
@@ -219,7 +202,8 @@ static void test_kvm_lists(struct guest *guest)
 
 			if (is_passed(msr[i], write))
 				continue;
-			run = start_msr(guest, write, msr[i], 0);
+			run = guest_run_msr(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr), msr[i],
+					    0);
 			if (run.exit != (write ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ)) {
 				printf("# MSR %#x, %s: exit %d\n", msr[i],
 				       write ? "WRMSR" : "RDMSR", run.exit);
@@ -249,7 +233,7 @@ static void test_absent(struct guest *guest)
 		if (guest->features.msr_valid[i])
 			continue;
 		absent++;
-		run = start_msr(guest, false, number[i], 0);
+		run = guest_run_msr(guest, GUEST(g_rdmsr), number[i], 0);
 		wrong += run.exit != BACKEND_EXIT_MSR_READ;
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	}
@@ -274,12 +258,12 @@ static void test_optional(struct guest *guest)
 		if (!valid)
 			continue;
 		present++;
-		run = start_msr(guest, true, number[i], value);
-		good = is_done(&run) && guest_get(guest, 0, 0, VCPU_MSR)->msr[i] == value;
+		run = guest_run_msr(guest, GUEST(g_wrmsr), number[i], value);
+		good = guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_MSR)->msr[i] == value;
 		guest_start(guest, 0, 0, GUEST(g_rdmsr));
 		guest_edit(guest, 0, 0, VCPU_GPR | VCPU_MSR)->gpr[GPR_RCX] = number[i];
 		run = guest_run_on(guest, 0, 0);
-		good &= is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0;
+		good &= guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0;
 		if (!good)
 			printf("# MSR %#x, bits %#llx\n", number[i], (unsigned long long)valid);
 		right += good;
@@ -291,8 +275,7 @@ static void test_optional(struct guest *guest)
 
 static void deny(struct guest *guest, bool denied)
 {
-	const struct gpa_range range = {SECRET / 4096, 1};
-	int error = guest->ops->protect(guest->backend, 0, &range, 1, denied ? 0 : GPA_ALL);
+	int error = guest_protect(guest, SECRET, 1, denied ? 0 : GPA_ALL);
 
 	if (error)
 		printf("# protect: %s\n", strerror(-error));
@@ -317,7 +300,7 @@ static void test_p31_msrs(struct guest *guest)
 	uint64_t frame[6];
 
 	for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
-		struct backend_run run = start_msr(guest, true, msr[i], SECRET | 1);
+		struct backend_run run = guest_run_msr(guest, GUEST(g_wrmsr), msr[i], SECRET | 1);
 
 		if (run.exit != BACKEND_EXIT_MSR_WRITE || run.msr.index != msr[i]) {
 			printf("# MSR %#x reaches KVM: exit %d\n", msr[i], run.exit);
@@ -346,17 +329,15 @@ static void test_p31_hypercalls(struct guest *guest)
 
 	for (size_t i = 0; i < 2 * sizeof(calls) / sizeof(calls[0]); i++) {
 		const bool amd = i % 2;
-		struct vcpu_state *state;
+		struct vcpu_state *state =
+			guest_start_with(guest, amd ? GUEST(g_vmmcall) : GUEST(g_vmcall),
+					 calls[i / 2].rdi, calls[i / 2].rax);
 		struct backend_run run;
 		uint64_t frame[6];
 		int vector;
 
-		guest_start(guest, 0, 0, amd ? GUEST(g_vmmcall) : GUEST(g_vmcall));
-		state = guest_edit(guest, 0, 0, VCPU_GPR);
-		state->gpr[GPR_RAX] = calls[i / 2].rax;
 		state->gpr[GPR_RBX] = calls[i / 2].rbx;
 		state->gpr[GPR_RCX] = calls[i / 2].rcx;
-		state->gpr[GPR_RDI] = calls[i / 2].rdi;
 		state->gpr[GPR_RSI] = calls[i / 2].rsi;
 		run = (struct backend_run){
 			.vtl = 0,
@@ -382,8 +363,8 @@ static void test_p31_afterwards(struct guest *guest)
 	struct backend_run run;
 
 	deny(guest, false);
-	run = start_msr(guest, false, X64_MSR_TSC, 0);
-	check(is_done(&run) && is_unchanged(guest),
+	run = guest_run_msr(guest, GUEST(g_rdmsr), X64_MSR_TSC, 0);
+	check(guest_is_done(&run) && is_unchanged(guest),
 	      "P31: the VP continues, and the page is unchanged");
 }
 

@@ -78,25 +78,13 @@ static struct nested_vm *nested_of(struct guest *guest)
 	return &((struct vkvm_backend *)guest->backend)->vm[0].nested;
 }
 
-static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
-
-	return guest->ops->protect(guest->backend, 0, &range, 1, access);
-}
-
-static uint64_t rip_of(struct guest *guest)
-{
-	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
-}
-
 /* Without the restriction VTL0 stays nested for some seconds. */
 static void be_nested(struct guest *guest, bool nested)
 {
 	if (nested)
-		protect(guest, DATA + 0x70000, 1, READ_ONLY);
+		guest_protect(guest, DATA + 0x70000, 1, READ_ONLY);
 	else
-		protect(guest, DATA + 0x70000, 1, GPA_ALL);
+		guest_protect(guest, DATA + 0x70000, 1, GPA_ALL);
 }
 
 /*
@@ -285,12 +273,12 @@ static void test_msrs(struct guest *guest)
 	state->gpr[GPR_RCX] = X64_MSR_EFER;
 	run = guest_run_on(guest, 0, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	protect(guest, PAGE, 1, READ_ONLY);
+	guest_protect(guest, PAGE, 1, READ_ONLY);
 	check(guest_is_done(&run), "EFER can be written without SVME");
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "protections are enforced after the write of EFER");
-	protect(guest, PAGE, 1, GPA_ALL);
+	guest_protect(guest, PAGE, 1, GPA_ALL);
 }
 
 static void test_instructions(struct guest *guest)
@@ -317,7 +305,7 @@ static void test_instructions(struct guest *guest)
 	guest_start_with(guest, GUEST(g_vmmcall), 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 3 &&
-		      rip_of(guest) == GUEST(g_vmmcall),
+		      guest_rip(guest, 0) == GUEST(g_vmmcall),
 	      "VMMCALL is a hypercall");
 }
 
@@ -364,7 +352,8 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 			run.deadline =
 				guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 50;
 			guest->ops->vp_run(guest->vp[0], &run);
-		} while (run.exit == BACKEND_EXIT_INTERRUPTED || rip_of(guest) == GUEST(g_dr));
+		} while (run.exit == BACKEND_EXIT_INTERRUPTED ||
+			 guest_rip(guest, 0) == GUEST(g_dr));
 		wrong += run.exit != BACKEND_EXIT_DEADLINE ||
 			 guest_get(guest, 0, 0, VCPU_DEBUG)->dr[1] != 0x1000 + i;
 	}
@@ -412,7 +401,7 @@ static void test_debug_registers(struct guest *guest)
 	struct backend_run run;
 	uint64_t frame[6];
 
-	protect(guest, PAGE, 1, READ_ONLY);
+	guest_protect(guest, PAGE, 1, READ_ONLY);
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	state = guest_edit(guest, 0, 0, VCPU_DEBUG);
 	state->dr[0] = GUEST(g_done);
@@ -428,7 +417,7 @@ static void test_debug_registers(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MEMORY &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->rflags & X64_RFLAGS_TF,
 	      "single step is kept over a violation");
-	protect(guest, PAGE, 1, GPA_ALL);
+	guest_protect(guest, PAGE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB,
 	      "... and ends after the instruction when it is permitted");
@@ -449,14 +438,14 @@ static void test_supervisor_protection(struct guest *guest)
 		const uint64_t set = i & 1 ? bits : 0;
 		struct backend_run run;
 
-		protect(guest, PAGE, 1, READ_ONLY);
+		guest_protect(guest, PAGE, 1, READ_ONLY);
 		guest_start_with(guest, GUEST(g_store), PAGE, i)->rflags |= X64_RFLAGS_AC;
 		guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr4 |= set;
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 		run = guest_run_on(guest, 0, 0);
 		wrong += run.exit != BACKEND_EXIT_MEMORY ||
 			 (guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 & wanted) != set;
-		protect(guest, PAGE, 1, GPA_ALL);
+		guest_protect(guest, PAGE, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
 		wrong += !guest_is_done(&run);
 	}
@@ -475,7 +464,7 @@ static void test_init(struct guest *guest)
 	struct backend_run run;
 	bool refused;
 
-	protect(guest, LOW_PAGE, 1, READ_ONLY);
+	guest_protect(guest, LOW_PAGE, 1, READ_ONLY);
 	guest->ram[LOW_PAGE + 0x10] = 0x5a;
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
@@ -501,7 +490,7 @@ static void test_init(struct guest *guest)
 	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
 	check(state->cr0 == X64_CR0_ET && !state->efer && !state->cr4,
 	      "after INIT the registers are those of INIT, without EFER.SVME");
-	protect(guest, LOW_PAGE, 1, GPA_ALL);
+	guest_protect(guest, LOW_PAGE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest->ram[LOW_PAGE + 0x10] == 0,
 	      "the store completes when it is permitted");
@@ -518,7 +507,7 @@ static void test_delivery(struct guest *guest)
 	uint64_t vector;
 
 	for (unsigned int nmi = 0; nmi < 2; nmi++) {
-		protect(guest, PAGE, 1, READ_ONLY);
+		guest_protect(guest, PAGE, 1, READ_ONLY);
 		state = guest_start_with(guest, GUEST(g_spin), 0, 0);
 		state->gpr[GPR_RSP] = PAGE + 0x800;
 		state->rflags |= X64_RFLAGS_IF;
@@ -528,7 +517,7 @@ static void test_delivery(struct guest *guest)
 		check(!guest->ops->vp_run(guest->vp[0], &run) && run.exit == BACKEND_EXIT_MEMORY &&
 			      run.memory.access == GPA_WRITE,
 		      "%s whose stack is denied is a violation", nmi ? "an NMI" : "an interrupt");
-		protect(guest, PAGE, 1, GPA_ALL);
+		guest_protect(guest, PAGE, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
 		vector = (uint64_t)guest_trap(guest, 0, &run, frame);
 		check(vector == (nmi ? 2 : 0x61), "... and is delivered when it is permitted");
@@ -545,7 +534,7 @@ static void test_write_that_is_not_decoded(struct guest *guest)
 	guest->ram[PAGE] = X64_CR0_PE | X64_CR0_MP;
 	guest_start_with(guest, GUEST(g_lmsw), PAGE, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == GUEST(g_lmsw),
+	check(run.exit == BACKEND_EXIT_CR_WRITE && guest_rip(guest, 0) == GUEST(g_lmsw),
 	      "LMSW with a memory operand exits");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run), "... and is executed if it is permitted");
@@ -568,13 +557,13 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	state->gpr[GPR_RBX] = CR0_DEFAULT & ~(uint64_t)X64_CR0_WP;
 	state->rflags |= X64_RFLAGS_IF;
 	run = guest_run(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_INTERRUPTED && rip_of(guest) == GUEST(g_cr0),
+	check(run.exit == BACKEND_EXIT_INTERRUPTED && guest_rip(guest, 0) == GUEST(g_cr0),
 	      "a write of CR0 that changes no bit of the mask is executed at the next entry");
 	run = (struct backend_run){.apic_enabled = true, .inject = 0x61, .deadline = UINT64_MAX};
 	guest->ops->vp_run(guest->vp[0], &run);
 	while (run.exit == BACKEND_EXIT_INTERRUPTED)
 		run = guest_run(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == handler &&
+	check(run.exit == BACKEND_EXIT_CR_WRITE && guest_rip(guest, 0) == handler &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr0 & X64_CR0_WP,
 	      "a write of CR0 by the interrupt handler exits");
 	if (run.exit == BACKEND_EXIT_CR_WRITE)
@@ -641,7 +630,7 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 	guest->ram[PAGE] = 0x11;
 	guest_start_with(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
 	run = guest_run_on(guest, 0, 0);
-	protect(guest, PAGE, 1, READ_ONLY);
+	guest_protect(guest, PAGE, 1, READ_ONLY);
 	memset(run.mmio.data, 0xcc, sizeof(run.mmio.data));
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	while (run.exit == BACKEND_EXIT_MMIO)
@@ -650,7 +639,7 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 	      "an instruction that began on the plain vCPU does not store to a page that was "
 	      "denied before its completion");
 	guest_start(guest, 0, 0, GUEST(g_done));
-	protect(guest, PAGE, 1, GPA_ALL);
+	guest_protect(guest, PAGE, 1, GPA_ALL);
 }
 
 struct racer {
@@ -710,19 +699,19 @@ static void test_races(struct guest *guest, bool executes)
 		if (round % 8 == 0)
 			become_plain(guest);
 		if (round % 3 == 0)
-			protect(guest, block, 512, access);
+			guest_protect(guest, block, 512, access);
 		if (whole)
-			protect(guest, block, 512, access);
+			guest_protect(guest, block, 512, access);
 		else
-			protect(guest, at, 1, access);
+			guest_protect(guest, at, 1, access);
 		before = *place;
 		for (unsigned int i = 0; i < 60000 && racer.denied == seen && !racer.failed; i++)
 			usleep(1000);
 		late += *place != before;
 		stuck += racer.denied == seen;
 		if (round % 5 == 0)
-			protect(guest, at, 1, GPA_ALL);
-		protect(guest, block, 512, GPA_ALL);
+			guest_protect(guest, at, 1, GPA_ALL);
+		guest_protect(guest, block, 512, GPA_ALL);
 	}
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
@@ -742,9 +731,9 @@ static void test_changes_under_violations(struct guest *guest)
 	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = PAGE;
 	pthread_create(&thread, NULL, race, &racer);
 	for (unsigned int round = 0; round < 100 && !racer.failed; round++) {
-		protect(guest, PAGE, 1, READ_ONLY);
+		guest_protect(guest, PAGE, 1, READ_ONLY);
 		usleep(500);
-		protect(guest, PAGE, 1, GPA_ALL);
+		guest_protect(guest, PAGE, 1, GPA_ALL);
 		become_plain(guest);
 	}
 	racer.stop = true;
@@ -768,7 +757,7 @@ static void test_range_over_blocks(struct guest *guest)
 			guest_start_with(guest, GUEST(g_store), places[i], 1);
 			guest_run_on(guest, 0, 0);
 		}
-		protect(guest, first, (end - first) / 4096, READ_ONLY);
+		guest_protect(guest, first, (end - first) / 4096, READ_ONLY);
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 			const bool denied = places[i] >= first && places[i] < end;
 			struct backend_run run;
@@ -777,7 +766,7 @@ static void test_range_over_blocks(struct guest *guest)
 			run = guest_run_on(guest, 0, 0);
 			wrong += denied ? run.exit != BACKEND_EXIT_MEMORY : !guest_is_done(&run);
 		}
-		protect(guest, first, (end - first) / 4096, GPA_ALL);
+		guest_protect(guest, first, (end - first) / 4096, GPA_ALL);
 	}
 	check(!wrong, "a range over several blocks is denied from its first page to its last");
 }
@@ -791,23 +780,23 @@ static void test_exhausted_tables(struct guest *guest)
 
 	vm->pages = vm->used;
 	guest_quiet = true;
-	error = protect(guest, 48 * MIB + 0x3000, 1, READ_ONLY);
+	error = guest_protect(guest, 48 * MIB + 0x3000, 1, READ_ONLY);
 	guest_quiet = false;
 	check(error == -ENOMEM, "restrictions beyond the page tables are refused");
-	check(!protect(guest, 48 * MIB, 512, READ_ONLY),
+	check(!guest_protect(guest, 48 * MIB, 512, READ_ONLY),
 	      "a restriction that needs no page table is accepted");
 	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x3000, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "... and is enforced");
 	guest_quiet = true;
-	error = protect(guest, 48 * MIB + 0x3000, 1, GPA_ALL);
+	error = guest_protect(guest, 48 * MIB + 0x3000, 1, GPA_ALL);
 	guest_quiet = false;
 	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x4000, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(error == -ENOMEM && run.exit == BACKEND_EXIT_MEMORY,
 	      "a right that cannot be granted without a page table is not granted");
 	vm->pages = pages;
-	protect(guest, 48 * MIB, 512, GPA_ALL);
+	guest_protect(guest, 48 * MIB, 512, GPA_ALL);
 }
 
 /* Each 2 MiB needs at most one page table, whatever is restricted there: a guest cannot use more. */
@@ -820,14 +809,14 @@ static void test_bounded_tables(struct guest *guest)
 
 	for (unsigned int round = 0; round < 4; round++) {
 		for (uint64_t gpa = 0; gpa < guest->ram_size; gpa += 2 * MIB) {
-			protect(guest, gpa + (0x1ff - round) * 4096, 1, READ_ONLY);
+			guest_protect(guest, gpa + (0x1ff - round) * 4096, 1, READ_ONLY);
 			if (round & 1)
-				protect(guest, gpa, 512, GPA_ALL);
+				guest_protect(guest, gpa, 512, GPA_ALL);
 		}
 		bounded &= !round || vm->used == used;
 		used = vm->used;
 	}
-	protect(guest, 0, guest->ram_size / 4096, GPA_ALL);
+	guest_protect(guest, 0, guest->ram_size / 4096, GPA_ALL);
 	check(bounded && used <= most, "page tables use at most one page for each 2 MiB (%u of %u)",
 	      used, most);
 }
@@ -842,12 +831,13 @@ static void test_locked_memory(struct guest *guest)
 		check_skipped("a VMM that locks its memory", "this process may not lock memory");
 		return;
 	}
-	check(!protect(guest, PAGE, 1, READ_ONLY), "a page of locked memory can be restricted");
+	check(!guest_protect(guest, PAGE, 1, READ_ONLY),
+	      "a page of locked memory can be restricted");
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "... and the restriction is enforced");
 	munlockall();
-	protect(guest, PAGE, 1, GPA_ALL);
+	guest_protect(guest, PAGE, 1, GPA_ALL);
 }
 
 static char logged[4096];

@@ -54,13 +54,6 @@ static struct nested_vm *nested_of(struct guest *guest)
 	return &((struct vkvm_backend *)guest->backend)->vm[0].nested;
 }
 
-static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = 1};
-
-	guest->ops->protect(guest->backend, 0, &range, 1, access);
-}
-
 static uint64_t sum(const uint8_t *data, size_t size)
 {
 	uint64_t value = 0xcbf29ce484222325;
@@ -97,14 +90,10 @@ static bool is_protected(struct guest *guest)
 /* Executes RDMSR or WRMSR. Returns whether KVM handled it, instead of an exit to the core. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
-	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),
-						    0, (uint32_t)value);
-	struct backend_run run;
+	struct backend_run run =
+		guest_run_msr(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr), index, value);
 	uint64_t frame[6];
 
-	state->gpr[GPR_RCX] = index;
-	state->gpr[GPR_RDX] = value >> 32;
-	run = guest_run_on(guest, 0, 0);
 	if (run.exit == BACKEND_EXIT_MSR_READ || run.exit == BACKEND_EXIT_MSR_WRITE) {
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 		return false;
@@ -275,14 +264,14 @@ static void test_interrupted_delivery(struct guest *guest)
 		bool refused;
 		int vector;
 
-		protect(guest, PAGE, READ_ONLY);
+		guest_protect(guest, PAGE, 1, READ_ONLY);
 		state = guest_start_with(guest, events[i].rip, NOT_THERE, events[i].rax);
 		state->gpr[GPR_RSP] = PAGE + 0x800;
 		if (events[i].vector == X64_EXCEPTION_DB)
 			state->rflags |= X64_RFLAGS_TF;
 		run = guest_run_on(guest, 0, 0);
 		refused = run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_WRITE;
-		protect(guest, PAGE, GPA_ALL);
+		guest_protect(guest, PAGE, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
 		vector = guest_trap(guest, 0, &run, frame);
 		check(refused && vector == events[i].vector &&
@@ -345,7 +334,7 @@ int main(int argc, char **argv)
 		return checks_end();
 	}
 	memset(guest.ram + GUARDED, 0x5a, 4096);
-	protect(&guest, GUARDED, READ_ONLY);
+	guest_protect(&guest, GUARDED, 1, READ_ONLY);
 	check(is_protected(&guest), "a page is read-only");
 	test_interrupted_delivery(&guest);
 	test_masked_nmi(&guest);

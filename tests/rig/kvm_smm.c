@@ -54,13 +54,6 @@ static uint32_t word(const uint8_t *at)
 	return value;
 }
 
-static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
-{
-	const struct gpa_range range = {.gpn = gpa / 4096, .pages = 1};
-
-	guest->ops->protect(guest->backend, 0, &range, 1, access);
-}
-
 static bool in_smm(struct guest *guest, uint32_t vp)
 {
 	return guest_get(guest, vp, 0, VCPU_EVENTS)->events.smm;
@@ -139,7 +132,7 @@ static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const ch
 	struct backend_run run;
 
 	memcpy(at, &pattern, sizeof(pattern));
-	protect(guest, gpa, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, gpa, 1, GPA_ALL & ~GPA_WRITE);
 	set_handler(guest, GUEST(s_store));
 	run = smi(guest, GUEST(g_out), gpa, 0x666);
 	check(is_refused(guest, &run, gpa, GPA_WRITE) && word(at) == pattern,
@@ -149,12 +142,12 @@ static void test_denied(struct guest *guest, uint64_t gpa, uint8_t *at, const ch
 	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern,
 	      "%s: a read in SMM is permitted", what);
 	guest_answer(guest, 0, &run, BACKEND_DONE);
-	protect(guest, gpa, 0);
+	guest_protect(guest, gpa, 1, 0);
 	run = smi(guest, GUEST(g_out), gpa, 0);
 	check(is_refused(guest, &run, gpa, GPA_READ) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
 	      "%s: a read in SMM is refused", what);
-	protect(guest, gpa, GPA_ALL);
+	guest_protect(guest, gpa, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(is_out(&run, 0x11) && run.io.data[0] == (uint8_t)pattern,
 	      "%s: a permitted read succeeds", what);
@@ -167,10 +160,10 @@ static void test_denied_code(struct guest *guest)
 
 	memcpy(guest->ram + FAR_CODE, guest_code + (GUEST(s_out) - CODE), 8);
 	set_handler(guest, GUEST(s_call));
-	protect(guest, FAR_CODE, 0);
+	guest_protect(guest, FAR_CODE, 1, 0);
 	run = smi(guest, GUEST(g_out), 0, 0);
 	check(is_refused(guest, &run, FAR_CODE, GPA_KERNEL_EXECUTE), "a fetch in SMM is refused");
-	protect(guest, FAR_CODE, GPA_ALL);
+	guest_protect(guest, FAR_CODE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(is_out(&run, 0x11), "permitted code is executed");
 	guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -263,11 +256,11 @@ static void test_denied_return(struct guest *guest)
 
 	set_handler(guest, GUEST(s_out));
 	run = smi(guest, GUEST(g_out), 0, 5);
-	protect(guest, SAVE_AREA, 0);
+	guest_protect(guest, SAVE_AREA, 1, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY || run.exit == BACKEND_EXIT_SHUTDOWN,
 	      "RSM from a denied state save area is refused");
-	protect(guest, SAVE_AREA, GPA_ALL);
+	guest_protect(guest, SAVE_AREA, 1, GPA_ALL);
 	if (run.exit == BACKEND_EXIT_MEMORY)
 		run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_SHUTDOWN, "and VTL0 shuts down");
@@ -281,7 +274,7 @@ static void test_denied_save(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(before, guest->ram + SAVE_AREA, sizeof(before));
-	protect(guest, SAVE_AREA, GPA_ALL & ~GPA_WRITE);
+	guest_protect(guest, SAVE_AREA, 1, GPA_ALL & ~GPA_WRITE);
 	run = smi(guest, GUEST(g_out), 0, 5);
 	check(run.exit == BACKEND_EXIT_ERROR || run.exit == BACKEND_EXIT_MEMORY,
 	      "an SMI with a denied state save area stops the VP");
