@@ -189,7 +189,7 @@ int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t nu
 int gdb_register_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t number,
 		       struct gdb_text *text);
 
-/* Registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit; -EIO: one is refused. */
+/* Reads registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit; -EIO: refused. */
 int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
 		union hv_register_value *value, size_t count);
 
