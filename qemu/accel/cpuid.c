@@ -310,6 +310,9 @@ static bool limit_addresses(X86CPU *cpu, const struct host_cpuid *host, Error **
 
 	if (!cpu->phys_bits && cpu->env.features[FEAT_8000_0001_EDX] & CPUID_EXT2_LM)
 		cpu->phys_bits = MIN(MODEL_PHYS_BITS, bits);
+	/* QEMU reads the CPU's own number, and KVM may support fewer. */
+	if (cpu->host_phys_bits)
+		cpu->phys_bits = MIN(cpu->phys_bits, bits);
 	if (cpu->phys_bits <= bits)
 		return true;
 	error_setg(errp, "vsm: phys-bits=%u: the host has %u bits", cpu->phys_bits, bits);

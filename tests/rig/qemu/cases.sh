@@ -365,6 +365,19 @@ refusals() {
 		-drive file=disk.img,format=raw,if=virtio,cache=none
 }
 
+narrow_host() {
+	LD_PRELOAD=$PWD/narrow.so refused "more address bits than the host's" "phys-bits=40: the host has 39 bits" -cpu EPYC,phys-bits=40
+	for model in EPYC host; do
+		LD_PRELOAD=$PWD/narrow.so start -M q35 -cpu $model -smp 1 -m 128M -S
+		tell qom-get '/machine/unattached/device[0]' phys-bits
+		tell quit
+		finish 30
+		check "-cpu $model starts on a host with 39 address bits" same "$status" 0
+		check "... and has 39 bits" grep -qx '39.*' monitor.log
+	done
+	[ $failed = 0 ] || show monitor.log errors
+}
+
 mistakes() {
 	refusals
 	refused "a device whose pages the host shares" "virtio-gpu-device is refused" $accel \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tests a QEMU of one series in the rig, built from source with the accelerator vsm in it.
 
-Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 WRITER.elf32
+Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 NARROW.so WRITER.elf32
 
 The source is Debian's, or that in the folder of the environment variable VSM_QEMU_SOURCE if it has that version. The build stays
 in the cache of the rig, where only what has changed is compiled again.
@@ -46,7 +46,7 @@ def prepare(words):
     """Returns the command that runs the scripts."""
     libvsm, logs = map(pathlib.Path, words[:2])
     series = words[2]
-    *linux, writer = map(pathlib.Path, words[3:8])
+    *linux, writer = map(pathlib.Path, words[3:9])
     logs.mkdir(parents=True, exist_ok=True)
     fetch.ensure(['qemu'])
     program = build(libvsm, series)

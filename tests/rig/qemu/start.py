@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Builds the module of the accelerator vsm for Debian's QEMU, and runs a script with its cases in the rig.
 
-Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 CASE...
+Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 NARROW.so CASE...
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
        start.py LIBVSM LOGS SECONDS devices.sh CASE...
        start.py LIBVSM LOGS SECONDS gdb.sh WRITER.elf32 WRITER.elf CASE...
@@ -117,11 +117,11 @@ def pack(path, files):
             archive.add(file, place)
 
 
-def linux_files(logs, secure_kernel, conformance, device, chipset):
+def linux_files(logs, secure_kernel, conformance, device, chipset, narrow):
     """Files for cases.sh, by their path in the rig."""
     fetch.ensure(['kernel', 'busybox', 'ovmf'])
     return {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel, device),
-            'vsm-tests.elf32': conformance, 'chipset.elf32': chipset}
+            'vsm-tests.elf32': conformance, 'chipset.elf32': chipset, 'narrow.so': narrow}
 
 
 def build_devices_initrd(path):
@@ -169,7 +169,7 @@ def fetched():
 
 # script: the number of its arguments before CASE, and the function that takes them and returns the script's files.
 SCRIPTS = {
-    'cases.sh': (4, linux_files),
+    'cases.sh': (5, linux_files),
     'devices.sh': (0, devices_files),
     'gdb.sh': (2, gdb_files),
     'secure-boot.sh': (1, secure_boot.files),
