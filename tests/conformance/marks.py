@@ -92,7 +92,7 @@ class Suite:
 
 SUITES = (
     Suite("tests/unit", ("tests/unit/*.[ch]", "src/backend/sim/sim_guest.c"),
-          r"(?:cmocka_unit_test\w*|\bTEST|(?:unit_test_needs|\bTEST_NEEDS)\(\s*\w+,)[(\s]\s*(?P<function>\w+)", "tests/unit/meson.build"),
+          r"(?:cmocka_unit_test\w*|\bTEST|(?:unit_test_needs|\bTEST_NEEDS(?:_VP)?)\(\s*\w+,)[(\s]\s*(?P<function>\w+)", "tests/unit/meson.build"),
     Suite("guest/tests", ("guest/kit/*.[ch]", "guest/tests/tests.h"),
           r"\{\"(?P<title>[^\"]+)\",\s*(?P<function>\w+)", "guest/tests/meson.build"),
 )

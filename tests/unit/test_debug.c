@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_test.h"
 #include "listener.h"
+#include "vp_fixture.h"
 
 #include <stdlib.h>
 
@@ -73,11 +74,9 @@ static void next_switch(struct vsm_vp *vp, uint8_t vtl, uint64_t control, uint64
 
 static void a_step_ends_after_one_instruction(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 
-	(void)state;
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		next(vp, 0, SIM_NOP, 0);
@@ -89,17 +88,14 @@ static void a_step_ends_after_one_instruction(void **state)
 	assert_int_equal(set(vp, 0, 0), 0);
 	next(vp, 0, SIM_NOP, 0);
 	expect_none(vp);
-	vsm_partition_destroy(partition);
 }
 
 static void a_step_ends_after_an_instruction_that_exits(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 	const struct vsm_exit *exit;
 
-	(void)state;
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	next(vp, 0, SIM_RDMSR, HV_X64_MSR_VP_INDEX);
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip += SIM_INSTRUCTION_LENGTH);
@@ -109,33 +105,28 @@ static void a_step_ends_after_an_instruction_that_exits(void **state)
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip += SIM_INSTRUCTION_LENGTH);
 	next(vp, 0, SIM_HALT, 0);
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip + SIM_INSTRUCTION_LENGTH);
-	vsm_partition_destroy(partition);
 }
 
 static void a_step_over_a_hypercall_ends_after_it(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 
-	(void)state;
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	/* An undefined call code: the hypercall only returns a status. */
 	guest_set_gpr(vp, 0, GPR_RCX, 0x7fff);
 	next(vp, 0, SIM_HYPERCALL, 0);
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip + SIM_INSTRUCTION_LENGTH);
 	assert_int_equal((uint16_t)guest_gpr(vp, 0, GPR_RAX), HV_STATUS_INVALID_HYPERCALL_CODE);
-	vsm_partition_destroy(partition);
 }
 
 /* VTL1 is not stepped, and the step of VTL0 ends when VTL0 runs again. */
 static void a_step_over_a_vtl_call_ends_after_the_return(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t rip;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	enable_assist(vp);
@@ -149,16 +140,13 @@ static void a_step_over_a_vtl_call_ends_after_the_return(void **state)
 	expect_none(vp);
 	next_switch(vp, 1, HV_CALL_VTL_RETURN, HV_VTL_RETURN_FAST);
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip + SIM_INSTRUCTION_LENGTH);
-	vsm_partition_destroy(partition);
 }
 
 static void a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const uint32_t before = sim_state(vp, 0)->interrupts;
 
-	(void)state;
 	set_if(vp, 0, true);
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	post(vp, 0, 0x60);
@@ -170,7 +158,6 @@ static void a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues(void **st
 	next(vp, 0, SIM_NOP, 0);
 	expect_none(vp);
 	assert_true(was_delivered(vp, 0, 0x60, before));
-	vsm_partition_destroy(partition);
 }
 
 static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
@@ -207,13 +194,11 @@ static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 
 static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 	const struct vsm_exit *exit;
 	uint64_t rflags;
 
-	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_DR1, 0x1234);
 	assert_int_equal(set_breakpoint(vp, 0, rip + SIM_INSTRUCTION_LENGTH, R_W_EXECUTE, 0), 0);
 	next(vp, 0, SIM_NOP, 0);
@@ -227,16 +212,13 @@ static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it(void
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), rip + 2 * SIM_INSTRUCTION_LENGTH);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_DR1), 0x1234);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_DR7), X64_DR7_RESET);
-	vsm_partition_destroy(partition);
 }
 
 static void a_watchpoint_stops_after_the_access(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 
-	(void)state;
 	assert_int_equal(set_breakpoint(vp, 0, 0x5008, R_W_WRITE, LEN_8), 0);
 	next(vp, 0, SIM_READ, 0x5008);
 	expect_none(vp);
@@ -248,16 +230,14 @@ static void a_watchpoint_stops_after_the_access(void **state)
 	assert_int_equal(set_breakpoint(vp, 0, 0x5008, R_W_ACCESS, LEN_8), 0);
 	next(vp, 0, SIM_READ, 0x5008);
 	expect_stop(vp, 0, VSM_DEBUG_HARDWARE, rip + SIM_INSTRUCTION_LENGTH);
-	vsm_partition_destroy(partition);
 }
 
 static void each_vtl_has_breakpoints_of_its_own(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t rip;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(set_breakpoint(vp, 1, 0x5008, R_W_WRITE, LEN_8), 0);
 	next(vp, 0, SIM_WRITE, 0x5008);
@@ -266,15 +246,13 @@ static void each_vtl_has_breakpoints_of_its_own(void **state)
 	rip = host_get(vp, 1, HV_X64_REGISTER_RIP);
 	next(vp, 1, SIM_WRITE, 0x5008);
 	expect_stop(vp, 1, VSM_DEBUG_HARDWARE, rip + SIM_INSTRUCTION_LENGTH);
-	vsm_partition_destroy(partition);
 }
 
 static void an_entry_into_a_vtl_stops_before_its_first_instruction(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(set(vp, 1, VSM_DEBUG_VTL_ENTRY), 0);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -286,16 +264,14 @@ static void an_entry_into_a_vtl_stops_before_its_first_instruction(void **state)
 	}
 	next(vp, 0, SIM_NOP, 0);
 	expect_none(vp);
-	vsm_partition_destroy(partition);
 }
 
 static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t rip;
 
-	(void)state;
 	listener_create(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_protect(vp, 0, MAP_READ_EXECUTE, 0x5000), 0);
@@ -307,16 +283,14 @@ static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(voi
 	assert_true(listener_has_message(vp, 1));
 	expect_none(vp);
 	assert_int_equal(vp->active_vtl, 1);
-	vsm_partition_destroy(partition);
 }
 
 static void an_unanswered_stop_blocks_no_access_to_the_registers(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct guest_saved saved = {0};
 
-	(void)state;
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	next(vp, 0, SIM_NOP, 0);
 	assert_int_equal(run(vp)->reason, VSM_EXIT_DEBUG);
@@ -325,19 +299,16 @@ static void an_unanswered_stop_blocks_no_access_to_the_registers(void **state)
 	/* A reset keeps the debug settings. */
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vp->vtl[0].debug, VSM_DEBUG_STEP);
-	vsm_partition_destroy(partition);
 }
 
 static void what_cannot_be_enforced_is_refused(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const struct vsm_debug small = {.size = sizeof(small) - 8};
 	const struct vsm_debug reserved = {.size = sizeof(reserved), .reserved = 1};
 	const struct vsm_debug detect = {
 		.size = sizeof(detect), .flags = VSM_DEBUG_HARDWARE, .dr7 = UINT64_C(1) << 13};
 
-	(void)state;
 	assert_int_equal(set(vp, 2, VSM_DEBUG_STEP), -EINVAL);
 	assert_int_equal(set(vp, 0, VSM_DEBUG_ALL + 1), -EINVAL);
 	assert_int_equal(vsm_vp_debug(vp, 0, &small), -EINVAL);
@@ -349,25 +320,24 @@ static void what_cannot_be_enforced_is_refused(void **state)
 	assert_int_equal(set_breakpoint(vp, 0, UINT64_C(1) << 60, R_W_EXECUTE, 0), -EINVAL);
 	/* Hardware breakpoints may be on while DR7 enables none. */
 	assert_int_equal(set(vp, 0, VSM_DEBUG_HARDWARE), 0);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_step_ends_after_one_instruction),
-		cmocka_unit_test(a_step_ends_after_an_instruction_that_exits),
-		cmocka_unit_test(a_step_over_a_hypercall_ends_after_it),
-		cmocka_unit_test(a_step_over_a_vtl_call_ends_after_the_return),
-		cmocka_unit_test(a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues),
+		TEST(a_step_ends_after_one_instruction, 1, 1),
+		TEST(a_step_ends_after_an_instruction_that_exits, 1, 1),
+		TEST(a_step_over_a_hypercall_ends_after_it, 1, 1),
+		TEST(a_step_over_a_vtl_call_ends_after_the_return, 1, 1),
+		TEST(a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues, 1, 1),
 		cmocka_unit_test(a_software_breakpoint_is_the_vmms_or_the_guests),
-		cmocka_unit_test(a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it),
-		cmocka_unit_test(a_watchpoint_stops_after_the_access),
-		cmocka_unit_test(each_vtl_has_breakpoints_of_its_own),
-		cmocka_unit_test(an_entry_into_a_vtl_stops_before_its_first_instruction),
-		cmocka_unit_test(an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs),
-		cmocka_unit_test(an_unanswered_stop_blocks_no_access_to_the_registers),
-		cmocka_unit_test(what_cannot_be_enforced_is_refused),
+		TEST(a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it, 1, 1),
+		TEST(a_watchpoint_stops_after_the_access, 1, 1),
+		TEST(each_vtl_has_breakpoints_of_its_own, 1, 1),
+		TEST(an_entry_into_a_vtl_stops_before_its_first_instruction, 1, 1),
+		TEST(an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs, 1, 1),
+		TEST(an_unanswered_stop_blocks_no_access_to_the_registers, 1, 1),
+		TEST(what_cannot_be_enforced_is_refused, 1, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_test.h"
+#include "vp_fixture.h"
 
 #include <stdlib.h>
 
@@ -41,10 +42,9 @@ static void run_spinner(struct vsm_vp *vp)
 /* TLFS "SINTx registers": a vector with AutoEOI is not in service after it was taken. */
 static void p34_an_auto_eoi_interrupt_does_not_block_the_next(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	set_if(vp, 0, false);
 	enable_synic(vp, 2, 0xb9 | HV_SYNIC_SINT_AUTO_EOI);
 	wrmsr(vp, HV_X64_MSR_SINT0 + 3, 0xb4);
@@ -55,15 +55,13 @@ static void p34_an_auto_eoi_interrupt_does_not_block_the_next(void **state)
 	assert_int_equal(spinner.count, 2);
 	assert_int_equal(spinner.vector[0], 0xb9);
 	assert_int_equal(spinner.vector[1], 0xb4);
-	vsm_partition_destroy(partition);
 }
 
 static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	enable_assist(vp);
@@ -77,7 +75,6 @@ static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 	assert_int_equal(spinner.count, 2);
 	assert_int_equal(spinner.vector[0], 0xb9);
 	assert_int_equal(spinner.vector[1], 0xb4);
-	vsm_partition_destroy(partition);
 }
 
 static void
@@ -107,10 +104,8 @@ p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(v
 /* SDM 3A "Handling Multiple NMIs": one in service, one latched. */
 static void of_several_nmis_during_one_exit_two_are_taken(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	for (unsigned int sent = 1; sent <= 4; sent++) {
 		const uint32_t before = sim_state(vp, 0)->nmis;
 
@@ -120,31 +115,26 @@ static void of_several_nmis_during_one_exit_two_are_taken(void **state)
 			guest_nop(vp);
 		assert_int_equal(sim_state(vp, 0)->nmis - before, sent < 2 ? sent : 2);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void while_an_nmi_is_in_service_one_more_is_latched(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	vcpu_edit(vp, 0, VCPU_EVENTS)->events.nmi_masked = true;
 	for (unsigned int i = 0; i < 3; i++)
 		vsm_nmi(vp);
 	/* Without an entry: check what the next entry injects. */
 	interrupt_before_entry(vp, &vp->run);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_EVENTS)->events.nmi_pending, 1);
-	vsm_partition_destroy(partition);
 }
 
 static void two_waiting_nmis_are_saved_and_restored(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct guest_saved saved = {0};
 
-	(void)state;
 	vsm_nmi(vp);
 	vsm_nmi(vp);
 	interrupt_before_entry(vp, &vp->run);
@@ -157,7 +147,6 @@ static void two_waiting_nmis_are_saved_and_restored(void **state)
 	assert_int_equal(vsm_lapic_events(&vp->vtl[0].lapic),
 			 VSM_LAPIC_EVENT_NMI | VSM_LAPIC_EVENT_NMI_AGAIN);
 	free(saved.bytes);
-	vsm_partition_destroy(partition);
 }
 
 #define EVENT(vector, error) \
@@ -166,13 +155,12 @@ static void two_waiting_nmis_are_saved_and_restored(void **state)
 /* TLFS "HvX64RegisterPendingEvent0": a write replaces the pending event. */
 static void p35_a_pending_event_that_is_written_back_is_unchanged(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const uint32_t name = HV_REGISTER_PENDING_EVENT0;
 	const uint8_t below = HV_INPUT_VTL_USE_TARGET;
 	uint64_t event;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	for (uint32_t index = 0; index < 2; index++) {
@@ -189,18 +177,15 @@ static void p35_a_pending_event_that_is_written_back_is_unchanged(void **state)
 		}
 		assert_false(vsm_partition_vp(partition, index)->vtl[0].triple_fault);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void p35_the_vmm_replaces_a_pending_event_as_well(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const uint32_t name = HV_REGISTER_PENDING_EVENT0;
 	union hv_register_value value = {.reg128 = {.low = EVENT(14, 2), .high = 0x5000}};
 	union hv_register_value read;
 
-	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(vsm_vp_set_registers(vp, 0, &name, &value, 1), 1);
 		assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &read, 1), 1);
@@ -209,34 +194,28 @@ static void p35_the_vmm_replaces_a_pending_event_as_well(void **state)
 	assert_int_equal(guest_nop(vp), GUEST_FAULT);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, 14);
 	assert_int_equal(sim_state(vp, 0)->exception_error_code, 2);
-	vsm_partition_destroy(partition);
 }
 
 /* SDM 3A 6.15: an exception during the delivery of another one still becomes a double fault. */
 static void a_fault_while_another_is_delivered_is_a_double_fault(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	vp_inject_exception(vp, 0, 14, true, 0, 0);
 	vp_inject_exception(vp, 0, 13, true, 0, 0);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_EVENTS)->events.exception_vector, 8);
 	vp_inject_exception(vp, 0, 13, true, 0, 0);
 	assert_true(vp->vtl[0].triple_fault);
-	vsm_partition_destroy(partition);
 }
 
 /* A write replaces an interruption of another type; a write without the pending bit removes it. */
 static void p35_a_pending_interruption_is_replaced(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const uint64_t interrupt = 1 | UINT64_C(0x41) << 16;
 	const uint64_t nmi = 1 | HV_INTERRUPTION_TYPE_NMI << 1 | UINT64_C(2) << 16;
 	const struct vcpu_events *events;
 
-	(void)state;
 	host_set(vp, 0, HV_REGISTER_PENDING_INTERRUPTION, nmi);
 	host_set(vp, 0, HV_REGISTER_PENDING_INTERRUPTION, interrupt);
 	assert_int_equal(host_get(vp, 0, HV_REGISTER_PENDING_INTERRUPTION), interrupt);
@@ -245,23 +224,22 @@ static void p35_a_pending_interruption_is_replaced(void **state)
 	host_set(vp, 0, HV_REGISTER_PENDING_INTERRUPTION, 0);
 	events = &vcpu_get(vp, 0, VCPU_EVENTS)->events;
 	assert_false(events->interrupt_injected || events->nmi_injected);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p34_an_auto_eoi_interrupt_does_not_block_the_next),
-		cmocka_unit_test(p34_vina_with_auto_eoi_does_not_block_the_next),
+		TEST(p34_an_auto_eoi_interrupt_does_not_block_the_next, 1, 1),
+		TEST(p34_vina_with_auto_eoi_does_not_block_the_next, 1, 1),
 		cmocka_unit_test(
 			p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt),
-		cmocka_unit_test(of_several_nmis_during_one_exit_two_are_taken),
-		cmocka_unit_test(while_an_nmi_is_in_service_one_more_is_latched),
-		cmocka_unit_test(two_waiting_nmis_are_saved_and_restored),
-		cmocka_unit_test(p35_a_pending_event_that_is_written_back_is_unchanged),
-		cmocka_unit_test(p35_the_vmm_replaces_a_pending_event_as_well),
-		cmocka_unit_test(a_fault_while_another_is_delivered_is_a_double_fault),
-		cmocka_unit_test(p35_a_pending_interruption_is_replaced),
+		TEST(of_several_nmis_during_one_exit_two_are_taken, 1, 0),
+		TEST(while_an_nmi_is_in_service_one_more_is_latched, 1, 0),
+		TEST(two_waiting_nmis_are_saved_and_restored, 1, 0),
+		TEST(p35_a_pending_event_that_is_written_back_is_unchanged, 2, 1),
+		TEST(p35_the_vmm_replaces_a_pending_event_as_well, 1, 0),
+		TEST(a_fault_while_another_is_delivered_is_a_double_fault, 1, 0),
+		TEST(p35_a_pending_interruption_is_replaced, 1, 0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

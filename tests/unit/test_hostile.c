@@ -5,6 +5,7 @@
 #include "core/interrupt/connection.h"
 #include "sim/sim_internal.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -203,19 +204,17 @@ static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
 /* An instruction that waits for its data must not end after the registers were restored. */
 static void a_restore_first_ends_an_exit_that_was_not_completed(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct sim_vp *cpu = vp->backend;
 	struct guest_saved saved = {0};
 
-	(void)state;
 	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
 	wait_for_in(vp);
 	assert_true(cpu->answer_wanted);
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);
 	assert_false(cpu->answer_wanted);
 	free(saved.bytes);
-	vsm_partition_destroy(partition);
 }
 
 struct signaller {
@@ -268,13 +267,12 @@ static void a_connection_can_be_removed_while_vps_post(void **state)
 
 static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 	struct sim_vp *cpu = other->backend;
 	struct hv_flush_virtual_address_input input = {.processor_mask = 2};
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	cpu->kicked = false;
@@ -287,16 +285,14 @@ static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 	assert_false(cpu->kicked);
 	assert_int_equal(atomic_load(&other->flush_wanted), vtl_bit(0));
 	atomic_store(&other->in_guest, 0);
-	vsm_partition_destroy(partition);
 }
 
 static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const uint64_t slice = partition->features.tsc_hz / 20000;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	for (uint32_t i = 0; i < 4; i++) {
 		/* Direct mode, vector 0x50, periodic, enabled: every 20 us. */
@@ -315,17 +311,15 @@ static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1503), GUEST_DONE);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_true(vp->run.deadline <= vp_tsc(partition) + 21000);
-	vsm_partition_destroy(partition);
 }
 
 /* Another VP may be executing the page: writing the same value to the MSR must not write the page. */
 static void an_enabled_hypercall_page_is_not_written_again(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint8_t *page;
 
-	(void)state;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x80001), GUEST_DONE);
 	page = partition->memory.overlay_page +
@@ -333,18 +327,16 @@ static void an_enabled_hypercall_page_is_not_written_again(void **state)
 	page[CORE_PAGE_SIZE - 1] = 0x5a;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x80001), GUEST_DONE);
 	assert_int_equal(page[CORE_PAGE_SIZE - 1], 0x5a);
-	vsm_partition_destroy(partition);
 }
 
 /* The MSR, the register and the mask of its intercept apply to one value. */
 /* shows: rule private-misc-enable; register HvX64RegisterMsrIa32MiscEnable */
 static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_rdmsr(vp, X64_MSR_MISC_ENABLE, &value), GUEST_DONE);
 	assert_int_equal(value, host_get(vp, 0, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE));
@@ -355,7 +347,6 @@ static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, UINT64_C(0x400c51889)), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, UINT64_C(1) << 33), GUEST_FAULT);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
@@ -365,12 +356,12 @@ int main(void)
 		cmocka_unit_test(a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup),
 		cmocka_unit_test(an_uncompleted_exit_is_not_changed_by_another_vp),
 		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
-		unit_test_needs(NEED_SIM, a_restore_first_ends_an_exit_that_was_not_completed),
+		TEST_NEEDS_VP(NEED_SIM, a_restore_first_ends_an_exit_that_was_not_completed, 1, 1),
 		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),
-		unit_test_needs(NEED_SIM, a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1),
-		cmocka_unit_test(timers_of_vtl0_leave_vtl1_time_to_run),
-		cmocka_unit_test(an_enabled_hypercall_page_is_not_written_again),
-		cmocka_unit_test(misc_enable_is_one_value_for_guest_register_and_mask),
+		TEST_NEEDS_VP(NEED_SIM, a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1, 2, 1),
+		TEST(timers_of_vtl0_leave_vtl1_time_to_run, 1, 1),
+		TEST(an_enabled_hypercall_page_is_not_written_again, 1, 0),
+		TEST(misc_enable_is_one_value_for_guest_register_and_mask, 1, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

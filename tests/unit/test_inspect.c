@@ -4,6 +4,7 @@
 #include "core/memory/protect.h"
 #include "core/trace/trace.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #include <pthread.h>
 #include <vsm/walk.h>
@@ -36,12 +37,10 @@ static void look(struct vsm_vp *vp, void *opaque)
 
 static void a_vp_that_no_thread_runs_is_inspected_by_the_caller(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_lapic_state other;
 	struct moment moment = {0};
 
-	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_CR8, 5);
 	host_set(vp, 0, HV_X64_REGISTER_RIP, 0x12345);
 	assert_int_equal(vsm_vp_call(vp, 0, look, &moment), 0);
@@ -52,7 +51,6 @@ static void a_vp_that_no_thread_runs_is_inspected_by_the_caller(void **state)
 	assert_int_equal(vsm_vp_lapic(vp, 1, &other), 0);
 	assert_int_equal(other.tpr, 0);
 	assert_int_equal(vsm_vp_lapic(vp, 2, &other), -EINVAL);
-	vsm_partition_destroy(partition);
 }
 
 struct runner {
@@ -85,12 +83,11 @@ static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(voi
 		GVA = 0x5000,
 		PAGE = 0x300000,
 	};
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t *table = (uint64_t *)(void *)guest_ram(partition, TABLE);
 	struct vsm_walk_result result;
 
-	(void)state;
 	*(uint64_t *)(void *)guest_ram(partition, PML4) = TABLE | PRESENT;
 	table[0] = TABLE | PRESENT;
 	table[GVA / 4096] = PAGE | PRESENT | NO_EXECUTE;
@@ -116,7 +113,6 @@ static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(voi
 	host_set(vp, 0, HV_X64_REGISTER_CR3, RAM);
 	assert_int_equal(vsm_vp_translate(vp, 0, GVA, &result), -EFAULT);
 	assert_int_equal(vsm_vp_translate(vp, 2, GVA, &result), -EINVAL);
-	vsm_partition_destroy(partition);
 }
 
 static void a_call_on_a_vp_whose_thread_is_busy_times_out(void **state)
@@ -266,13 +262,12 @@ static void note_event(void *opaque, const struct vsm_trace_record *record)
 
 static void a_tap_gets_the_events_of_its_mask_and_no_others(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_trace_record record[64];
 	struct noted noted = {0};
 	uint64_t lost;
 
-	(void)state;
 	vsm_trace_tap(partition, UINT64_C(1) << VSM_TRACE_VTL_ENABLE, note_event, &noted);
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(noted.count, 1);
@@ -293,18 +288,17 @@ static void a_tap_gets_the_events_of_its_mask_and_no_others(void **state)
 	vsm_trace_tap(partition, 0, NULL, NULL);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(noted.count, 0);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_vp_that_no_thread_runs_is_inspected_by_the_caller),
-		cmocka_unit_test(a_translation_uses_the_tables_of_the_vtl_and_ignores_protections),
+		TEST(a_vp_that_no_thread_runs_is_inspected_by_the_caller, 1, 1),
+		TEST(a_translation_uses_the_tables_of_the_vtl_and_ignores_protections, 1, 1),
 		cmocka_unit_test(a_call_on_a_vp_whose_thread_is_busy_times_out),
 		unit_test_needs(NEED_DENY_EXECUTE, ranges_of_equal_rights_are_those_of_their_pages),
 		cmocka_unit_test(memory_between_regions_is_reported_with_the_next_region),
-		cmocka_unit_test(a_tap_gets_the_events_of_its_mask_and_no_others),
+		TEST(a_tap_gets_the_events_of_its_mask_and_no_others, 1, 1),
 		cmocka_unit_test(registers_can_be_read_when_the_thread_of_an_exit_has_ended),
 		cmocka_unit_test(ram_does_not_cover_the_page_of_the_local_apics),
 	};

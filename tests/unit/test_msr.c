@@ -4,6 +4,7 @@
 #include "core/state/state.h"
 #include "needs.h"
 #include "state_test.h"
+#include "vp_fixture.h"
 
 /* Register names of the TLFS, 0 if it has none. */
 static const uint32_t register_name[VCPU_MSR_COUNT] = {
@@ -63,11 +64,9 @@ static void expect_all(struct vsm_vp *vp, bool written)
 /* P31: MSRs by which KVM writes to guest memory: its clock, steal time and others. */
 static void p31_kvms_own_msrs_do_not_exist(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (uint32_t i = 0; i < 0x102; i++) {
 		const uint32_t msr = i < 2 ? 0x11 + i : 0x4b564d00 + i - 2;
 
@@ -76,7 +75,6 @@ static void p31_kvms_own_msrs_do_not_exist(void **state)
 		assert_int_equal(guest_wrmsr(vp, msr, 0x2001), GUEST_FAULT);
 		assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule private-cpu-msrs; register HvX64RegisterSpecCtrl, HvX64RegisterTsxCtrl, HvX64RegisterXss,
@@ -85,10 +83,9 @@ static void p31_kvms_own_msrs_do_not_exist(void **state)
  */
 static void an_msr_of_the_cpu_is_private_to_a_vtl(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	write_all(vp);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -111,16 +108,14 @@ static void an_msr_of_the_cpu_is_private_to_a_vtl(void **state)
 	}
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	expect_all(vp, true);
-	vsm_partition_destroy(partition);
 }
 
 static void a_register_that_this_cpu_lacks_is_refused(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	unsigned int absent = 0;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++) {
@@ -131,16 +126,14 @@ static void a_register_that_this_cpu_lacks_is_refused(void **state)
 				 HV_STATUS_INVALID_PARAMETER);
 	}
 	assert_true(absent);
-	vsm_partition_destroy(partition);
 }
 
 /* With an intercept, the core must check a WRMSR that the CPU would check without it. */
 static void an_intercepted_write_faults_as_on_the_cpu(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++) {
 		const uint64_t valid = partition->features.msr_valid[i];
 
@@ -154,17 +147,15 @@ static void an_intercepted_write_faults_as_on_the_cpu(void **state)
 				 GUEST_DONE);
 		assert_int_equal(rdmsr(vp, vcpu_msr_number[i]), some_value(partition, i));
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Virtual Processor State Isolation": MCG_CAP and MCG_STATUS are shared, as most MSRs are. */
 /* shows: rule mcg-cap, mcg-status */
 static void msrs_without_effect_are_shared_and_check_their_values(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	expect_all(vp, false);
 	write_all(vp);
@@ -177,7 +168,6 @@ static void msrs_without_effect_are_shared_and_check_their_values(void **state)
 	}
 	assert_int_equal(rdmsr(vp, X64_MSR_MCG_CAP), 0);
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MCG_CAP, 0), GUEST_FAULT);
-	vsm_partition_destroy(partition);
 }
 
 /* refuses: rule mcg-banks */
@@ -191,11 +181,9 @@ static void constants_cannot_be_written_and_commands_cannot_be_read(void **state
 		0x17b, 0x280,	       0x400,	   0x403,      0x38f, 0x4d0,
 		0x345, 0xc0010114 + 3, 0xc0000104, 0x6a2,      0x6a8, 0x9e,
 		0x480, 0x8c,	       0xc0010200, 0xc0000300, 0x570, 0x33};
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(constant) / sizeof(constant[0]); i++) {
 		assert_int_equal(guest_rdmsr(vp, constant[i], &value), GUEST_DONE);
 		assert_int_equal(guest_wrmsr(vp, constant[i], value), GUEST_FAULT);
@@ -208,7 +196,6 @@ static void constants_cannot_be_written_and_commands_cannot_be_read(void **state
 		assert_int_equal(guest_rdmsr(vp, absent[i], &value), GUEST_FAULT);
 		assert_int_equal(guest_wrmsr(vp, absent[i], 0), GUEST_FAULT);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void p29_msrs_are_restored_from_a_saved_state(void **state)
@@ -237,16 +224,14 @@ static void p29_msrs_are_restored_from_a_saved_state(void **state)
 
 static void p25_a_reset_clears_msrs(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	write_all(vp);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	guest_set_long_mode(vp, 0);
 	expect_all(vp, false);
-	vsm_partition_destroy(partition);
 }
 
 /* Returns @file with a record "msrs" of one MSR inserted before "end". */
@@ -281,11 +266,10 @@ static int restore_with(struct vsm_partition *partition, const struct guest_save
 /* A state without the record, as older versions wrote it, restores the values after reset. */
 static void a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refused(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct guest_saved file = state_save(partition);
 
-	(void)state;
 	write_all(vp);
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
 	expect_all(vp, false);
@@ -304,22 +288,20 @@ static void a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refuse
 						      ~partition->features.msr_valid[i]),
 					 -EINVAL);
 	free(file.bytes);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p31_kvms_own_msrs_do_not_exist),
-		cmocka_unit_test(an_msr_of_the_cpu_is_private_to_a_vtl),
-		cmocka_unit_test(a_register_that_this_cpu_lacks_is_refused),
-		cmocka_unit_test(an_intercepted_write_faults_as_on_the_cpu),
-		cmocka_unit_test(msrs_without_effect_are_shared_and_check_their_values),
-		cmocka_unit_test(constants_cannot_be_written_and_commands_cannot_be_read),
+		TEST(p31_kvms_own_msrs_do_not_exist, 1, 0),
+		TEST(an_msr_of_the_cpu_is_private_to_a_vtl, 1, 1),
+		TEST(a_register_that_this_cpu_lacks_is_refused, 1, 1),
+		TEST(an_intercepted_write_faults_as_on_the_cpu, 1, 1),
+		TEST(msrs_without_effect_are_shared_and_check_their_values, 2, 1),
+		TEST(constants_cannot_be_written_and_commands_cannot_be_read, 1, 0),
 		cmocka_unit_test(p29_msrs_are_restored_from_a_saved_state),
-		unit_test_needs(NEED_NO_TABLES, p25_a_reset_clears_msrs),
-		cmocka_unit_test(
-			a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refused),
+		TEST_NEEDS_VP(NEED_NO_TABLES, p25_a_reset_clears_msrs, 1, 1),
+		TEST(a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refused, 1, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MTRRs: SDM 3A 12.11, TLFS "Shared State". */
 #include "core_test.h"
+#include "vp_fixture.h"
 
 /* SDM 3A table 12-9 and volume 4, table 2-2: MSR, register name, a valid and two invalid values. */
 static const struct {
@@ -23,11 +24,9 @@ static const struct {
 
 static void an_mtrr_reads_as_written_and_refuses_reserved_bits(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(mtrrs) / sizeof(mtrrs[0]); i++) {
 		assert_int_equal(guest_wrmsr(vp, mtrrs[i].msr, mtrrs[i].legal), GUEST_DONE);
 		for (unsigned int k = 0; k < 2; k++) {
@@ -38,17 +37,15 @@ static void an_mtrr_reads_as_written_and_refuses_reserved_bits(void **state)
 		assert_int_equal(guest_rdmsr(vp, mtrrs[i].msr, &value), GUEST_DONE);
 		assert_int_equal(value, mtrrs[i].legal);
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule shared-mtrrs */
 static void vtls_share_mtrrs_and_vp_registers_are_the_same_values(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	for (size_t i = 0; i < sizeof(mtrrs) / sizeof(mtrrs[0]); i++)
 		assert_int_equal(guest_wrmsr(vp, mtrrs[i].msr, mtrrs[i].legal), GUEST_DONE);
@@ -62,18 +59,15 @@ static void vtls_share_mtrrs_and_vp_registers_are_the_same_values(void **state)
 	assert_int_equal(guest_rdmsr(vp, mtrrs[0].msr, &value), GUEST_DONE);
 	assert_int_equal(value, 0x40000001);
 	assert_int_equal(host_get(vsm_partition_vp(partition, 1), 0, mtrrs[0].name), 0);
-	vsm_partition_destroy(partition);
 }
 
 static void numbers_between_the_mtrrs_do_not_exist(void **state)
 {
 	static const uint32_t none[] = {0xff,  0x1ff, 0x210, 0x24f, 0x251, 0x257,
 					0x25a, 0x267, 0x270, 0x2fe, 0x300};
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		assert_int_equal(guest_rdmsr(vp, none[i], &value), GUEST_FAULT);
 		assert_int_equal(guest_wrmsr(vp, none[i], 0), GUEST_FAULT);
@@ -81,15 +75,14 @@ static void numbers_between_the_mtrrs_do_not_exist(void **state)
 	assert_int_equal(guest_rdmsr(vp, 0xfe, &value), GUEST_DONE);
 	assert_int_equal(value, 0x508); /* 8 variable ranges, fixed ones, write-combining */
 	assert_int_equal(guest_wrmsr(vp, 0xfe, 0x508), GUEST_FAULT);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_mtrr_reads_as_written_and_refuses_reserved_bits),
-		cmocka_unit_test(vtls_share_mtrrs_and_vp_registers_are_the_same_values),
-		cmocka_unit_test(numbers_between_the_mtrrs_do_not_exist),
+		TEST(an_mtrr_reads_as_written_and_refuses_reserved_bits, 1, 1),
+		TEST(vtls_share_mtrrs_and_vp_registers_are_the_same_values, 2, 1),
+		TEST(numbers_between_the_mtrrs_do_not_exist, 1, 0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

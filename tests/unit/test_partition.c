@@ -2,6 +2,7 @@
 /* The partition as a whole (TLFS "Partition properties", VSM "Reset"). */
 #include "core_test.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #include <vsm/trace.h>
 
@@ -89,11 +90,9 @@ static void a_register_and_the_msr_of_its_name_have_one_value(void **state)
 		{HV_REGISTER_VP_ASSIST_PAGE, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001},
 		{HV_REGISTER_VP_INDEX, HV_X64_MSR_VP_INDEX, 0},
 	};
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].value)
 			assert_int_equal(guest_wrmsr(vp, rows[i].msr, rows[i].value), GUEST_DONE);
@@ -102,7 +101,6 @@ static void a_register_and_the_msr_of_its_name_have_one_value(void **state)
 		if (rows[i].value)
 			assert_int_equal(value, rows[i].value);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void msrs_that_do_not_exist_fault(void **state)
@@ -111,16 +109,13 @@ static void msrs_that_do_not_exist_fault(void **state)
 		0x40000004, 0x40000011, 0x40000074, 0x40000085, 0x400000a0, 0x400000b8,
 		0x400000f1, 0x40000106, 0x40000119, 0x40001080, 0x4fffffff, 0x12345678,
 	};
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
 		assert_int_equal(guest_rdmsr(vp, msr[i], &value), GUEST_FAULT);
 		assert_int_equal(guest_wrmsr(vp, msr[i], 1), GUEST_FAULT);
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Feature discovery": without its privilege an MSR does not exist. */
@@ -174,10 +169,9 @@ static void an_msr_faults_only_without_its_privilege(void **state)
 /* shows: feature HypercallMsrLock; msr HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL */
 static void the_hypercall_page_needs_a_guest_os_id_and_can_be_locked(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50000);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0x8100000000000000), GUEST_DONE);
@@ -196,17 +190,14 @@ static void the_hypercall_page_needs_a_guest_os_id_and_can_be_locked(void **stat
 	guest_set_long_mode(vp, 0);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0), GUEST_DONE);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: msr HV_X64_MSR_VP_ASSIST_PAGE */
 static void the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_moves(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x51003), GUEST_FAULT);
 	assert_int_equal(guest_write(vp, 0x51100, 8, 0x1111), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x51001), GUEST_DONE);
@@ -222,18 +213,16 @@ static void the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x52100, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "RESET" */
 /* shows: msr HV_X64_MSR_RESET; recommendation UseMsrForReset */
 static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_RESET), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_RESET, 2), GUEST_FAULT);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_RESET, 0), GUEST_DONE);
@@ -248,16 +237,13 @@ static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	guest_set_long_mode(vp, 0);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
-	vsm_partition_destroy(partition);
 }
 
 static void port_io_and_mmio_exit_to_the_vmm(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x3f8, .size = 1});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
@@ -278,16 +264,13 @@ static void port_io_and_mmio_exit_to_the_vmm(void **state)
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_SHUTDOWN});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
-	vsm_partition_destroy(partition);
 }
 
 static void a_kick_ends_the_run_once(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
 	vsm_vp_kick(vp);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
@@ -296,18 +279,16 @@ static void a_kick_ends_the_run_once(void **state)
 	guest_run(vp);
 	guest_run(vp);
 	assert_true(sim_state(vp, 0)->done);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule reset-all, initial-vtl0 */
 static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct hv_message message = {.message_type = 1};
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, 0x100000, 8, 0x5ec2e7), GUEST_DONE);
@@ -353,17 +334,15 @@ static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 	assert_int_equal(value, 0);
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* P25, the exception: VTL1 cleared ZeroMemoryOnReset. */
 /* shows: rule config-zero */
 static void p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, 0x100000, 8, 0x1234), GUEST_DONE);
@@ -371,36 +350,32 @@ static void p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset(void **state
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, 0x100000), 0x1234);
 	assert_int_equal(partition->enabled_vtls, 1);
-	vsm_partition_destroy(partition);
 }
 
 /* An IN that was not completed must not write to the guest's registers after the reset. */
 static void a_reset_discards_an_exit_that_was_not_completed(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	guest_run(vp);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, 0xfff0);
-	vsm_partition_destroy(partition);
 }
 
 static void the_trace_has_the_events_in_order(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	static const char *const expected[] = {"VTL_ENTER", "VTL_RETURN", "HALT"};
 	struct vsm_trace_record record[64];
 	uint64_t lost, before = 0;
 	size_t count, next = 0;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
 	assert_int_equal(vsm_trace_start(partition, 3), -EINVAL);
@@ -426,17 +401,15 @@ static void the_trace_has_the_events_in_order(void **state)
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 1);
 	assert_int_equal(record[0].event, VSM_TRACE_COUNTERS);
 	assert_int_equal(record[0].argument[1], 2);
-	vsm_partition_destroy(partition);
 }
 
 static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_trace_record record[16];
 	uint64_t lost;
 
-	(void)state;
 	assert_int_equal(vsm_trace_start(partition, 16), 0);
 	for (unsigned int i = 0; i < 100; i++) /* each writes one record */
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, i), GUEST_DONE);
@@ -444,7 +417,6 @@ static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **s
 	assert_int_equal(lost, 85); /* the first lost record is that of the RAM */
 	for (unsigned int i = 0; i < 16; i++)
 		assert_int_equal(record[i].argument[1], 84 + i);
-	vsm_partition_destroy(partition);
 }
 
 static void count_line(void *opaque, const struct vsm_log_record *record)
@@ -492,21 +464,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_only_msrs_can_be_read_and_not_written),
-		cmocka_unit_test(a_register_and_the_msr_of_its_name_have_one_value),
-		cmocka_unit_test(msrs_that_do_not_exist_fault),
+		TEST(a_register_and_the_msr_of_its_name_have_one_value, 1, 1),
+		TEST(msrs_that_do_not_exist_fault, 1, 1),
 		unit_test_needs(NEED_NO_TABLES, an_msr_faults_only_without_its_privilege),
-		unit_test_needs(NEED_NO_TABLES,
-				the_hypercall_page_needs_a_guest_os_id_and_can_be_locked),
-		cmocka_unit_test(
-			the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_moves),
-		cmocka_unit_test(the_reset_msr_stops_every_vp_until_the_vmm_resets),
-		cmocka_unit_test(port_io_and_mmio_exit_to_the_vmm),
-		cmocka_unit_test(a_kick_ends_the_run_once),
-		cmocka_unit_test(p25_a_reset_clears_all_state_of_a_higher_vtl),
-		cmocka_unit_test(p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset),
-		cmocka_unit_test(a_reset_discards_an_exit_that_was_not_completed),
-		cmocka_unit_test(the_trace_has_the_events_in_order),
-		cmocka_unit_test(a_full_trace_keeps_the_latest_records_and_counts_the_others),
+		TEST_NEEDS_VP(NEED_NO_TABLES,
+			      the_hypercall_page_needs_a_guest_os_id_and_can_be_locked, 1, 1),
+		TEST(the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_moves, 1,
+		     1),
+		TEST(the_reset_msr_stops_every_vp_until_the_vmm_resets, 2, 1),
+		TEST(port_io_and_mmio_exit_to_the_vmm, 1, 1),
+		TEST(a_kick_ends_the_run_once, 1, 1),
+		TEST(p25_a_reset_clears_all_state_of_a_higher_vtl, 2, 2),
+		TEST(p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset, 1, 1),
+		TEST(a_reset_discards_an_exit_that_was_not_completed, 1, 1),
+		TEST(the_trace_has_the_events_in_order, 1, 1),
+		TEST(a_full_trace_keeps_the_latest_records_and_counts_the_others, 1, 1),
 		cmocka_unit_test(an_invalid_configuration_is_refused),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_test.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #include <vsm/cpuid.h>
 
@@ -22,11 +23,9 @@ static const struct vsm_cpuid good[] = {
 
 static void the_leaves_of_the_vmm_replace_those_of_the_host(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	uint32_t value[4];
 
-	(void)state;
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), 0);
 	cpuid_get(vp, 0, 1, 0, value);
 	assert_int_equal(value[0], 0x12345);
@@ -36,17 +35,14 @@ static void the_leaves_of_the_vmm_replace_those_of_the_host(void **state)
 	assert_int_equal(value[1], 1);
 	cpuid_get(vp, 0, 0x80000001, 0, value);
 	assert_int_equal(value[3], 0);
-	vsm_partition_destroy(partition);
 }
 
 static void the_hypervisor_leaves_stay_those_of_the_library(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_cpuid bad[COUNT + 1];
 	uint32_t value[4];
 
-	(void)state;
 	memcpy(bad, good, sizeof(good));
 	bad[COUNT] = (struct vsm_cpuid){.leaf = HV_CPUID_FEATURES, .eax = UINT32_MAX};
 	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
@@ -58,7 +54,6 @@ static void the_hypervisor_leaves_stay_those_of_the_library(void **state)
 	/* The physical address bits of leaf 0x40000004 are those that the VMM has set. */
 	cpuid_get(vp, 0, HV_CPUID_ENLIGHTENMENT_INFO, 0, value);
 	assert_int_equal(value[2] & HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX, 40);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Hypervisor Feature and Interface Discovery", leaf 0x40000004 EBX. */
@@ -96,18 +91,15 @@ static void features_that_the_library_always_implements_cannot_be_hidden(void **
 		uint32_t ecx;
 		uint32_t edx;
 	} cleared[] = {{X2APIC, 0}, {HYPERVISOR, 0}, {0, APIC}, {0, MSR}, {0, TSC}};
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_cpuid bad[COUNT];
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cleared); i++) {
 		memcpy(bad, good, sizeof(good));
 		bad[1].ecx &= ~cleared[i].ecx;
 		bad[1].edx &= ~cleared[i].edx;
 		assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT), -EINVAL);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void an_apic_id_is_that_of_the_vp(void **state)
@@ -130,12 +122,11 @@ static void an_apic_id_is_that_of_the_vp(void **state)
 static void misuse_is_refused_and_changes_nothing(void **state)
 {
 	static struct vsm_cpuid many[257];
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_cpuid bad[COUNT + 1];
 	uint32_t value[4];
 
-	(void)state;
 	memcpy(bad, good, sizeof(good));
 	bad[COUNT] = good[2];
 	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
@@ -153,7 +144,6 @@ static void misuse_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(value[0], 1);
 	assert_int_equal(guest_nop(vsm_partition_vp(partition, 1)), GUEST_DONE);
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), -EBUSY);
-	vsm_partition_destroy(partition);
 }
 
 static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
@@ -182,13 +172,15 @@ static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_SET_CPUID, the_leaves_of_the_vmm_replace_those_of_the_host),
-		unit_test_needs(NEED_SET_CPUID, the_hypervisor_leaves_stay_those_of_the_library),
+		TEST_NEEDS_VP(NEED_SET_CPUID, the_leaves_of_the_vmm_replace_those_of_the_host, 1,
+			      1),
+		TEST_NEEDS_VP(NEED_SET_CPUID, the_hypervisor_leaves_stay_those_of_the_library, 1,
+			      1),
 		unit_test_needs(NEED_SET_CPUID, the_retries_of_spinlocks_are_those_of_the_vmm),
-		unit_test_needs(NEED_SET_CPUID,
-				features_that_the_library_always_implements_cannot_be_hidden),
+		TEST_NEEDS_VP(NEED_SET_CPUID,
+			      features_that_the_library_always_implements_cannot_be_hidden, 1, 1),
 		unit_test_needs(NEED_SET_CPUID, an_apic_id_is_that_of_the_vp),
-		unit_test_needs(NEED_SET_CPUID, misuse_is_refused_and_changes_nothing),
+		TEST_NEEDS_VP(NEED_SET_CPUID, misuse_is_refused_and_changes_nothing, 2, 1),
 		unit_test_needs(NEED_SIM, a_tsc_frequency_that_the_tsc_does_not_have_is_refused),
 	};
 

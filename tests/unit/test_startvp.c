@@ -5,6 +5,7 @@
 #include "core_test.h"
 
 #include "core/vtl/start_vp.h"
+#include "vp_fixture.h"
 
 #define DENY (HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP | 0x3e)
 
@@ -59,12 +60,11 @@ static void init_and_sipi_start_a_vp(void **state)
 /* shows: rule interrupt-init */
 static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 	uint64_t rip;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_nop(other), GUEST_DONE);
 	rip = vcpu_get(other, 0, VCPU_GPR)->rip;
@@ -79,23 +79,20 @@ static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 	guest_run(other);
 	assert_int_equal(other->vtl[1].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 1, VCPU_GPR)->rip, 0x21000);
-	vsm_partition_destroy(partition);
 }
 
 static void a_pending_init_is_dropped_when_vtl1_is_enabled(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 	uint64_t rip = vcpu_get(other, 0, VCPU_GPR)->rip;
 
-	(void)state;
 	send(vp, 1, INIT);
 	guest_enable_vtl(partition, 1);
 	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, rip);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule config-startup, capabilities-startup */
@@ -294,11 +291,9 @@ static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 
 static void the_cluster_ipi_has_these_failures(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_send_synthetic_cluster_ipi_input input = {.vector = 0x40, .flags = 1};
 
-	(void)state;
 	for (enum form form = SLOW; form < FORMS; form++) {
 		assert_int_equal(cluster_ipi(vp, form, 0x0f, 0, 2), HV_STATUS_INVALID_PARAMETER);
 		assert_int_equal(cluster_ipi(vp, form, 0x100, 0, 2), HV_STATUS_INVALID_PARAMETER);
@@ -309,7 +304,6 @@ static void the_cluster_ipi_has_these_failures(void **state)
 	assert_int_equal((uint16_t)guest_call(vp, HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI, &input,
 					      sizeof(input), NULL, 0),
 			 HV_STATUS_INVALID_PARAMETER);
-	vsm_partition_destroy(partition);
 }
 
 static uint16_t assert_interrupt(struct vsm_vp *vp, uint64_t control, uint64_t destination,
@@ -331,11 +325,10 @@ static uint16_t assert_interrupt(struct vsm_vp *vp, uint64_t control, uint64_t d
 /* shows: hypercall HvCallAssertVirtualInterrupt */
 static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(assert_interrupt(vp, 0, 1, 0x40, 0), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -353,14 +346,13 @@ static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(assert_interrupt(vp, 0, UINT64_C(1) << 32, 0x40, 0),
 			 HV_STATUS_INVALID_PARAMETER);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: hypercall HvCallGetVpIndexFromApicId */
 static void vp_indexes_are_found_by_apic_id(void **state)
 {
-	struct vsm_partition *partition = guest_partition(4, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct {
 		uint64_t partition_id;
 		uint8_t vtl;
@@ -370,7 +362,6 @@ static void vp_indexes_are_found_by_apic_id(void **state)
 	uint32_t index[4] = {9, 9, 9, 9};
 	uint64_t result;
 
-	(void)state;
 	memset(guest_ram(partition, GUEST_PARAMETER_GPA + 0x1000), 0xff, 16);
 	result = guest_call(vp, HV_CALL_GET_VP_INDEX_FROM_APIC_ID | UINT64_C(4) << 32, &input,
 			    sizeof(input), index, sizeof(index));
@@ -382,23 +373,22 @@ static void vp_indexes_are_found_by_apic_id(void **state)
 	result = guest_call(vp, HV_CALL_GET_VP_INDEX_FROM_APIC_ID | UINT64_C(1) << 32, &input,
 			    sizeof(input), index, sizeof(index));
 	assert_int_equal((uint16_t)result, HV_STATUS_ACCESS_DENIED);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(init_and_sipi_start_a_vp),
-		cmocka_unit_test(init_is_dropped_where_a_higher_vtl_is_enabled),
-		cmocka_unit_test(a_pending_init_is_dropped_when_vtl1_is_enabled),
+		TEST(init_is_dropped_where_a_higher_vtl_is_enabled, 2, 1),
+		TEST(a_pending_init_is_dropped_when_vtl1_is_enabled, 2, 1),
 		cmocka_unit_test(p04_deny_lower_vtl_startup_stops_init_sipi_and_start),
 		cmocka_unit_test(start_virtual_processor_starts_at_its_context),
 		cmocka_unit_test(start_virtual_processor_has_these_failures),
 		cmocka_unit_test(a_vp_with_a_higher_vtl_starts_in_it),
 		cmocka_unit_test(p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl),
-		cmocka_unit_test(the_cluster_ipi_has_these_failures),
-		cmocka_unit_test(a_higher_vtl_asserts_interrupts_for_a_lower),
-		cmocka_unit_test(vp_indexes_are_found_by_apic_id),
+		TEST(the_cluster_ipi_has_these_failures, 2, 1),
+		TEST(a_higher_vtl_asserts_interrupts_for_a_lower, 2, 1),
+		TEST(vp_indexes_are_found_by_apic_id, 4, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

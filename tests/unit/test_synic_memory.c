@@ -3,6 +3,7 @@
 
 #include "core/memory/overlay.h"
 #include "core_test.h"
+#include "vp_fixture.h"
 
 #define SINT   4u
 #define VECTOR 0x60u
@@ -40,10 +41,9 @@ static uint32_t take_message(struct vsm_vp *vp)
 
 static void a_message_without_memory_is_refused_and_accepted_later(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	enable_synic(vp, SINT, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
 	out_of_memory = true;
 	/* A message in the slot needs no memory. */
@@ -61,15 +61,13 @@ static void a_message_without_memory_is_refused_and_accepted_later(void **state)
 	for (uint32_t type = 3; type < 3 + SYNIC_QUEUE_MAX; type++)
 		assert_int_equal(take_message(vp), type);
 	assert_int_equal(take_message(vp), 0);
-	vsm_partition_destroy(partition);
 }
 
 static void a_reset_frees_the_memory(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	enable_synic(vp, SINT, VECTOR);
 	assert_null(vp->vtl[0].synic.queue[SINT].message);
 	assert_int_equal(post_type(partition, 1), 0);
@@ -78,17 +76,15 @@ static void a_reset_frees_the_memory(void **state)
 	assert_non_null(vp->vtl[0].synic.queue[SINT].message);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_null(vp->vtl[0].synic.queue[SINT].message);
-	vsm_partition_destroy(partition);
 }
 
 static void a_restore_without_memory_fails_and_a_reset_recovers(void **state)
 {
 	struct guest_saved saved = {0};
-	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	enable_synic(vp, SINT, VECTOR);
 	assert_int_equal(post_type(partition, 1), 0);
 	assert_int_equal(post_type(partition, 2), 0);
@@ -103,15 +99,14 @@ static void a_restore_without_memory_fails_and_a_reset_recovers(void **state)
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 	free(saved.bytes);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_without_memory_is_refused_and_accepted_later),
-		cmocka_unit_test(a_reset_frees_the_memory),
-		cmocka_unit_test(a_restore_without_memory_fails_and_a_reset_recovers),
+		TEST(a_message_without_memory_is_refused_and_accepted_later, 1, 0),
+		TEST(a_reset_frees_the_memory, 1, 0),
+		TEST(a_restore_without_memory_fails_and_a_reset_recovers, 1, 0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/vp/request.h"
+#include "vp_fixture.h"
 
 #define PAUSE 5000000000u /* ticks of 1 ns */
 
@@ -14,11 +15,10 @@ static uint64_t reference_time(struct vsm_vp *vp)
 
 static void a_pause_is_not_in_the_guests_time(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t reference, tsc, moved;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	/* VTL0 has written its TSC, and must keep the offset. */
 	wrmsr(vp, X64_MSR_TSC, UINT64_C(1) << 40);
@@ -36,16 +36,14 @@ static void a_pause_is_not_in_the_guests_time(void **state)
 		host_get(vp, 0, HV_X64_REGISTER_TSC) - host_get(vp, 1, HV_X64_REGISTER_TSC), moved);
 	sim_advance(partition, 1000000);
 	assert_in_range(reference_time(vp) - reference, 10000, 10100);
-	vsm_partition_destroy(partition);
 }
 
 static void a_timer_expires_later_by_the_length_of_the_pause(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint32_t before;
 
-	(void)state;
 	set_if(vp, 0, true);
 	enable_synic(vp, 2, 0x60);
 	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 2u << 16 | 1u << 3);
@@ -60,16 +58,14 @@ static void a_timer_expires_later_by_the_length_of_the_pause(void **state)
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x60, before));
-	vsm_partition_destroy(partition);
 }
 
 static void no_guest_code_runs_while_time_is_stopped(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_OUT, .address = 0x3f8, .size = 1});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
@@ -85,17 +81,15 @@ static void no_guest_code_runs_while_time_is_stopped(void **state)
 	assert_int_equal(vsm_time_start(partition), 0);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_true(sim_state(vp, 0)->done);
-	vsm_partition_destroy(partition);
 }
 
 static void a_saved_state_has_the_time_of_the_stop(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct guest_saved saved = {0};
 	uint64_t reference = reference_time(vp);
 
-	(void)state;
 	assert_int_equal(vsm_time_stop(partition), 0);
 	sim_advance(partition, PAUSE);
 	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
@@ -106,7 +100,6 @@ static void a_saved_state_has_the_time_of_the_stop(void **state)
 	assert_int_equal(vsm_time_start(partition), 0);
 	assert_in_range(reference_time(vp) - reference, 0, 100);
 	free(saved.bytes);
-	vsm_partition_destroy(partition);
 }
 
 static void misuse_is_refused(void **state)
@@ -129,10 +122,10 @@ static void misuse_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pause_is_not_in_the_guests_time),
-		cmocka_unit_test(a_timer_expires_later_by_the_length_of_the_pause),
-		cmocka_unit_test(no_guest_code_runs_while_time_is_stopped),
-		cmocka_unit_test(a_saved_state_has_the_time_of_the_stop),
+		TEST(a_pause_is_not_in_the_guests_time, 1, 1),
+		TEST(a_timer_expires_later_by_the_length_of_the_pause, 1, 1),
+		TEST(no_guest_code_runs_while_time_is_stopped, 1, 1),
+		TEST(a_saved_state_has_the_time_of_the_stop, 1, 1),
 		cmocka_unit_test(misuse_is_refused),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_test.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 static uint64_t vp_status(struct vsm_vp *vp, uint32_t index)
 {
@@ -23,12 +24,11 @@ static uint64_t partition_status(struct vsm_vp *vp)
 /* shows: rule status-enabled; register HvRegisterVsmVpStatus, HvRegisterVsmPartitionStatus */
 static void the_status_registers_follow_what_is_enabled(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	/* MbecEnabledVtlSet, bits 20 and up: VTL1, and VTL0 which it restricts. */
 	const uint64_t mbec = partition->features.mbec ? UINT64_C(3) << 20 : 0;
 
-	(void)state;
 	assert_int_equal(partition_status(vp), 0x20001);
 	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x10000);
 	assert_int_equal(enable_partition(vp, 1, mbec ? HV_ENABLE_PARTITION_VTL_MBEC : 0), 0);
@@ -39,7 +39,6 @@ static void the_status_registers_follow_what_is_enabled(void **state)
 	assert_int_equal(vp_status(vp, 1), 0x10000);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x30001);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "HvRegisterVsmVpStatus": ActiveMbecEnabled is one flag of the VP, whatever VTL reads it. */
@@ -110,26 +109,21 @@ static void the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run(void **s
 /* shows: rule enable-no-entry */
 static void enabling_a_vtl_does_not_enter_it(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_int_equal(enable_vp(vp, HV_VP_INDEX_SELF, 1), 0);
 	assert_int_equal(vp->active_vtl, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "HvCallEnableVpVtl" */
 /* shows: rule enable-vp-vtl; hypercall HvCallEnableVpVtl */
 static void enable_vp_vtl_has_these_failures(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_enable_vp_vtl_input input = {.partition_id = 5, .target_vtl = 1};
 
-	(void)state;
 	assert_int_equal(
 		(uint16_t)guest_call(vp, HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0),
 		HV_STATUS_INVALID_PARTITION_ID);
@@ -144,7 +138,6 @@ static void enable_vp_vtl_has_these_failures(void **state)
 	assert_int_equal(enable_vp(vp, 0, 1), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(enable_vp(vp, 0, 1), HV_STATUS_VTL_ALREADY_ENABLED);
-	vsm_partition_destroy(partition);
 }
 
 /* Two VPs: the first is in VTL1, which has enabled VTL2 for the partition; the second has only VTL0. */
@@ -206,12 +199,10 @@ static void a_vp_may_lack_a_vtl_in_between(void **state)
 /* shows: rule enable-context; feature PatRegisterForVsm */
 static void the_initial_context_is_the_private_state(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_initial_vp_context context = guest_context(0xffff800000123456, 0x987654321);
 	const struct vcpu_state *cpu;
 
-	(void)state;
 	context.rflags = 0x40246;
 	context.cs.selector = 0x20;
 	context.ds.base = 0x1111;
@@ -258,18 +249,15 @@ static void the_initial_context_is_the_private_state(void **state)
 	assert_int_equal(host_get(vp, 1, HV_REGISTER_SCONTROL), 0);
 	assert_int_equal(host_get(vp, 1, HV_REGISTER_SINT0), 0x10000);
 	assert_int_equal(host_get(vp, 1, HV_REGISTER_VSM_VINA), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "HvCallEnableVpVtl": a context that no CPU could have. */
 /* shows: rule enable-context-illegal */
 static void an_illegal_context_is_refused_and_nothing_is_enabled(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_initial_vp_context bad[8];
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	for (unsigned int i = 0; i < 8; i++)
 		bad[i] = guest_context(0x20000, 0x9000);
@@ -286,18 +274,15 @@ static void an_illegal_context_is_refused_and_nothing_is_enabled(void **state)
 				 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(vp->enabled_vtls, 1);
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Execution Mode": a VTL above 0 may run in 32-bit mode. */
 /* shows: rule real-mode */
 static void a_vtl_may_be_32_bit(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
 
-	(void)state;
 	context.efer = 0;
 	context.cr0 = X64_CR0_PE | X64_CR0_ET;
 	context.cr4 = 0;
@@ -314,22 +299,18 @@ static void a_vtl_may_be_32_bit(void **state)
 	assert_int_equal(guest_do(vp, (struct sim_action){.kind = SIM_HYPERCALL}, NULL),
 			 GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* Windows sets LMA in contexts, others leave it to the hypervisor. */
 static void lma_follows_from_lme_and_paging(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
 
-	(void)state;
 	context.efer &= ~X64_EFER_LMA;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(context_call(vp, HV_CALL_ENABLE_VP_VTL, 0, 1, &context), 0);
 	assert_true(vcpu_get(vp, 1, VCPU_SYSTEM)->efer & X64_EFER_LMA);
-	vsm_partition_destroy(partition);
 }
 
 static void p23_the_apic_of_a_new_vtl_is_software_enabled(void **state)
@@ -386,12 +367,10 @@ static void mbec_is_refused_where_the_backend_has_none(void **state)
  */
 static void partition_config_follows_its_rules(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 	assert_int_not_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
@@ -413,7 +392,6 @@ static void partition_config_follows_its_rules(void **state)
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x1f);
 	assert_int_equal(guest_set_register(vp, 0, 0x12, name, 0x1f), HV_STATUS_ACCESS_DENIED);
-	vsm_partition_destroy(partition);
 }
 
 static uint8_t seen_by_vtl0(struct vsm_partition *partition)
@@ -425,12 +403,11 @@ static uint8_t seen_by_vtl0(struct vsm_partition *partition)
 /* shows: rule config-default-once */
 static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
@@ -446,19 +423,17 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	assert_int_equal(value, 0x5f);
 	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
 	assert_int_equal(vtl_set_config(partition, 15, 1, 0x27), HV_STATUS_INVALID_REGISTER_VALUE);
-	vsm_partition_destroy(partition);
 }
 
 /* The mask is not enforced before EnableVtlProtection is set. */
 /* shows: rule config-default-mask */
 static void p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x26), 0);
@@ -472,17 +447,15 @@ static void p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set(voi
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_execute(vp, 0x200000, false), GUEST_STOPPED);
 	assert_int_equal(vp->active_vtl, 1);
-	vsm_partition_destroy(partition);
 }
 
 /* refuses: rule vina-vtl0 */
 static void p10_vina_is_refused_for_vtl0(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, 0x1f0),
 			 HV_STATUS_INVALID_PARAMETER);
@@ -495,17 +468,15 @@ static void p10_vina_is_refused_for_vtl0(void **state)
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, 0x7f0), 0);
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_VINA, &value), 0);
 	assert_int_equal(value, 0x7f0);
-	vsm_partition_destroy(partition);
 }
 
 static void p24_flush_hypercalls_are_offered_and_work(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct hv_flush_virtual_address_input flush = {.flags = HV_FLUSH_ALL_PROCESSORS};
 	uint32_t before = sim_state(vp, 0)->tlb_flushes;
 
-	(void)state;
 	assert_true(partition->recommendations &
 		    (HV_RECOMMEND(LOCAL_FLUSH_HYPERCALL) | HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL)));
 	assert_int_equal((uint16_t)guest_call(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, &flush,
@@ -513,7 +484,6 @@ static void p24_flush_hypercalls_are_offered_and_work(void **state)
 			 0);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_true(sim_state(vp, 0)->tlb_flushes > before);
-	vsm_partition_destroy(partition);
 }
 
 /* Writes the page tables of CR3 of guest_context(), with one page of 1 GiB at GVA 0. */
@@ -566,25 +536,26 @@ static void a_guest_may_boot_in_vtl2(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_status_registers_follow_what_is_enabled),
-		cmocka_unit_test(enabling_a_vtl_does_not_enter_it),
-		cmocka_unit_test(enable_vp_vtl_has_these_failures),
+		TEST(the_status_registers_follow_what_is_enabled, 2, 2),
+		TEST(enabling_a_vtl_does_not_enter_it, 1, 1),
+		TEST(enable_vp_vtl_has_these_failures, 2, 2),
 		cmocka_unit_test(a_vp_without_vtl1_cannot_start_vtl2_from_vtl0),
 		cmocka_unit_test(a_vp_may_lack_a_vtl_in_between),
-		cmocka_unit_test(the_initial_context_is_the_private_state),
-		cmocka_unit_test(an_illegal_context_is_refused_and_nothing_is_enabled),
-		cmocka_unit_test(a_vtl_may_be_32_bit),
-		cmocka_unit_test(lma_follows_from_lme_and_paging),
+		TEST(the_initial_context_is_the_private_state, 1, 1),
+		TEST(an_illegal_context_is_refused_and_nothing_is_enabled, 1, 1),
+		TEST(a_vtl_may_be_32_bit, 1, 1),
+		TEST(lma_follows_from_lme_and_paging, 1, 1),
 		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_software_enabled),
 		cmocka_unit_test(active_mbec_is_one_flag_for_a_vp),
 		cmocka_unit_test(the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run),
 		cmocka_unit_test(mbec_is_refused_where_the_backend_has_none),
-		cmocka_unit_test(partition_config_follows_its_rules),
-		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),
-		unit_test_needs(NEED_EXECUTE_VIEW,
-				p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set),
-		cmocka_unit_test(p10_vina_is_refused_for_vtl0),
-		cmocka_unit_test(p24_flush_hypercalls_are_offered_and_work),
+		TEST(partition_config_follows_its_rules, 1, 2),
+		TEST(p36_a_later_change_of_the_default_mask_is_refused_not_ignored, 1, 2),
+		TEST_NEEDS_VP(NEED_EXECUTE_VIEW,
+			      p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set, 1,
+			      2),
+		TEST(p10_vina_is_refused_for_vtl0, 1, 1),
+		TEST(p24_flush_hypercalls_are_offered_and_work, 1, 1),
 		cmocka_unit_test(a_guest_may_boot_in_vtl2),
 	};
 

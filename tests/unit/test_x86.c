@@ -6,6 +6,7 @@
 #include <vsm/x86.h>
 
 #include "core/vp/fpu.h"
+#include "vp_fixture.h"
 
 static struct vsm_x86_state get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
@@ -21,12 +22,10 @@ static struct vsm_x86_state get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 
 static void each_group_reads_as_it_was_set(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_x86_state now = get(vp, 0, PLAIN);
 	struct vsm_x86_state then;
 
-	(void)state;
 	for (unsigned int i = 0; i < 16; i++)
 		now.gpr[i] = 0x1111 * (i + 1);
 	now.rip = 0x12340;
@@ -54,17 +53,14 @@ static void each_group_reads_as_it_was_set(void **state)
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_CR8), 3);
 	assert_int_equal(host_get(vp, 0, HV_REGISTER_PENDING_EVENT0) & 1, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_SYSTEM)->segment[SEGMENT_FS].base, 0x123000);
-	vsm_partition_destroy(partition);
 }
 
 static void only_the_given_groups_are_accessed(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_x86_state now = get(vp, 0, PLAIN);
 	struct vsm_x86_state none = {.size = sizeof(none), .rip = 0x55};
 
-	(void)state;
 	assert_int_equal(vsm_vp_get_x86(vp, 0, &none, VSM_X86_CONTROL), 0);
 	assert_int_equal(none.rip, 0x55);
 	assert_int_equal(none.cr0, now.cr0);
@@ -73,17 +69,15 @@ static void only_the_given_groups_are_accessed(void **state)
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &now, VSM_X86_DEBUG), 0);
 	assert_int_not_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), 0x7000);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_DR0), 0x1234);
-	vsm_partition_destroy(partition);
 }
 
 static void private_registers_are_those_of_the_given_vtl(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_x86_state higher;
 	const uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	host_set(vp, 0, HV_X64_REGISTER_RBX, 0x5555);
 	higher = get(vp, 1, VSM_X86_GENERAL);
@@ -95,13 +89,12 @@ static void private_registers_are_those_of_the_given_vtl(void **state)
 	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_RSP), 0x8000);
 	assert_int_not_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), 0x20010);
 	assert_int_not_equal(rip, 0x20010);
-	vsm_partition_destroy(partition);
 }
 
 static void msrs_are_read_and_set_by_number(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_x86_msr msr[] = {
 		{.index = X64_MSR_STAR, .value = 0x0023001000000000},
 		{.index = X64_MSR_LSTAR, .value = 0xffff800000001000},
@@ -116,7 +109,6 @@ static void msrs_are_read_and_set_by_number(void **state)
 	};
 	struct vsm_x86_state all = {.size = sizeof(all), .msr = msr, .msr_count = 4};
 
-	(void)state;
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &all, VSM_X86_MSRS), 0);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_LSTAR), 0xffff800000001000);
 	assert_int_equal(rdmsr(vp, X64_MSR_MTRR_DEF_TYPE), 0xc06);
@@ -137,18 +129,15 @@ static void msrs_are_read_and_set_by_number(void **state)
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_LSTAR), 0xffff800000001000);
 	other[0] = (struct vsm_x86_msr){.index = X64_MSR_PAT, .value = 2};
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &all, VSM_X86_MSRS), -EINVAL);
-	vsm_partition_destroy(partition);
 }
 
 static void the_xsave_area_is_whole_and_checked(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_x86_state area = {.size = sizeof(area)};
 	const uint64_t bv = X64_XFEATURE_X87 | X64_XFEATURE_SSE;
 	uint64_t xmm[2] = {0};
 
-	(void)state;
 	assert_int_equal(vsm_vp_get_x86(vp, 0, &area, VSM_X86_XSAVE), -ENOBUFS);
 	assert_true(area.xsave_size >= 576);
 	area.xsave = calloc(1, area.xsave_size);
@@ -164,17 +153,14 @@ static void the_xsave_area_is_whole_and_checked(void **state)
 	area.xsave_size -= 8;
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &area, VSM_X86_XSAVE), -EINVAL);
 	free(area.xsave);
-	vsm_partition_destroy(partition);
 }
 
 static void state_that_no_cpu_can_have_is_refused(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	const struct vsm_x86_state good = get(vp, 0, PLAIN);
 	struct vsm_x86_state bad;
 
-	(void)state;
 #define REFUSED(group, change)                                                 \
 	do {                                                                   \
 		bad = good;                                                    \
@@ -197,16 +183,13 @@ static void state_that_no_cpu_can_have_is_refused(void **state)
 	REFUSED(VSM_X86_ALL + 1, rip = 0);
 	REFUSED(0, size = 8);
 	assert_int_equal(vsm_vp_get_x86(vp, 2, &bad, 0), -EINVAL);
-	vsm_partition_destroy(partition);
 }
 
 static void a_local_apic_state_is_set_whole_or_refused_without_effect(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct vsm_lapic_state lapic, after;
 
-	(void)state;
 	assert_int_equal(vsm_vp_lapic(vp, 0, &lapic), 0);
 	lapic.tpr = 0x30;
 	assert_int_equal(vsm_vp_set_lapic(vp, 0, &lapic), 0);
@@ -218,19 +201,18 @@ static void a_local_apic_state_is_set_whole_or_refused_without_effect(void **sta
 	assert_int_equal(vsm_vp_set_lapic(vp, 0, &lapic), -EINVAL);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_CR8), 3);
 	assert_int_equal(vsm_vp_set_lapic(vp, 2, &lapic), -EINVAL);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_group_reads_as_it_was_set),
-		cmocka_unit_test(only_the_given_groups_are_accessed),
-		cmocka_unit_test(private_registers_are_those_of_the_given_vtl),
-		cmocka_unit_test(msrs_are_read_and_set_by_number),
-		cmocka_unit_test(the_xsave_area_is_whole_and_checked),
-		cmocka_unit_test(state_that_no_cpu_can_have_is_refused),
-		cmocka_unit_test(a_local_apic_state_is_set_whole_or_refused_without_effect),
+		TEST(each_group_reads_as_it_was_set, 1, 1),
+		TEST(only_the_given_groups_are_accessed, 1, 1),
+		TEST(private_registers_are_those_of_the_given_vtl, 1, 1),
+		TEST(msrs_are_read_and_set_by_number, 1, 1),
+		TEST(the_xsave_area_is_whole_and_checked, 1, 1),
+		TEST(state_that_no_cpu_can_have_is_refused, 1, 1),
+		TEST(a_local_apic_state_is_set_whole_or_refused_without_effect, 2, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
