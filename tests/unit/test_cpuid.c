@@ -3,12 +3,13 @@
 
 #include "core/msr/cpuid.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 /* shows: hypercall HvCallGetVpCpuidValues */
 static void cpuid_of_a_vp_by_hypercall(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct {
 		struct hv_get_vp_cpuid_values_input header;
 		struct hv_cpuid_query query[2];
@@ -17,7 +18,6 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
 	struct hv_cpuid_result output[2];
 
-	(void)state;
 	assert_int_equal(guest_call(vp, control, &input, sizeof(input), output, sizeof(output)),
 			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
 	assert_int_equal(output[0].eax, 0x31237648);
@@ -29,14 +29,12 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	input.header.vp_index = 2;
 	assert_int_equal(status_of(guest_call(vp, control, &input, sizeof(input), NULL, 0)),
 			 HV_STATUS_INVALID_VP_INDEX);
-	vsm_partition_destroy(partition);
 }
 
 /* SDM 3A 11.4.3, 2A "CPUID": OSXSAVE and OSPKE follow CR4, APIC follows IA32_APIC_BASE. */
 static void cpuid_by_hypercall_follows_the_registers(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
 	struct {
 		struct hv_get_vp_cpuid_values_input header;
 		struct hv_cpuid_query query[2];
@@ -46,7 +44,6 @@ static void cpuid_by_hypercall_follows_the_registers(void **state)
 	const uint64_t cr4 = vcpu_get(vp, 0, VCPU_SYSTEM)->cr4;
 	struct hv_cpuid_result on[2], off[2];
 
-	(void)state;
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr4 = cr4 | X64_CR4_OSXSAVE | X64_CR4_PKE;
 	assert_int_equal(guest_call(vp, control, &input, sizeof(input), on, sizeof(on)),
 			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
@@ -60,7 +57,6 @@ static void cpuid_by_hypercall_follows_the_registers(void **state)
 	assert_int_equal(on[0].ecx & 1u << 27, 1u << 27);
 	assert_int_equal(on[1].ecx ^ off[1].ecx, 1u << 4);
 	assert_int_equal(on[1].ecx & 1u << 4, 1u << 4);
-	vsm_partition_destroy(partition);
 }
 
 #define OSXSAVE (1u << 27)
@@ -91,11 +87,10 @@ static void set_osxsave(struct vsm_vp *vp, uint8_t vtl, bool set)
 /* VTL0 must not read CR4 and the APIC of a higher VTL that is active on the other VP. */
 static void the_result_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	assert_int_equal(other->active_vtl, 1);
@@ -111,23 +106,20 @@ static void the_result_is_for_the_callers_vtl_and_not_for_the_active_one(void **
 	assert_int_equal(leaf_1_of(vp, 1).edx & APIC, APIC);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(leaf_1_of(vp, 1).edx & APIC, 0);
-	vsm_partition_destroy(partition);
 }
 
 static void for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	atomic_store(&other->enabled_vtls, 1);
 	set_osxsave(other, 0, true);
 	set_osxsave(other, 1, false);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(leaf_1_of(vp, 1).ecx & OSXSAVE, OSXSAVE);
-	vsm_partition_destroy(partition);
 }
 
 /* Leaf 0xd: AVX at offset 576, components with and without alignment to 64 bytes. */
@@ -218,10 +210,10 @@ static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cpuid_of_a_vp_by_hypercall),
-		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
-		cmocka_unit_test(the_result_is_for_the_callers_vtl_and_not_for_the_active_one),
-		cmocka_unit_test(for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below),
+		TEST(cpuid_of_a_vp_by_hypercall, 2, 2),
+		TEST(cpuid_by_hypercall_follows_the_registers, 1, 2),
+		TEST(the_result_is_for_the_callers_vtl_and_not_for_the_active_one, 2, 2),
+		TEST(for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below, 2, 2),
 		unit_test_needs(NEED_SIM_CPU, xsave_sizes_follow_xcr0_and_xss),
 		cmocka_unit_test(xsave_sizes_do_not_show_xcr0_of_a_higher_vtl),
 	};

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SynIC of each VTL, and connections (TLFS "Inter-partition communication"). */
 #include "core_test.h"
+#include "vp_fixture.h"
 
 #define SINT   3
 #define VECTOR 0x70
 
-static struct vsm_vp *with_synic(struct vsm_partition **partition, uint64_t sint)
+static struct vsm_vp *with_synic(struct vsm_vp *vp, uint64_t sint)
 {
-	struct vsm_vp *vp;
-
-	*partition = guest_partition(1, 1, RAM, NULL);
-	vp = vsm_partition_vp(*partition, 0);
 	set_if(vp, 0, true);
 	enable_synic(vp, SINT, sint);
 	return vp;
@@ -32,10 +29,9 @@ static void free_slot(struct vsm_vp *vp)
 /* TLFS "SynIC Message Page": the layout, and the interrupt. */
 static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 5), 0);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
@@ -46,17 +42,15 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 	assert_int_equal(slot_field(vp, SINT, 8, 8), 7);
 	assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1005);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Message delivery": a busy slot gets MessagePending; the next message is delivered after EOM. */
 /* shows: rule synic-messages */
 static void a_busy_slot_is_marked_and_eom_delivers_the_next_in_order(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	for (uint32_t type = 1; type <= 4; type++)
 		assert_int_equal(post_message(partition, 0, type), 0);
 	guest_run(vp);
@@ -74,32 +68,28 @@ static void a_busy_slot_is_marked_and_eom_delivers_the_next_in_order(void **stat
 		assert_int_equal(sim_state(vp, 0)->interrupts, type < 4 ? type + 1 : 4);
 	}
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* An EOI of the SINT's vector has the effect of EOM. */
 static void an_eoi_of_the_vector_delivers_the_next_message(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(post_message(partition, 0, 2), 0);
 	guest_run(vp);
 	free_slot(vp);
 	eoi(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
-	vsm_partition_destroy(partition);
 }
 
 /* The guest frees the slot and writes neither EOM nor EOI: the next exit delivers the message. */
 static void a_slot_that_is_freed_without_eom_gets_the_next_message(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_vp *vp = with_synic(*state, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(post_message(partition, 0, 2), 0);
 	guest_run(vp);
@@ -107,16 +97,14 @@ static void a_slot_that_is_freed_without_eom_gets_the_next_message(void **state)
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
-	vsm_partition_destroy(partition);
 }
 
 static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_vp *vp = with_synic(*state, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_partition *partition = vp->partition;
 	uint32_t accepted = 0;
 
-	(void)state;
 	while (post_message(partition, 0, accepted + 1) == 0)
 		accepted++;
 	assert_int_equal(accepted, SYNIC_QUEUE_MAX + 1); /* one message is in the slot */
@@ -127,15 +115,13 @@ static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
 	}
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
-	vsm_partition_destroy(partition);
 }
 
 static void a_masked_sint_accepts_no_message(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 0), GUEST_DONE);
 	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 0), -EAGAIN);
@@ -151,15 +137,13 @@ static void a_masked_sint_accepts_no_message(void **state)
 	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	assert_int_equal(post_message(partition, 1, 1), -EAGAIN);
-	vsm_partition_destroy(partition);
 }
 
 static void unmasking_delivers_queued_messages(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(post_message(partition, 0, 2), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
@@ -169,7 +153,6 @@ static void unmasking_delivers_queued_messages(void **state)
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR), GUEST_DONE);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "EOM Register": "a way to drain the message queue for a SINTx that has been disabled (that is,
@@ -177,11 +160,10 @@ static void unmasking_delivers_queued_messages(void **state)
 /* shows: rule synic-masked; msr HV_X64_MSR_EOM */
 static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t interrupts;
 
-	(void)state;
 	for (uint32_t type = 1; type <= 3; type++)
 		assert_int_equal(post_message(partition, 0, type), 0);
 	guest_run(vp);
@@ -197,7 +179,6 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 	assert_int_equal(post_message(partition, 0, 4), -EAGAIN);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, interrupts);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "SINTx Registers": Polling "will have the effect of unmasking an interrupt source", without an
@@ -205,10 +186,9 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 /* shows: rule synic-polling */
 static void a_masked_sint_that_is_polled_accepts_messages_and_events(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT,
 				     VECTOR | HV_SYNIC_SINT_MASKED | HV_SYNIC_SINT_POLLING),
 			 GUEST_DONE);
@@ -218,17 +198,15 @@ static void a_masked_sint_that_is_polled_accepts_messages_and_events(void **stat
 	assert_int_equal(vsm_sint_assert(partition, 0, 0, SINT), 0);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "SINTx Registers": AutoEOI, Polling. */
 /* shows: rule synic-auto-eoi; feature SintPollingMode */
 static void auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_vp *vp = with_synic(*state, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
@@ -240,18 +218,16 @@ static void auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt(v
 	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "SynIC Event Flags Page": set atomically, an interrupt only when a flag becomes set. */
 /* shows: rule synic-events */
 static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 0);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2048), -EINVAL);
@@ -264,17 +240,15 @@ static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule private-synic */
 static void p02_a_synic_belongs_to_one_vtl(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
@@ -292,15 +266,13 @@ static void p02_a_synic_belongs_to_one_vtl(void **state)
 	assert_int_equal(value, VECTOR);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	vsm_partition_destroy(partition);
 }
 
 static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	enable_synic(vp, SINT, VECTOR);
@@ -310,18 +282,15 @@ static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 	assert_int_equal(post_message(partition, 1, 1), 0);
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "SINTx Registers", "SVERSION", "EOM". */
 /* shows: msr HV_X64_MSR_SVERSION, HV_X64_MSR_EOM, HV_X64_MSR_SIMP */
 static void synic_msrs_check_written_values(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SVERSION, &value), GUEST_DONE);
 	assert_int_equal(value, 1);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SVERSION, 1), GUEST_FAULT);
@@ -338,22 +307,19 @@ static void synic_msrs_check_written_values(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, UINT64_C(1) << 60 | 1), GUEST_FAULT);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SIMP, &value), GUEST_DONE);
 	assert_int_equal(value, SIM_GPA(0) | 1);
-	vsm_partition_destroy(partition);
 }
 
 static void the_message_page_moves_with_its_contents(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0x60001), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x60000 + 256 * SINT, 4, &value), GUEST_DONE);
 	assert_int_equal(value, 1);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0); /* the RAM at the old GPA */
-	vsm_partition_destroy(partition);
 }
 
 struct received {
@@ -395,14 +361,13 @@ static uint16_t guest_signal(struct vsm_vp *vp, uint32_t id, uint16_t flag)
 /* shows: hypercall HvCallPostMessage */
 static void a_guest_posts_a_message_to_the_vmm(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct received received = {0};
 	struct vsm_connection connection = {.id = 4, .fn = receive, .opaque = &received};
 	const struct hv_post_message_input reserved = {
 		.connection_id = 4, .reserved = 1, .message_type = 1, .payload_size = 10};
 
-	(void)state;
 	assert_int_equal(guest_post(vp, 4, 1, 10), HV_STATUS_INVALID_CONNECTION_ID);
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	assert_int_equal(vsm_connection_add(partition, &connection), -EEXIST);
@@ -422,18 +387,16 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_EVENT, 4), -ENOENT);
 	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_MESSAGE, 4), 0);
 	assert_int_equal(guest_post(vp, 4, 1, 10), HV_STATUS_INVALID_CONNECTION_ID);
-	vsm_partition_destroy(partition);
 }
 
 static void a_connection_may_post_to_a_sint_of_the_partition(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	struct vsm_connection connection = {.id = 5, .sint = SINT};
 	uint16_t status;
 	uint32_t sent = 0;
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	while ((status = guest_post(vp, 5, 6, 4)) == 0)
 		sent++;
@@ -443,15 +406,14 @@ static void a_connection_may_post_to_a_sint_of_the_partition(void **state)
 	assert_int_equal(slot_field(vp, SINT, 8, 8), 5);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 0), GUEST_DONE);
 	assert_int_equal(guest_post(vp, 5, 6, 4), HV_STATUS_INVALID_SYNIC_STATE);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "HvCallSignalEvent" */
 /* shows: hypercall HvCallSignalEvent */
 static void a_guest_signals_events(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_vp *vp = with_synic(*state, VECTOR);
+	struct vsm_partition *partition = vp->partition;
 	struct received received = {0};
 	struct vsm_connection connection = {
 		.id = 5, .kind = VSM_CONNECTION_EVENT, .sint = SINT, .flag_base = 2040};
@@ -459,7 +421,6 @@ static void a_guest_signals_events(void **state)
 		.id = 6, .kind = VSM_CONNECTION_EVENT, .fn = receive, .opaque = &received};
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	assert_int_equal(vsm_connection_add(partition, &vmm), 0);
 	assert_int_equal(guest_signal(vp, 5, 1), 0);
@@ -471,7 +432,6 @@ static void a_guest_signals_events(void **state)
 	assert_int_equal(guest_signal(vp, 6, 77), 0);
 	assert_int_equal(received.size, 2);
 	assert_int_equal(received.data[0], 77);
-	vsm_partition_destroy(partition);
 }
 
 static void connections_are_checked_and_counted(void **state)
@@ -503,25 +463,24 @@ static void connections_are_checked_and_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_goes_into_its_slot_and_raises_the_vector),
-		cmocka_unit_test(a_busy_slot_is_marked_and_eom_delivers_the_next_in_order),
-		cmocka_unit_test(an_eoi_of_the_vector_delivers_the_next_message),
-		cmocka_unit_test(a_slot_that_is_freed_without_eom_gets_the_next_message),
-		cmocka_unit_test(the_queue_is_bounded_and_nothing_accepted_is_lost),
-		cmocka_unit_test(a_masked_sint_accepts_no_message),
-		cmocka_unit_test(unmasking_delivers_queued_messages),
-		cmocka_unit_test(eom_drains_the_queue_of_a_masked_sint_without_an_interrupt),
-		cmocka_unit_test(a_masked_sint_that_is_polled_accepts_messages_and_events),
-		cmocka_unit_test(
-			auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt),
-		cmocka_unit_test(an_event_flag_interrupts_once_until_it_is_cleared),
-		cmocka_unit_test(p02_a_synic_belongs_to_one_vtl),
-		cmocka_unit_test(p13_a_message_for_a_higher_vtl_enters_it_from_a_halt),
-		cmocka_unit_test(synic_msrs_check_written_values),
-		cmocka_unit_test(the_message_page_moves_with_its_contents),
-		cmocka_unit_test(a_guest_posts_a_message_to_the_vmm),
-		cmocka_unit_test(a_connection_may_post_to_a_sint_of_the_partition),
-		cmocka_unit_test(a_guest_signals_events),
+		TEST(a_message_goes_into_its_slot_and_raises_the_vector, 1, 1),
+		TEST(a_busy_slot_is_marked_and_eom_delivers_the_next_in_order, 1, 1),
+		TEST(an_eoi_of_the_vector_delivers_the_next_message, 1, 1),
+		TEST(a_slot_that_is_freed_without_eom_gets_the_next_message, 1, 1),
+		TEST(the_queue_is_bounded_and_nothing_accepted_is_lost, 1, 1),
+		TEST(a_masked_sint_accepts_no_message, 1, 1),
+		TEST(unmasking_delivers_queued_messages, 1, 1),
+		TEST(eom_drains_the_queue_of_a_masked_sint_without_an_interrupt, 1, 1),
+		TEST(a_masked_sint_that_is_polled_accepts_messages_and_events, 1, 1),
+		TEST(auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt, 1, 1),
+		TEST(an_event_flag_interrupts_once_until_it_is_cleared, 1, 1),
+		TEST(p02_a_synic_belongs_to_one_vtl, 1, 1),
+		TEST(p13_a_message_for_a_higher_vtl_enters_it_from_a_halt, 1, 1),
+		TEST(synic_msrs_check_written_values, 1, 1),
+		TEST(the_message_page_moves_with_its_contents, 1, 1),
+		TEST(a_guest_posts_a_message_to_the_vmm, 1, 1),
+		TEST(a_connection_may_post_to_a_sint_of_the_partition, 1, 1),
+		TEST(a_guest_signals_events, 1, 1),
 		cmocka_unit_test(connections_are_checked_and_counted),
 	};
 

@@ -5,24 +5,22 @@
 
 #include "core/vp/fpu.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
-static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct sim_options *options)
+static struct vsm_vp *two_vtls(struct vsm_vp *vp)
 {
-	*partition = guest_partition(1, 1, RAM, options);
-	guest_enable_vtl(*partition, 1);
-	return vsm_partition_vp(*partition, 0);
+	guest_enable_vtl(vp->partition, 1);
+	return vp;
 }
 
 /* TLFS "Shared State": general registers but RSP, CR2, DR0-DR3, DR6, XCR0. */
 /* shows: rule shared-gprs, call-shared-private */
 static void shared_registers_are_kept_in_both_directions(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	const struct vcpu_state *other;
 	struct vcpu_state *cpu;
 
-	(void)state;
 	for (unsigned int way = 0; way < 2; way++) {
 		uint8_t from = (uint8_t)way, to = (uint8_t)!way;
 
@@ -53,7 +51,6 @@ static void shared_registers_are_kept_in_both_directions(void **state)
 		assert_int_equal(other->dr6, 0xffff0ff1 + way);
 		assert_int_equal(other->xcr0, way ? 3 : 7);
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* A valid value of the MSR that differs between the VTLs. */
@@ -70,11 +67,9 @@ static uint64_t private_msr(const struct vsm_vp *vp, unsigned int i, uint8_t vtl
 /* shows: rule private-registers, private-msrs, call-shared-private */
 static void private_registers_are_unchanged_by_vtl_switches(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct vcpu_state before, *cpu;
 
-	(void)state;
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		cpu = vcpu_edit(vp, vtl, VCPU_ALL);
 		cpu->gpr[GPR_RSP] = 0x7000 + vtl;
@@ -116,20 +111,17 @@ static void private_registers_are_unchanged_by_vtl_switches(void **state)
 	assert_memory_equal(&cpu->idtr, &before.idtr, sizeof(before.idtr));
 	assert_memory_equal(cpu->msr, before.msr, sizeof(before.msr));
 	assert_int_equal(vsm_lapic_cr8(&vp->vtl[0].lapic), 0);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule shared-fpu */
 static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_FPU | VCPU_XCR0);
 	const struct vcpu_state *other;
 	uint64_t bv = X64_XFEATURE_AVX; /* x87 and SSE in their initial state */
 	uint16_t fcw;
 
-	(void)state;
 	cpu->xcr0 = 7;
 	memset(cpu->xsave, 0xee, cpu->xsave_size);
 	memset(cpu->xsave + X64_XSAVE_BV, 0, 64);
@@ -149,7 +141,6 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 	memcpy(cpu->xsave + X64_XSAVE_BV, &bv, sizeof(bv));
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_FP_CONTROL_STATUS) & 0xffff, 0x27f);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "VsmCapabilities": Dr6Shared. A CPU has only one of the two behaviours, regardless of the options of
@@ -160,8 +151,8 @@ static void dr6_is_shared_or_private_as_in_the_capabilities(void **state)
 	(void)state;
 	for (unsigned int way = 0; way < 2; way++) {
 		struct sim_options options = {.dr6_private = way};
-		struct vsm_partition *partition;
-		struct vsm_vp *vp = two_vtls(&partition, &options);
+		struct vsm_partition *partition = guest_partition(1, 1, RAM, &options);
+		struct vsm_vp *vp = two_vtls(vsm_partition_vp(partition, 0));
 		uint64_t value;
 		bool shared;
 
@@ -186,11 +177,9 @@ static void dr6_is_shared_or_private_as_in_the_capabilities(void **state)
 /* shows: rule entry-reason; entry HvVtlEntryVtlCall, HvVtlEntryInterrupt */
 static void the_assist_page_has_the_entry_reason(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct hv_vp_assist_page *page;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(page->vtl_control.entry_reason, 0);
@@ -202,16 +191,14 @@ static void the_assist_page_has_the_entry_reason(void **state)
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(page->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
-	vsm_partition_destroy(partition);
 }
 
 static void p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value;
 
-	(void)state;
 	memset(guest_ram(partition, ASSIST_GPA(1)), 0x5a, 4096);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	enable_assist(vp);
@@ -222,18 +209,15 @@ static void p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl(voi
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x5a5a5a5a5a5a5a5a);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "VTL Return": a return that is not fast loads RAX and RCX from the assist page. */
 /* shows: rule return-registers */
 static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct hv_vp_assist_page *page;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -262,7 +246,6 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xcccc), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), HV_VTL_RETURN_FAST);
-	vsm_partition_destroy(partition);
 }
 
 static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
@@ -304,11 +287,9 @@ static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_o
 /* shows: rule return-registers-mode */
 static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 0, 0x11111111, 0x22222222);
 
-	(void)state;
 	/* A 64-bit kernel sets both without reading the mode of VTL0. */
 	page->vtl_control.vtl_return_x64_rax = 0x44444444;
 	page->vtl_control.vtl_return_x64_rcx = 0x55555555;
@@ -316,17 +297,14 @@ static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx(void
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x44444444);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x55555555);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x33333333);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule return-registers-32 */
 static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 1, 0x2222222211111111, 0x33333333);
 
-	(void)state;
 	page->vtl_control.vtl_return_x64_rax = 0x5555555544444444;
 	page->vtl_control.vtl_return_x64_rcx = 0xffffffff66666666;
 	/* A 32-bit caller's control word is in EDX:EAX, its input in ECX. */
@@ -339,18 +317,15 @@ static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x44444444);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x55555555);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x66666666);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "VTL Entry": an interrupt does not advance the lower VTL's RIP. */
 /* shows: rule return-rip-interrupt, return-next */
 static void rip_stays_on_an_interrupt_and_advances_on_a_call(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	uint64_t rip = vcpu_get(vp, 0, VCPU_GPR)->rip;
 
-	(void)state;
 	post(vp, 1, 0x55);
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
@@ -362,7 +337,6 @@ static void rip_stays_on_an_interrupt_and_advances_on_a_call(void **state)
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip + SIM_INSTRUCTION_LENGTH);
-	vsm_partition_destroy(partition);
 }
 
 static void expect_undefined(struct vsm_vp *vp, uint64_t control, uint64_t input)
@@ -383,11 +357,9 @@ static void expect_undefined(struct vsm_vp *vp, uint64_t control, uint64_t input
 /* shows: rule call-cpl, call-disabled, call-control, return-control, return-lowest, return-cpl */
 static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_SYSTEM);
 
-	(void)state;
 	expect_undefined(vp, HV_CALL_VTL_RETURN, 0);	      /* the lowest VTL */
 	expect_undefined(vp, HV_CALL_VTL_CALL, 1);	      /* input is not 0 */
 	expect_undefined(vp, HV_CALL_VTL_CALL | 1u << 16, 0); /* other control bits */
@@ -403,17 +375,14 @@ static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
 	cpu = vcpu_edit(vp, 1, VCPU_SYSTEM);
 	cpu->segment[SEGMENT_SS].attributes |= 3 << HV_X64_SEGMENT_DPL_SHIFT;
 	expect_undefined(vp, HV_CALL_VTL_RETURN, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule call-real-mode */
 static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_SYSTEM | VCPU_GPR);
 
-	(void)state;
 	cpu->cr0 = X64_CR0_ET;
 	cpu->efer = 0;
 	cpu->segment[SEGMENT_CS].attributes = 0x9b;
@@ -423,7 +392,6 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 	assert_int_equal(guest_do(vp, (struct sim_action){.kind = SIM_HYPERCALL}, NULL),
 			 GUEST_FAULT);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_UD);
-	vsm_partition_destroy(partition);
 }
 
 /* An interrupt enters VTL2 from VTL0. VTL2 returns to the next lower VTL, VTL1, which did not run
@@ -431,11 +399,10 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 /* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = *state;
+	struct vsm_partition *partition = vp->partition;
 	struct hv_vp_assist_page *page[3];
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	guest_enable_vtl(partition, 2);
@@ -465,18 +432,16 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	assert_int_equal(vp->active_vtl, 0);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1234);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5678);
-	vsm_partition_destroy(partition);
 }
 
 /* P16: the other VTL sees the RAM. */
 /* shows: rule code-page */
 static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vsm_vp *vp = two_vtls(*state);
+	struct vsm_partition *partition = vp->partition;
 	uint64_t value, offsets;
 
-	(void)state;
 	memset(guest_ram(partition, 0x50000), 0x77, 4096);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
@@ -496,28 +461,28 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 	assert_int_equal(guest_write(vp, 0x50000, 1, 0x78), GUEST_DONE);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_HYPERCALL, &value), GUEST_DONE);
 	assert_int_equal(value, 0);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_SIM_CPU, shared_registers_are_kept_in_both_directions),
-		cmocka_unit_test(private_registers_are_unchanged_by_vtl_switches),
-		unit_test_needs(NEED_SIM_CPU,
-				p08_floating_point_state_is_shared_with_its_xstate_bv),
+		TEST_NEEDS_VP(NEED_SIM_CPU, shared_registers_are_kept_in_both_directions, 1, 1),
+		TEST(private_registers_are_unchanged_by_vtl_switches, 1, 1),
+		TEST_NEEDS_VP(NEED_SIM_CPU, p08_floating_point_state_is_shared_with_its_xstate_bv,
+			      1, 1),
 		cmocka_unit_test(dr6_is_shared_or_private_as_in_the_capabilities),
-		cmocka_unit_test(the_assist_page_has_the_entry_reason),
-		cmocka_unit_test(p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl),
-		cmocka_unit_test(a_return_loads_rax_and_rcx_unless_it_is_fast),
-		cmocka_unit_test(a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx),
-		unit_test_needs(NEED_NO_TABLES, a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx),
-		cmocka_unit_test(rip_stays_on_an_interrupt_and_advances_on_a_call),
-		unit_test_needs(NEED_CPL3_HYPERCALL,
-				misuse_of_call_and_return_is_an_invalid_opcode),
-		unit_test_needs(NEED_NO_TABLES, a_vtl_call_in_real_mode_is_an_invalid_opcode),
-		cmocka_unit_test(a_return_into_a_vtl_that_did_not_run_is_an_entry),
-		cmocka_unit_test(p06_the_hypercall_page_is_the_vtls_own_and_read_only),
+		TEST(the_assist_page_has_the_entry_reason, 1, 1),
+		TEST(p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl, 1, 1),
+		TEST(a_return_loads_rax_and_rcx_unless_it_is_fast, 1, 1),
+		TEST(a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx, 1, 1),
+		TEST_NEEDS_VP(NEED_NO_TABLES, a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx, 1,
+			      1),
+		TEST(rip_stays_on_an_interrupt_and_advances_on_a_call, 1, 1),
+		TEST_NEEDS_VP(NEED_CPL3_HYPERCALL, misuse_of_call_and_return_is_an_invalid_opcode,
+			      1, 1),
+		TEST_NEEDS_VP(NEED_NO_TABLES, a_vtl_call_in_real_mode_is_an_invalid_opcode, 1, 1),
+		TEST(a_return_into_a_vtl_that_did_not_run_is_an_entry, 1, 2),
+		TEST(p06_the_hypercall_page_is_the_vtls_own_and_read_only, 1, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
