@@ -135,6 +135,24 @@ static inline void end(struct world *world)
 	close(world->rom);
 }
 
+/* For tests that get the world as *state; their file has setup(). */
+static inline int world_setup(void **state, void (*make)(struct world *world))
+{
+	static struct world world;
+
+	make(&world);
+	*state = &world;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	end(*state);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 static inline struct vsm_memory_change change(uint64_t gpa, uint64_t size, int fd, uint64_t offset,
 					      uint32_t flags)
 {

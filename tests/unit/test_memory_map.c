@@ -4,86 +4,74 @@
 
 static void memory_is_added_and_removed_while_a_guest_runs(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t value;
 
-	(void)state;
-	begin(&world);
-	assert_true(is_mmio(&world, guest_read(world.vp, PLACE, 8, &value), PLACE, false));
-	set_map(&world, PLACE, 0x4000, world.ram, 0x10000, 0);
-	assert_true(writes(&world, PLACE + 0x1000, OTHER));
-	assert_int_equal(*in_ram(&world, 0x11000), OTHER);
-	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
-	assert_true(is_mmio(&world, guest_read(world.vp, PLACE + 0x1000, 8, &value), PLACE + 0x1000,
+	assert_true(is_mmio(world, guest_read(world->vp, PLACE, 8, &value), PLACE, false));
+	set_map(world, PLACE, 0x4000, world->ram, 0x10000, 0);
+	assert_true(writes(world, PLACE + 0x1000, OTHER));
+	assert_int_equal(*in_ram(world, 0x11000), OTHER);
+	set_map(world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+	assert_true(is_mmio(world, guest_read(world->vp, PLACE + 0x1000, 8, &value), PLACE + 0x1000,
 			    false));
-	assert_true(writes(&world, PLACE, 7));
-	assert_true(writes(&world, PLACE + 0x2000, 8));
-	set_map(&world, PLACE, 0x4000, world.rom, 0, 0);
-	assert_true(reads(&world, PLACE + 0x2000, OTHER));
-	assert_int_equal(*in_ram(&world, 0x12000), 8);
-	end(&world);
+	assert_true(writes(world, PLACE, 7));
+	assert_true(writes(world, PLACE + 0x2000, 8));
+	set_map(world, PLACE, 0x4000, world->rom, 0, 0);
+	assert_true(reads(world, PLACE + 0x2000, OTHER));
+	assert_int_equal(*in_ram(world, 0x12000), 8);
 }
 
 static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t value = 0x99;
 
-	(void)state;
-	begin(&world);
-	set_map(&world, PLACE, 0x2000, world.rom, 0, VSM_MEMORY_READONLY);
-	assert_true(reads(&world, PLACE + 8, OTHER));
-	assert_true(is_mmio(&world, guest_write(world.vp, PLACE + 8, 8, 1), PLACE + 8, true));
-	assert_true(reads(&world, PLACE + 8, OTHER));
-	assert_int_equal(vsm_dma_write(world.partition, PLACE, &value, 8), -EFAULT);
-	assert_int_equal(vsm_dma_read(world.partition, PLACE, &value, 8), 0);
+	set_map(world, PLACE, 0x2000, world->rom, 0, VSM_MEMORY_READONLY);
+	assert_true(reads(world, PLACE + 8, OTHER));
+	assert_true(is_mmio(world, guest_write(world->vp, PLACE + 8, 8, 1), PLACE + 8, true));
+	assert_true(reads(world, PLACE + 8, OTHER));
+	assert_int_equal(vsm_dma_write(world->partition, PLACE, &value, 8), -EFAULT);
+	assert_int_equal(vsm_dma_read(world->partition, PLACE, &value, 8), 0);
 	assert_int_equal(value, OTHER);
 	/* A protection has precedence: VTL1 gets the intercept, and the VMM no exit. */
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
-	assert_true(read_only_at(&world, PLACE, OTHER));
-	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
-	assert_true(nothing_at(&world, PLACE));
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, PLACE), 0);
+	assert_true(read_only_at(world, PLACE, OTHER));
+	assert_int_equal(lock(world, MAP_NONE, PLACE), 0);
+	assert_true(nothing_at(world, PLACE));
 	assert_true(
-		is_mmio(&world, guest_write(world.vp, PLACE + 0x1000, 8, 1), PLACE + 0x1000, true));
-	end(&world);
+		is_mmio(world, guest_write(world->vp, PLACE + 0x1000, 8, 1), PLACE + 0x1000, true));
 }
 
 /* The VTL's writes could not reach the page of the overlay. */
 static void an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin(&world);
-	set_map(&world, PLACE, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
-	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_FAULT);
-	end(&world);
+	set_map(world, PLACE, 0x1000, world->rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(guest_wrmsr(world->vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_FAULT);
 }
 
 static void peek_and_poke_have_all_rights(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t value = 0;
 
-	(void)state;
-	begin(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
-	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
-	*in_ram(&world, 0x1000) = SECRET;
-	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_DONE);
-	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
-	assert_int_equal(vsm_dma_read(world.partition, PLACE + 0x1000, &value, 8), -EACCES);
-	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	set_map(world, PLACE, 0x2000, world->ram, 0, 0);
+	set_map(world, PLACE + 0x2000, 0x1000, world->rom, 0, VSM_MEMORY_READONLY);
+	*in_ram(world, 0x1000) = SECRET;
+	assert_int_equal(guest_wrmsr(world->vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_DONE);
+	assert_int_equal(lock(world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(vsm_dma_read(world->partition, PLACE + 0x1000, &value, 8), -EACCES);
+	assert_int_equal(vsm_memory_peek(world->partition, PLACE + 0x1000, &value, 8), 0);
 	assert_int_equal(value, SECRET);
 	value = 0x55;
 	/* To the RAM under the overlay, and to readonly memory. */
-	assert_int_equal(vsm_memory_poke(world.partition, PLACE, &value, 8), 0);
-	assert_int_equal(*in_ram(&world, 0), 0x55);
-	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x2000, &value, 8), 0);
-	assert_true(reads(&world, PLACE + 0x2000, 0x55));
-	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x2ffc, &value, 8), -EFAULT);
-	assert_int_equal(vsm_memory_peek(world.partition, UINT64_MAX - 3, &value, 8), -EFAULT);
-	end(&world);
+	assert_int_equal(vsm_memory_poke(world->partition, PLACE, &value, 8), 0);
+	assert_int_equal(*in_ram(world, 0), 0x55);
+	assert_int_equal(vsm_memory_poke(world->partition, PLACE + 0x2000, &value, 8), 0);
+	assert_true(reads(world, PLACE + 0x2000, 0x55));
+	assert_int_equal(vsm_memory_peek(world->partition, PLACE + 0x2ffc, &value, 8), -EFAULT);
+	assert_int_equal(vsm_memory_peek(world->partition, UINT64_MAX - 3, &value, 8), -EFAULT);
 }
 
 /* The map of the target has other regions, and VTL1 has restricted a GPA without memory. */
@@ -122,39 +110,34 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 static void hundreds_of_regions_are_possible(void **state)
 {
 	struct vsm_memory_change list[400];
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin(&world);
 	for (unsigned int i = 0; i < 400; i++)
-		list[i] = change(PLACE + i * 0x2000u, 0x1000, world.ram, i * 0x1000u, 0);
-	assert_int_equal(vsm_memory_update(world.partition, list, 400), 0);
-	assert_int_equal(lock(&world, MAP_NONE, PLACE + 321 * 0x2000), 0);
-	assert_true(nothing_at(&world, PLACE + 321 * 0x2000));
-	assert_true(writes(&world, PLACE + 320 * 0x2000, 320));
-	assert_int_equal(*in_ram(&world, 320 * 0x1000), 320);
+		list[i] = change(PLACE + i * 0x2000u, 0x1000, world->ram, i * 0x1000u, 0);
+	assert_int_equal(vsm_memory_update(world->partition, list, 400), 0);
+	assert_int_equal(lock(world, MAP_NONE, PLACE + 321 * 0x2000), 0);
+	assert_true(nothing_at(world, PLACE + 321 * 0x2000));
+	assert_true(writes(world, PLACE + 320 * 0x2000, 320));
+	assert_int_equal(*in_ram(world, 320 * 0x1000), 320);
 	for (unsigned int i = 0; i < 400; i++)
 		list[i].fd = -1;
-	assert_int_equal(vsm_memory_update(world.partition, list, 400), 0);
-	set_map(&world, PLACE, FILE_SIZE, world.ram, 0, 0);
+	assert_int_equal(vsm_memory_update(world->partition, list, 400), 0);
+	set_map(world, PLACE, FILE_SIZE, world->ram, 0, 0);
 	/* The restriction still applies to the page of the file, which is at another GPA now. */
-	assert_true(nothing_at(&world, PLACE + 321 * 0x1000));
-	assert_true(writes(&world, PLACE + 322 * 0x1000, 322));
-	end(&world);
+	assert_true(nothing_at(world, PLACE + 321 * 0x1000));
+	assert_true(writes(world, PLACE + 322 * 0x1000, 322));
 }
 
 static void a_change_that_is_refused_changes_nothing(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	struct vsm_memory_change list[2];
 
-	(void)state;
-	begin(&world);
-	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
-	assert_true(writes(&world, PLACE, 1));
+	set_map(world, PLACE, 0x4000, world->ram, 0, 0);
+	assert_true(writes(world, PLACE, 1));
 	list[0] = change(PLACE, 0x4000, -1, 0, 0);
 	for (unsigned int i = 0; i < 9; i++) {
-		list[1] = change(ELSEWHERE, 0x1000, world.rom, 0, 0);
+		list[1] = change(ELSEWHERE, 0x1000, world->rom, 0, 0);
 		switch (i) {
 		case 0:
 			list[1].gpa++;
@@ -184,26 +167,30 @@ static void a_change_that_is_refused_changes_nothing(void **state)
 			list[1].offset = UINT64_MAX - 0xfff;
 			break;
 		}
-		assert_int_equal(vsm_memory_update(world.partition, list, 2), -EINVAL);
-		assert_true(reads(&world, PLACE, 1));
+		assert_int_equal(vsm_memory_update(world->partition, list, 2), -EINVAL);
+		assert_true(reads(world, PLACE, 1));
 	}
 	list[1] = change(ELSEWHERE, 0x1000, 12345, 0, 0);
-	assert_int_equal(vsm_memory_update(world.partition, list, 2), -EBADF);
-	assert_true(reads(&world, PLACE, 1));
-	assert_int_equal(vsm_memory_update(world.partition, NULL, 0), 0);
-	end(&world);
+	assert_int_equal(vsm_memory_update(world->partition, list, 2), -EBADF);
+	assert_true(reads(world, PLACE, 1));
+	assert_int_equal(vsm_memory_update(world->partition, NULL, 0), 0);
+}
+
+static int setup(void **state)
+{
+	return world_setup(state, begin);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_is_added_and_removed_while_a_guest_runs),
-		cmocka_unit_test(a_write_to_readonly_memory_is_an_exit_of_the_vmm),
-		cmocka_unit_test(an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory),
-		cmocka_unit_test(peek_and_poke_have_all_rights),
+		TEST(memory_is_added_and_removed_while_a_guest_runs),
+		TEST(a_write_to_readonly_memory_is_an_exit_of_the_vmm),
+		TEST(an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory),
+		TEST(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
-		cmocka_unit_test(hundreds_of_regions_are_possible),
-		cmocka_unit_test(a_change_that_is_refused_changes_nothing),
+		TEST(hundreds_of_regions_are_possible),
+		TEST(a_change_that_is_refused_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

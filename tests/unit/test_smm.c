@@ -49,29 +49,26 @@ static void without_the_option_no_smi_reaches_vtl0(void **state)
 
 static void smram_is_memory_for_vtl0_in_the_mode_alone(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t value = 0;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
-	*in_ram(&world, 0) = SECRET;
-	assert_true(is_mmio(&world, guest_read(world.vp, PLACE, 8, &value), PLACE, false));
-	assert_false(world.vp->exit.smm);
-	assert_true(is_mmio(&world, guest_write(world.vp, PLACE, 8, 1), PLACE, true));
+	set_map(world, PLACE, 0x2000, world->ram, 0, SMM);
+	*in_ram(world, 0) = SECRET;
+	assert_true(is_mmio(world, guest_read(world->vp, PLACE, 8, &value), PLACE, false));
+	assert_false(world->vp->exit.smm);
+	assert_true(is_mmio(world, guest_write(world->vp, PLACE, 8, 1), PLACE, true));
 	assert_true(
-		is_mmio(&world, guest_execute(world.vp, PLACE + CODE, false), PLACE + CODE, false));
-	enter(&world);
-	assert_true(reads(&world, PLACE, SECRET));
-	assert_true(writes(&world, PLACE + 0x1000, OTHER));
-	assert_int_equal(guest_execute(world.vp, PLACE + CODE, false), GUEST_DONE);
+		is_mmio(world, guest_execute(world->vp, PLACE + CODE, false), PLACE + CODE, false));
+	enter(world);
+	assert_true(reads(world, PLACE, SECRET));
+	assert_true(writes(world, PLACE + 0x1000, OTHER));
+	assert_int_equal(guest_execute(world->vp, PLACE + CODE, false), GUEST_DONE);
 	/* An access to a GPA that has no memory even in the mode exits, with exit.smm set. */
-	assert_true(is_mmio(&world, guest_read(world.vp, ELSEWHERE, 8, &value), ELSEWHERE, false));
-	assert_true(world.vp->exit.smm);
-	leave(&world);
-	assert_true(is_mmio(&world, guest_read(world.vp, PLACE, 8, &value), PLACE, false));
-	assert_int_equal(*in_ram(&world, 0), SECRET);
-	end(&world);
+	assert_true(is_mmio(world, guest_read(world->vp, ELSEWHERE, 8, &value), ELSEWHERE, false));
+	assert_true(world->vp->exit.smm);
+	leave(world);
+	assert_true(is_mmio(world, guest_read(world->vp, PLACE, 8, &value), PLACE, false));
+	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
 static void devices_and_hypercalls_do_not_reach_smram(void **state)
@@ -79,151 +76,134 @@ static void devices_and_hypercalls_do_not_reach_smram(void **state)
 	const uint64_t control = HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32;
 	const struct vsm_dma_request request = {.gpa = PLACE, .size = 8, .write = true};
 	struct vsm_dma_map *map = NULL;
-	struct world world;
+	struct world *world = *state;
 	uint64_t value = 0;
 	void *host = NULL;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);
-	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
-	*in_ram(&world, 0) = SECRET;
-	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
+	set_map(world, PLACE, 0x1000, world->ram, 0, 0);
+	assert_int_equal(vsm_dma_map(world->partition, &request, &map, &host), 0);
+	*in_ram(world, 0) = SECRET;
+	set_map(world, PLACE, 0x1000, world->ram, 0, SMM);
 	*(volatile uint64_t *)host = 0x666;
-	assert_int_equal(*in_ram(&world, 0), SECRET);
+	assert_int_equal(*in_ram(world, 0), SECRET);
 	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
-	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), -EFAULT);
-	assert_int_equal(vsm_dma_read(world.partition, PLACE, &value, 8), -EFAULT);
-	assert_int_equal(vsm_dma_write(world.partition, PLACE, &value, 8), -EFAULT);
-	guest_hypercall(world.vp, control, PLACE, PLACE + 0x800, &value);
+	assert_int_equal(vsm_dma_map(world->partition, &request, &map, &host), -EFAULT);
+	assert_int_equal(vsm_dma_read(world->partition, PLACE, &value, 8), -EFAULT);
+	assert_int_equal(vsm_dma_write(world->partition, PLACE, &value, 8), -EFAULT);
+	guest_hypercall(world->vp, control, PLACE, PLACE + 0x800, &value);
 	assert_int_not_equal(value & 0xffff, HV_STATUS_SUCCESS);
-	assert_int_equal(*in_ram(&world, 0), SECRET);
-	end(&world);
+	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
 static void higher_vtls_have_smram_always(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t value = 0;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
-	*in_ram(&world, 0) = SECRET;
-	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
-	assert_int_equal(guest_read(world.vp, PLACE, 8, &value), GUEST_DONE);
+	set_map(world, PLACE, 0x1000, world->ram, 0, SMM);
+	*in_ram(world, 0) = SECRET;
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	assert_int_equal(guest_read(world->vp, PLACE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, SECRET);
-	assert_int_equal(guest_write(world.vp, PLACE, 8, OTHER), GUEST_DONE);
-	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
-	assert_int_equal(*in_ram(&world, 0), OTHER);
-	end(&world);
+	assert_int_equal(guest_write(world->vp, PLACE, 8, OTHER), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	assert_int_equal(*in_ram(world, 0), OTHER);
 }
 
 static void what_vtl1_denies_is_denied_in_the_mode(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
-	*in_ram(&world, 0x0000) = *in_ram(&world, 0x1000) = SECRET;
-	*in_ram(&world, 0x2000) = *in_ram(&world, 0x3000) = SECRET;
-	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
-	enter(&world);
-	assert_true(nothing_at(&world, PLACE));
-	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
-	assert_true(vp_in_smm(world.vp));
-	leave(&world);
-	set_map(&world, PLACE, 0x4000, world.ram, 0, SMM);
-	enter(&world);
-	assert_true(nothing_at(&world, PLACE));
-	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
-	assert_true(writes(&world, PLACE + 0x2000, OTHER));
-	leave(&world);
-	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x3000), 0);
-	enter(&world);
-	assert_true(nothing_at(&world, PLACE + 0x2000));
-	assert_true(read_only_at(&world, PLACE + 0x3000, SECRET));
-	leave(&world);
-	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
-	assert_true(nothing_at(&world, PLACE));
-	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
-	assert_true(nothing_at(&world, PLACE + 0x2000));
-	assert_true(read_only_at(&world, PLACE + 0x3000, SECRET));
-	assert_int_equal(*in_ram(&world, 0), SECRET);
-	end(&world);
+	set_map(world, PLACE, 0x4000, world->ram, 0, 0);
+	*in_ram(world, 0x0000) = *in_ram(world, 0x1000) = SECRET;
+	*in_ram(world, 0x2000) = *in_ram(world, 0x3000) = SECRET;
+	assert_int_equal(lock(world, MAP_NONE, PLACE), 0);
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
+	enter(world);
+	assert_true(nothing_at(world, PLACE));
+	assert_true(read_only_at(world, PLACE + 0x1000, SECRET));
+	assert_true(vp_in_smm(world->vp));
+	leave(world);
+	set_map(world, PLACE, 0x4000, world->ram, 0, SMM);
+	enter(world);
+	assert_true(nothing_at(world, PLACE));
+	assert_true(read_only_at(world, PLACE + 0x1000, SECRET));
+	assert_true(writes(world, PLACE + 0x2000, OTHER));
+	leave(world);
+	assert_int_equal(lock(world, MAP_NONE, PLACE + 0x2000), 0);
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, PLACE + 0x3000), 0);
+	enter(world);
+	assert_true(nothing_at(world, PLACE + 0x2000));
+	assert_true(read_only_at(world, PLACE + 0x3000, SECRET));
+	leave(world);
+	set_map(world, PLACE, 0x4000, world->ram, 0, 0);
+	assert_true(nothing_at(world, PLACE));
+	assert_true(read_only_at(world, PLACE + 0x1000, SECRET));
+	assert_true(nothing_at(world, PLACE + 0x2000));
+	assert_true(read_only_at(world, PLACE + 0x3000, SECRET));
+	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
 /* SMRAM that shows a locked page at another GPA, before the lock and after it. */
 static void an_alias_in_smram_has_the_rights_of_the_locked_gpa(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
-	*in_ram(&world, 0) = *in_ram(&world, 0x1000) = SECRET;
-	set_map(&world, ELSEWHERE, 0x1000, world.ram, 0, SMM);
-	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
-	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, 0x1000, SMM);
-	enter(&world);
-	assert_true(nothing_at(&world, ELSEWHERE));
-	assert_true(read_only_at(&world, ELSEWHERE + 0x1000, SECRET));
-	leave(&world);
+	set_map(world, PLACE, 0x2000, world->ram, 0, 0);
+	*in_ram(world, 0) = *in_ram(world, 0x1000) = SECRET;
+	set_map(world, ELSEWHERE, 0x1000, world->ram, 0, SMM);
+	assert_int_equal(lock(world, MAP_NONE, PLACE), 0);
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
+	set_map(world, ELSEWHERE + 0x1000, 0x1000, world->ram, 0x1000, SMM);
+	enter(world);
+	assert_true(nothing_at(world, ELSEWHERE));
+	assert_true(read_only_at(world, ELSEWHERE + 0x1000, SECRET));
+	leave(world);
 	/* Locked RAM that leaves its GPA for SMRAM elsewhere stays locked. */
-	set_map(&world, PLACE, 0x2000, -1, 0, 0);
-	enter(&world);
-	assert_true(nothing_at(&world, ELSEWHERE));
-	assert_true(read_only_at(&world, ELSEWHERE + 0x1000, SECRET));
-	leave(&world);
-	assert_int_equal(*in_ram(&world, 0), SECRET);
-	end(&world);
+	set_map(world, PLACE, 0x2000, -1, 0, 0);
+	enter(world);
+	assert_true(nothing_at(world, ELSEWHERE));
+	assert_true(read_only_at(world, ELSEWHERE + 0x1000, SECRET));
+	leave(world);
+	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
 /* Otherwise code outside the mode could change what the mode executes or reads. */
 static void overlays_of_vtl0_do_not_cover_smram(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
-	*in_ram(&world, 0) = *in_ram(&world, 0x1000) = SECRET;
-	wrmsr(world.vp, HV_X64_MSR_VP_ASSIST_PAGE, PLACE | 1);
-	assert_true(writes(&world, PLACE, OTHER));
-	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
-	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, (PLACE + 0x1000) | 1), GUEST_FAULT);
-	enter(&world);
-	assert_true(reads(&world, PLACE, SECRET));
-	assert_true(reads(&world, PLACE + 0x1000, SECRET));
-	leave(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
-	assert_true(reads(&world, PLACE, OTHER));
-	assert_int_equal(*in_ram(&world, 0), SECRET);
-	end(&world);
+	set_map(world, PLACE, 0x2000, world->ram, 0, 0);
+	*in_ram(world, 0) = *in_ram(world, 0x1000) = SECRET;
+	wrmsr(world->vp, HV_X64_MSR_VP_ASSIST_PAGE, PLACE | 1);
+	assert_true(writes(world, PLACE, OTHER));
+	set_map(world, PLACE, 0x2000, world->ram, 0, SMM);
+	assert_int_equal(guest_wrmsr(world->vp, HV_X64_MSR_SIMP, (PLACE + 0x1000) | 1),
+			 GUEST_FAULT);
+	enter(world);
+	assert_true(reads(world, PLACE, SECRET));
+	assert_true(reads(world, PLACE + 0x1000, SECRET));
+	leave(world);
+	set_map(world, PLACE, 0x2000, world->ram, 0, 0);
+	assert_true(reads(world, PLACE, OTHER));
+	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
 static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 	uint64_t result;
 
-	(void)state;
-	begin_smm(&world);
-	enter(&world);
-	assert_int_equal(guest_vtl_call(world.vp), GUEST_FAULT);
-	assert_int_equal(sim_state(world.vp, 0)->exception_vector, X64_EXCEPTION_UD);
-	assert_int_equal(world.vp->active_vtl, 0);
-	assert_int_equal(guest_hypercall(world.vp, HV_CALL_GET_PARTITION_ID, 0, 0, &result),
+	enter(world);
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_FAULT);
+	assert_int_equal(sim_state(world->vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	assert_int_equal(world->vp->active_vtl, 0);
+	assert_int_equal(guest_hypercall(world->vp, HV_CALL_GET_PARTITION_ID, 0, 0, &result),
 			 GUEST_FAULT);
-	assert_int_equal(sim_state(world.vp, 0)->exception_vector, X64_EXCEPTION_UD);
-	leave(&world);
-	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
-	assert_int_equal(world.vp->active_vtl, 1);
-	end(&world);
+	assert_int_equal(sim_state(world->vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	leave(world);
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	assert_int_equal(world->vp->active_vtl, 1);
 }
 
 static void vtl0_cannot_steer_the_mode(void **state)
@@ -262,28 +242,25 @@ static void vtl0_cannot_steer_the_mode(void **state)
 
 static void vtl1_interrupts_the_mode_and_returns_into_it(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	enter(&world);
-	post(world.vp, 1, 0x60);
-	assert_int_not_equal(guest_nop(world.vp), GUEST_FAULT);
-	assert_int_equal(world.vp->active_vtl, 1);
-	assert_true(was_delivered(world.vp, 1, 0x60, 0));
-	assert_false(world.vp->cpu[1]->events.smm);
-	assert_false(world.vp->exit.smm);
-	eoi(world.vp);
+	enter(world);
+	post(world->vp, 1, 0x60);
+	assert_int_not_equal(guest_nop(world->vp), GUEST_FAULT);
+	assert_int_equal(world->vp->active_vtl, 1);
+	assert_true(was_delivered(world->vp, 1, 0x60, 0));
+	assert_false(world->vp->cpu[1]->events.smm);
+	assert_false(world->vp->exit.smm);
+	eoi(world->vp);
 	/* An SMI for VTL0 neither stops VTL1 nor reaches it. */
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
-	assert_int_equal(world.vp->active_vtl, 1);
-	assert_int_equal(sim_state(world.vp, 1)->smis, 0);
-	assert_int_equal(sim_state(world.vp, 0)->smis, 1);
-	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
-	assert_int_equal(world.vp->active_vtl, 0);
-	assert_true(vp_in_smm(world.vp));
-	end(&world);
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_int_equal(guest_nop(world->vp), GUEST_DONE);
+	assert_int_equal(world->vp->active_vtl, 1);
+	assert_int_equal(sim_state(world->vp, 1)->smis, 0);
+	assert_int_equal(sim_state(world->vp, 0)->smis, 1);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	assert_int_equal(world->vp->active_vtl, 0);
+	assert_true(vp_in_smm(world->vp));
 }
 
 static void events_wait_for_the_end_of_the_mode(void **state)
@@ -315,103 +292,88 @@ static void events_wait_for_the_end_of_the_mode(void **state)
 
 static void an_smi_wakes_vtl0_from_hlt(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	assert_int_equal(guest_halt(world.vp), GUEST_DONE);
-	assert_int_equal(world.vp->vtl[0].activity, VP_HALTED);
-	set_if(world.vp, 0, false);
-	assert_int_equal(vsm_msi(world.partition, MSI, 0x4200), 0);
-	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
-	assert_true(vp_in_smm(world.vp));
-	end(&world);
+	assert_int_equal(guest_halt(world->vp), GUEST_DONE);
+	assert_int_equal(world->vp->vtl[0].activity, VP_HALTED);
+	set_if(world->vp, 0, false);
+	assert_int_equal(vsm_msi(world->partition, MSI, 0x4200), 0);
+	assert_int_equal(guest_nop(world->vp), GUEST_DONE);
+	assert_true(vp_in_smm(world->vp));
 }
 
 static void a_denied_state_save_area_shuts_down(void **state)
 {
 	const struct vsm_exit *exit;
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, SAVE_AREA), 0);
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, SAVE_AREA), 0);
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
-	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
+	assert_int_equal(sim_state(world->vp, 0)->smis, 0);
 	/* A state save area that is partly without memory shuts down, too. */
-	vcpu_edit(world.vp, 0, VCPU_SMM)->smbase = RAM - X64_SMM_SAVE_AREA - 0x100;
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
+	vcpu_edit(world->vp, 0, VCPU_SMM)->smbase = RAM - X64_SMM_SAVE_AREA - 0x100;
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
-	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
-	end(&world);
+	assert_int_equal(sim_state(world->vp, 0)->smis, 0);
 }
 
 /* VTL1, which is entered before the SMI is taken, locks the state save area. */
 static void the_check_of_the_save_area_is_that_of_the_entry(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	post(world.vp, 1, 0x60);
-	assert_int_equal(guest_nop(world.vp), GUEST_STOPPED);
-	assert_int_equal(world.vp->active_vtl, 1);
-	eoi(world.vp);
-	assert_int_equal(guest_protect(world.vp, 0, MAP_READ_EXECUTE, SAVE_AREA), 0);
-	guest_vtl_return(world.vp, true);
-	assert_int_equal(world.vp->active_vtl, 0);
-	assert_int_equal(world.vp->exit.reason, VSM_EXIT_SHUTDOWN);
-	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
-	end(&world);
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	post(world->vp, 1, 0x60);
+	assert_int_equal(guest_nop(world->vp), GUEST_STOPPED);
+	assert_int_equal(world->vp->active_vtl, 1);
+	eoi(world->vp);
+	assert_int_equal(guest_protect(world->vp, 0, MAP_READ_EXECUTE, SAVE_AREA), 0);
+	guest_vtl_return(world->vp, true);
+	assert_int_equal(world->vp->active_vtl, 0);
+	assert_int_equal(world->vp->exit.reason, VSM_EXIT_SHUTDOWN);
+	assert_int_equal(sim_state(world->vp, 0)->smis, 0);
 }
 
 /* The entry can end before the SMI is taken, for instance by a kick. */
 static void an_smi_that_was_not_taken_is_checked_again(void **state)
 {
 	uint64_t gpn = SAVE_AREA / 0x1000;
-	struct world world;
+	struct world *world = *state;
 	size_t done;
 
-	(void)state;
-	begin_smm(&world);
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
-	assert_true(smm_due(world.vp));
-	assert_true(smm_take(world.vp));
-	assert_true(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
-	assert_false(smm_due(world.vp));
-	smm_after_exit(world.vp);
-	assert_false(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
-	assert_true(smm_due(world.vp));
-	assert_int_equal(protect_set(world.partition, 1, -1, &gpn, 1, MAP_READ_EXECUTE, &done), 0);
-	assert_false(smm_take(world.vp));
-	assert_false(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_true(interrupt_before_entry(world->vp, &world->vp->run));
+	assert_true(smm_due(world->vp));
+	assert_true(smm_take(world->vp));
+	assert_true(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
+	assert_false(smm_due(world->vp));
+	smm_after_exit(world->vp);
+	assert_false(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
+	assert_true(smm_due(world->vp));
+	assert_int_equal(protect_set(world->partition, 1, -1, &gpn, 1, MAP_READ_EXECUTE, &done), 0);
+	assert_false(smm_take(world->vp));
+	assert_false(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
 	/* Until the shutdown is reported, a further SMI is neither checked nor taken. */
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
-	assert_false(smm_take(world.vp));
-	assert_true(smm_due(world.vp));
-	end(&world);
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_true(interrupt_before_entry(world->vp, &world->vp->run));
+	assert_false(smm_take(world->vp));
+	assert_true(smm_due(world->vp));
 }
 
 static void an_smi_ends_no_wait_while_an_event_is_in_delivery(void **state)
 {
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.nmi_injected = true;
-	world.vp->vtl[0].activity = VP_INTERCEPT_SUSPENDED;
-	world.vp->vtl[0].retry_at = UINT64_MAX;
-	assert_int_equal(vsm_vp_smi(world.vp), 0);
-	assert_false(interrupt_before_entry(world.vp, &world.vp->run));
-	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.nmi_injected = false;
-	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
-	end(&world);
+	vcpu_edit(world->vp, 0, VCPU_EVENTS)->events.nmi_injected = true;
+	world->vp->vtl[0].activity = VP_INTERCEPT_SUSPENDED;
+	world->vp->vtl[0].retry_at = UINT64_MAX;
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_false(interrupt_before_entry(world->vp, &world->vp->run));
+	vcpu_edit(world->vp, 0, VCPU_EVENTS)->events.nmi_injected = false;
+	assert_true(interrupt_before_entry(world->vp, &world->vp->run));
 }
 
 /* HvCallCheckSparseGpaPageVtlAccess by VTL1 about VTL0. */
@@ -440,19 +402,16 @@ static void vtl1_learns_that_vtl0_has_no_access_to_smram(void **state)
 {
 	const uint64_t none = HV_CHECK_GPA_PAGE_MEMORY_INTERCEPT |
 			      HV_MAP_GPA_PERMISSIONS_MASK << HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT;
-	struct world world;
+	struct world *world = *state;
 
-	(void)state;
-	begin_smm(&world);
-	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
-	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
-	assert_int_equal(rights_result(&world, PLACE), none);
-	assert_int_equal(rights_result(&world, PLACE + 0x1000), HV_CHECK_GPA_PAGE_SUCCESS);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
-	assert_int_equal(rights_result(&world, PLACE), none);
-	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);
-	assert_int_not_equal(rights_result(&world, PLACE), none);
-	end(&world);
+	set_map(world, PLACE, 0x2000, world->ram, 0, SMM);
+	set_map(world, PLACE + 0x1000, 0x1000, world->ram, 0x1000, 0);
+	assert_int_equal(rights_result(world, PLACE), none);
+	assert_int_equal(rights_result(world, PLACE + 0x1000), HV_CHECK_GPA_PAGE_SUCCESS);
+	assert_int_equal(lock(world, MAP_READ_EXECUTE, PLACE), 0);
+	assert_int_equal(rights_result(world, PLACE), none);
+	set_map(world, PLACE, 0x1000, world->ram, 0, 0);
+	assert_int_not_equal(rights_result(world, PLACE), none);
 }
 
 static uint16_t install_msr(struct world *world, uint32_t msr, uint32_t mask)
@@ -583,26 +542,31 @@ static void the_mode_is_saved_and_a_reset_ends_it(void **state)
 	end(&without);
 }
 
+static int setup(void **state)
+{
+	return world_setup(state, begin_smm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_the_option_no_smi_reaches_vtl0),
-		cmocka_unit_test(smram_is_memory_for_vtl0_in_the_mode_alone),
-		cmocka_unit_test(devices_and_hypercalls_do_not_reach_smram),
-		cmocka_unit_test(higher_vtls_have_smram_always),
-		cmocka_unit_test(what_vtl1_denies_is_denied_in_the_mode),
-		cmocka_unit_test(an_alias_in_smram_has_the_rights_of_the_locked_gpa),
-		cmocka_unit_test(overlays_of_vtl0_do_not_cover_smram),
-		cmocka_unit_test(hypercalls_and_vtl_calls_of_the_mode_are_ud),
+		TEST(smram_is_memory_for_vtl0_in_the_mode_alone),
+		TEST(devices_and_hypercalls_do_not_reach_smram),
+		TEST(higher_vtls_have_smram_always),
+		TEST(what_vtl1_denies_is_denied_in_the_mode),
+		TEST(an_alias_in_smram_has_the_rights_of_the_locked_gpa),
+		TEST(overlays_of_vtl0_do_not_cover_smram),
+		TEST(hypercalls_and_vtl_calls_of_the_mode_are_ud),
 		cmocka_unit_test(vtl0_cannot_steer_the_mode),
-		cmocka_unit_test(vtl1_interrupts_the_mode_and_returns_into_it),
+		TEST(vtl1_interrupts_the_mode_and_returns_into_it),
 		cmocka_unit_test(events_wait_for_the_end_of_the_mode),
-		cmocka_unit_test(an_smi_wakes_vtl0_from_hlt),
-		cmocka_unit_test(a_denied_state_save_area_shuts_down),
-		cmocka_unit_test(the_check_of_the_save_area_is_that_of_the_entry),
-		cmocka_unit_test(an_smi_that_was_not_taken_is_checked_again),
-		cmocka_unit_test(an_smi_ends_no_wait_while_an_event_is_in_delivery),
-		cmocka_unit_test(vtl1_learns_that_vtl0_has_no_access_to_smram),
+		TEST(an_smi_wakes_vtl0_from_hlt),
+		TEST(a_denied_state_save_area_shuts_down),
+		TEST(the_check_of_the_save_area_is_that_of_the_entry),
+		TEST(an_smi_that_was_not_taken_is_checked_again),
+		TEST(an_smi_ends_no_wait_while_an_event_is_in_delivery),
+		TEST(vtl1_learns_that_vtl0_has_no_access_to_smram),
 		cmocka_unit_test(watches_of_what_rsm_loads_are_refused),
 		cmocka_unit_test(an_smi_of_a_saved_state_is_checked),
 		cmocka_unit_test(the_mode_is_saved_and_a_reset_ends_it),
