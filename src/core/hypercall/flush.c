@@ -97,23 +97,38 @@ static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 	return true;
 }
 
-static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flags, uint16_t vtls,
-			   const struct vp_set *set)
+/* @mask: the VPs; NULL: the call has a VP set. */
+static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flags,
+			   const uint64_t *mask)
 {
 	struct vsm_vp *vp = call->vp;
 	struct vp_vtl *own = &vp->vtl[call->vtl];
 	unsigned int count = 0;
+	struct vp_set set;
+	uint16_t vtls;
+	uint16_t status = check_flags(call, flags, &vtls);
 
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	/* Windows Server 2012 passes an empty mask for all VPs. */
+	if ((flags & HV_FLUSH_ALL_PROCESSORS) || (mask && !*mask))
+		vp_set_all(vp->partition, &set);
+	else if (mask)
+		vp_set_from_mask(vp->partition, *mask, &set);
+	else
+		status = vp_set_parse(call, &set);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
 	/* Read before the locks are checked, so that a release in between is not missed. */
 	own->tlb_unlocks = atomic_load(&vp->partition->tlb_unlocks);
-	if (is_locked(call, set, vtls)) {
+	if (is_locked(call, &set, vtls)) {
 		own->activity = VP_TLB_LOCKED;
 		return HYPERCALL_RETRY;
 	}
-	if (!flush(call, set, vtls))
+	if (!flush(call, &set, vtls))
 		return HYPERCALL_RETRY;
 	for (unsigned int bank = 0; bank < VP_SET_BANKS; bank++)
-		count += (unsigned int)__builtin_popcountll(set->bank[bank]);
+		count += (unsigned int)__builtin_popcountll(set.bank[bank]);
 	trace(vp, VSM_TRACE_TLB_FLUSH, vtls, space, flags, count);
 	call->rep_done = call->rep_count;
 	return HV_STATUS_SUCCESS;
@@ -122,39 +137,15 @@ static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flag
 uint16_t hc_flush_mask(struct hypercall *call)
 {
 	struct hv_flush_virtual_address_input input;
-	struct vp_set set;
-	uint16_t status;
-	uint16_t vtls;
 
 	memcpy(&input, call->input, sizeof(input));
-	status = check_flags(call, input.flags, &vtls);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	/* Windows Server 2012 passes an empty mask for all VPs. */
-	if ((input.flags & HV_FLUSH_ALL_PROCESSORS) || !input.processor_mask)
-		vp_set_all(call->vp->partition, &set);
-	else
-		vp_set_from_mask(call->vp->partition, input.processor_mask, &set);
-	return flush_call(call, input.address_space, input.flags, vtls, &set);
+	return flush_call(call, input.address_space, input.flags, &input.processor_mask);
 }
 
 uint16_t hc_flush_set(struct hypercall *call)
 {
 	struct hv_flush_virtual_address_ex_input input;
-	struct vp_set set;
-	uint16_t status;
-	uint16_t vtls;
 
 	memcpy(&input, call->input, sizeof(input));
-	status = check_flags(call, input.flags, &vtls);
-	if (status != HV_STATUS_SUCCESS)
-		return status;
-	if (input.flags & HV_FLUSH_ALL_PROCESSORS) {
-		vp_set_all(call->vp->partition, &set);
-	} else {
-		status = vp_set_parse(call, &set);
-		if (status != HV_STATUS_SUCCESS)
-			return status;
-	}
-	return flush_call(call, input.address_space, input.flags, vtls, &set);
+	return flush_call(call, input.address_space, input.flags, NULL);
 }

@@ -28,25 +28,21 @@ static int error_of(struct vsm_partition *partition, enum gpa_result result, uin
 	return -EACCES;
 }
 
+/* Reads into @out or writes from @in, of which one is NULL, within a page. */
+typedef int access_page(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
+			const uint8_t *in, size_t size);
+
 /* A long transfer holds the memory lock for one page at a time. */
-static size_t first_part(uint64_t gpa, size_t size)
-{
-	size_t left = CORE_PAGE_SIZE - (size_t)(gpa % CORE_PAGE_SIZE);
-
-	return size < left ? size : left;
-}
-
-/* Reads into @out or writes from @in, of which one is NULL. */
-static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
-			  const uint8_t *in, size_t size)
+static int access_pages(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
+			const uint8_t *in, size_t size, access_page *access)
 {
 	while (size) {
-		const size_t part = first_part(gpa, size);
-		const enum gpa_result result = out ? gpa_read(partition, 0, gpa, out, part, NULL)
-						   : gpa_write(partition, 0, gpa, in, part, NULL);
+		const size_t left = CORE_PAGE_SIZE - (size_t)(gpa % CORE_PAGE_SIZE);
+		const size_t part = size < left ? size : left;
+		const int error = access(partition, gpa, out, in, part);
 
-		if (result != GPA_OK)
-			return error_of(partition, result, gpa, out ? "DMA read" : "DMA write");
+		if (error)
+			return error;
 		gpa += part;
 		size -= part;
 		if (out)
@@ -55,56 +51,55 @@ static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t
 			in += part;
 	}
 	return 0;
+}
+
+static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
+			  const uint8_t *in, size_t size)
+{
+	const enum gpa_result result = out ? gpa_read(partition, 0, gpa, out, size, NULL)
+					   : gpa_write(partition, 0, gpa, in, size, NULL);
+
+	return result == GPA_OK ? 0
+				: error_of(partition, result, gpa, out ? "DMA read" : "DMA write");
 }
 
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size)
 {
-	return access_as_vtl0(partition, gpa, data, NULL, size);
+	return access_pages(partition, gpa, data, NULL, size, access_as_vtl0);
 }
 
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size)
 {
-	return access_as_vtl0(partition, gpa, NULL, data, size);
+	return access_pages(partition, gpa, NULL, data, size, access_as_vtl0);
 }
 
-/* Reads RAM into @out, or writes it from @in; ignores rights and overlays. */
+/* Ignores rights and overlays. */
 static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
 			  const uint8_t *in, size_t size)
 {
-	while (size) {
-		const size_t part = first_part(gpa, size);
-		const struct ram_region *region;
-		uint8_t *host = NULL;
+	const struct ram_region *region;
+	uint8_t *host = NULL;
 
-		pthread_rwlock_rdlock(&partition->memory.lock);
-		region = memory_find(partition, gpa / CORE_PAGE_SIZE);
-		if (region)
-			host = region->host + (gpa - region->gpn * CORE_PAGE_SIZE);
-		if (host && out)
-			memcpy(out, host, part);
-		else if (host)
-			memcpy(host, in, part);
-		if (host && in)
-			dirty_note(partition, gpa);
-		pthread_rwlock_unlock(&partition->memory.lock);
-		if (!host)
-			return error_of(partition, GPA_UNMAPPED, gpa, out ? "peek" : "poke");
-		gpa += part;
-		size -= part;
-		if (out)
-			out += part;
-		else
-			in += part;
-	}
-	return 0;
+	pthread_rwlock_rdlock(&partition->memory.lock);
+	region = memory_find(partition, gpa / CORE_PAGE_SIZE);
+	if (region)
+		host = region->host + (gpa - region->gpn * CORE_PAGE_SIZE);
+	if (host && out)
+		memcpy(out, host, size);
+	else if (host)
+		memcpy(host, in, size);
+	if (host && in)
+		dirty_note(partition, gpa);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return host ? 0 : error_of(partition, GPA_UNMAPPED, gpa, out ? "peek" : "poke");
 }
 
 int vsm_memory_peek(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size)
 {
-	return access_as_host(partition, gpa, data, NULL, size);
+	return access_pages(partition, gpa, data, NULL, size, access_as_host);
 }
 
 int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size)
 {
-	return access_as_host(partition, gpa, NULL, data, size);
+	return access_pages(partition, gpa, NULL, data, size, access_as_host);
 }
