@@ -4,19 +4,14 @@
 
 #include "probe.h"
 
-#define CAPABILITY(id_, title_, number_, want_, need_, purpose_, cost_, remedy_)       \
-	{                                                                              \
-		.id = "kvm." id_, .title = title_, .purpose = purpose_, .cost = cost_, \
-		.remedy = remedy_, .need = need_, .after = PROBE_AFTER_VM,             \
-		.check = check_capability, .number = number_, .want = want_            \
+#define ITEM(check_, id_, title_, number_, want_, need_, purpose_, cost_, remedy_)          \
+	{                                                                                   \
+		.id = "kvm." id_, .title = title_, .purpose = purpose_, .cost = cost_,      \
+		.remedy = remedy_, .need = need_, .after = PROBE_AFTER_VM, .check = check_, \
+		.number = number_, .want = want_                                            \
 	}
-
-#define CAPABILITY_BITS(id_, title_, number_, want_, need_, purpose_, cost_, remedy_)  \
-	{                                                                              \
-		.id = "kvm." id_, .title = title_, .purpose = purpose_, .cost = cost_, \
-		.remedy = remedy_, .need = need_, .after = PROBE_AFTER_VM,             \
-		.check = check_capability_bits, .number = number_, .want = want_       \
-	}
+#define CAPABILITY(...)	     ITEM(check_capability, __VA_ARGS__)
+#define CAPABILITY_BITS(...) ITEM(check_capability_bits, __VA_ARGS__)
 
 #define NOTHING "nothing runs"
 #define BASE	"Linux 5.10 or newer." /* the MSR filter is the newest required part */

@@ -7,6 +7,13 @@
 /* Without an item that engine uffd requires, vsm_partition_create() fails. */
 #define NO_PROTECTION "without the kernel part nothing runs, as no page could be protected"
 
+#define FEATURE(id_, title_, number_, need_, purpose_, cost_, remedy_)                             \
+	{                                                                                          \
+		.id = id_, .title = title_, .purpose = purpose_, .cost = cost_, .remedy = remedy_, \
+		.need = need_, .after = PROBE_AFTER_UFFD, .check = check_uffd_feature,             \
+		.number = number_                                                                  \
+	}
+
 static const struct probe_item items[] = {
 	{
 		.id = "memory.userfaultfd",
@@ -19,62 +26,25 @@ static const struct probe_item items[] = {
 		.need = PROBE_REQUIRED,
 		.check = check_uffd,
 	},
-	{
-		.id = "memory.uffd_fault_flags",
-		.title = "userfaultfd: reports write-protect faults",
-		.purpose = "distinguishes a denied write from an absent page",
-		.cost = NO_PROTECTION,
-		.remedy = "Linux 5.7 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_WP.",
-		.need = PROBE_REQUIRED,
-		.after = PROBE_AFTER_UFFD,
-		.check = check_uffd_feature,
-		.number = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
-	},
-	{
-		.id = "memory.uffd_write_protect_shared",
-		.title = "userfaultfd: write-protects shared memory",
-		.purpose = "no-write protection of guest RAM, which is a memfd",
-		.cost = NO_PROTECTION,
-		.remedy = "Linux 5.19 or newer with CONFIG_PTE_MARKER_UFFD_WP.",
-		.need = PROBE_REQUIRED,
-		.after = PROBE_AFTER_UFFD,
-		.check = check_uffd_feature,
-		.number = UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-	},
-	{
-		.id = "memory.uffd_minor_shared",
-		.title = "userfaultfd: minor faults on shared memory",
-		.purpose = "no-access protection: the page stays in the memfd, the VTL's mapping "
-			   "of it is removed",
-		.cost = NO_PROTECTION,
-		.remedy = "Linux 5.14 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_MINOR.",
-		.need = PROBE_REQUIRED,
-		.after = PROBE_AFTER_UFFD,
-		.check = check_uffd_feature,
-		.number = UFFD_FEATURE_MINOR_SHMEM,
-	},
-	{
-		.id = "memory.uffd_thread_id",
-		.title = "userfaultfd: names the thread",
-		.purpose = "identifies the VP that made the access, to stop it",
-		.cost = NO_PROTECTION,
-		.remedy = "Linux 4.14 or newer.",
-		.need = PROBE_REQUIRED,
-		.after = PROBE_AFTER_UFFD,
-		.check = check_uffd_feature,
-		.number = UFFD_FEATURE_THREAD_ID,
-	},
-	{
-		.id = "memory.uffd_poison",
-		.title = "userfaultfd: poison",
-		.purpose = "an alternative way to end KVM's own access to a no-access page",
-		.cost = "nothing: mprotect(2) is used instead",
-		.remedy = "Linux 6.6 or newer.",
-		.need = PROBE_OPTIONAL,
-		.after = PROBE_AFTER_UFFD,
-		.check = check_uffd_feature,
-		.number = UFFD_FEATURE_POISON,
-	},
+	FEATURE("memory.uffd_fault_flags", "userfaultfd: reports write-protect faults",
+		UFFD_FEATURE_PAGEFAULT_FLAG_WP, PROBE_REQUIRED,
+		"distinguishes a denied write from an absent page", NO_PROTECTION,
+		"Linux 5.7 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_WP."),
+	FEATURE("memory.uffd_write_protect_shared", "userfaultfd: write-protects shared memory",
+		UFFD_FEATURE_WP_HUGETLBFS_SHMEM, PROBE_REQUIRED,
+		"no-write protection of guest RAM, which is a memfd", NO_PROTECTION,
+		"Linux 5.19 or newer with CONFIG_PTE_MARKER_UFFD_WP."),
+	FEATURE("memory.uffd_minor_shared", "userfaultfd: minor faults on shared memory",
+		UFFD_FEATURE_MINOR_SHMEM, PROBE_REQUIRED,
+		"no-access protection: the page stays in the memfd, the VTL's mapping "
+		"of it is removed",
+		NO_PROTECTION, "Linux 5.14 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_MINOR."),
+	FEATURE("memory.uffd_thread_id", "userfaultfd: names the thread", UFFD_FEATURE_THREAD_ID,
+		PROBE_REQUIRED, "identifies the VP that made the access, to stop it", NO_PROTECTION,
+		"Linux 4.14 or newer."),
+	FEATURE("memory.uffd_poison", "userfaultfd: poison", UFFD_FEATURE_POISON, PROBE_OPTIONAL,
+		"an alternative way to end KVM's own access to a no-access page",
+		"nothing: mprotect(2) is used instead", "Linux 6.6 or newer."),
 	{
 		.id = "memory.huge_pages",
 		.title = "huge pages for shared memory",
