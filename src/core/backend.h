@@ -344,8 +344,8 @@ struct backend_ops {
 	void (*release)(void *backend);
 	/*
 	 * Called after a failure that leaves memory or rights undefined, also between hold() and
-	 * release(): VPs leave guest code before it returns, and vp_run(), vp_answer() and
-	 * vp_load() fail with -EIO from then on.
+	 * release(): VPs leave guest code before it returns, vp_run(), vp_answer() and vp_load()
+	 * fail with -EIO from then on, and open instructions are never completed.
 	 */
 	void (*disable)(void *backend);
 	/*

@@ -21,10 +21,11 @@
 #include "tap.h"
 
 __asm__(".pushsection .rodata\n"
-	".globl guest_code, guest_code_end, g_store, g_add, g_count\n"
+	".globl guest_code, guest_code_end, g_store, g_add, g_count, g_movs\n"
 	"guest_code:\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_add: add %rbx, %rax; out %al, $0x10\n"
+	"g_movs: movsb; out %al, $0x10\n"
 	"g_count: incq (%rdi); jmp g_count\n"
 	"guest_code_end:\n"
 	".popsection");
@@ -320,6 +321,63 @@ static uint64_t counted(const struct guest *guest)
 	return __atomic_load_n((uint64_t *)(void *)(guest->ram + DATA), __ATOMIC_SEQ_CST);
 }
 
+struct injector {
+	struct guest *guest;
+	bool can;
+};
+
+static void *ask(void *opaque)
+{
+	struct injector *injector = opaque;
+
+	injector->can = injector->guest->ops->vp_can_inject(injector->guest->vp[0], 0);
+	return NULL;
+}
+
+/* A MOVS has read MMIO, and stores the byte in RAM when KVM completes the instruction. */
+static void begin_movs(struct guest *guest)
+{
+	struct vcpu_state *state;
+	struct backend_run run;
+
+	guest_create(guest, 1, 1, 16 * MIB);
+	guest_start(guest, 0, 0, GUEST(g_movs));
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RSI] = 32 * MIB;
+	state->gpr[GPR_RDI] = DATA;
+	state->rflags |= X64_RFLAGS_IF;
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == 32 * MIB, "a MOVS reads a device");
+	run.mmio.data[0] = 0x99;
+	check(!guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE) && !guest->ram[DATA],
+	      "... and is open after the answer");
+}
+
+static void test_open_instruction(void)
+{
+	struct guest guest;
+	struct injector injector = {.guest = &guest};
+	pthread_t thread;
+
+	begin_movs(&guest);
+	guest.ops->hold(guest.backend);
+	pthread_create(&thread, NULL, ask, &injector);
+	usleep(50000);
+	check(!__atomic_load_n(&guest.ram[DATA], __ATOMIC_SEQ_CST),
+	      "an open instruction does not access memory while VPs are held");
+	guest.ops->release(guest.backend);
+	pthread_join(thread, NULL);
+	check(injector.can && guest.ram[DATA] == 0x99, "... and is completed afterwards");
+	guest_destroy(&guest);
+
+	begin_movs(&guest);
+	guest.ops->disable(guest.backend);
+	check(!guest.ops->vp_can_inject(guest.vp[0], 0) && !guest.ops->finish_all(guest.backend) &&
+		      !guest.ram[DATA],
+	      "an open instruction is never completed after the backend is disabled");
+	guest_destroy(&guest);
+}
+
 /* @held: between hold() and release(), as in a change of the memory map. */
 static void test_disable(bool held)
 {
@@ -361,6 +419,7 @@ int main(int argc, char **argv)
 	test_two_at_once();
 	test_two_busy();
 	test_signal();
+	test_open_instruction();
 	test_disable(false);
 	test_disable(true);
 	if (is_in_rig())

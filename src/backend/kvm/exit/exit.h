@@ -30,9 +30,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 
 /* ------------------------------------------------------------------ undo.c */
 
-/* Makes KVM complete the open instruction and drops its further accesses; *more: it made any. */
-int undo_finish(struct vcpu *vcpu, bool *more);
-/* undo_finish(), then restores the registers. */
+/* enter_finish(), then restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* As undo_exit(), but keeps registers that the core has set since the exit. */
 int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
@@ -87,5 +85,7 @@ void vkvm_disable(void *opaque);
 int hold_vp_run(void *opaque, struct backend_run *run);
 int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 int hold_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
+bool hold_vp_can_inject(void *opaque, uint8_t vtl);
+int hold_finish_all(void *opaque);
 
 #endif

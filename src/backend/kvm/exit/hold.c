@@ -74,6 +74,35 @@ int hold_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 	return error;
 }
 
+/* Loading registers may complete an instruction, which accesses guest memory. */
+bool hold_vp_can_inject(void *opaque, uint8_t vtl)
+{
+	bool can;
+
+	if (begin(opaque) < 0)
+		return false;
+	can = vkvm_vp_can_inject(opaque, vtl);
+	end(opaque);
+	return can;
+}
+
+/* After vkvm_disable() KVM never completes the instructions that are open. */
+int hold_finish_all(void *opaque)
+{
+	struct vkvm_backend *backend = opaque;
+	int error = 0;
+
+	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		if (!vp || begin(vp) < 0)
+			continue;
+		error = enter_finish_vp(vp);
+		end(vp);
+	}
+	return error;
+}
+
 void hold_init(struct vkvm_backend *backend)
 {
 	pthread_mutex_init(&backend->hold.lock, NULL);

@@ -316,7 +316,7 @@ int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
 		return undo_exit(vcpu, &start);
 	}
-	error = undo_finish(vcpu, &more);
+	error = enter_finish(vcpu, &more);
 	if (error)
 		return error;
 	if (!more && vcpu->run->s.regs.regs.rip == start.regs.rip)

@@ -3,38 +3,12 @@
  * Undoing an open instruction. KVM would complete it at the next KVM_RUN even if registers were set
  * since: it is completed without running the guest, then the registers are restored.
  */
-#include <errno.h>
-
 #include "kvm/exit/exit.h"
-
-/* Exits that the completion of one instruction can cause, one for each fragment of an access */
-#define FRAGMENTS_MAX 512u
-
-int undo_finish(struct vcpu *vcpu, bool *more)
-{
-	unsigned int i = 0;
-	int error;
-
-	do {
-		error = enter_complete(vcpu);
-		if (error)
-			return error;
-		vcpu->completion = vcpu->exit_waiting;
-		*more |= vcpu->exit_waiting;
-		vcpu->exit_waiting = false;
-	} while (vcpu->completion && ++i < FRAGMENTS_MAX);
-	vcpu->refused_waiting = false;
-	if (vcpu->completion)
-		return vsm_error(vcpu->vp->backend->log, EIO,
-				 "kvm: VP%u VTL%u: an instruction does not complete",
-				 vcpu->vp->index, vcpu->vtl);
-	return 0;
-}
 
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
 	bool more = false;
-	int error = undo_finish(vcpu, &more);
+	int error = enter_finish(vcpu, &more);
 
 	if (!error)
 		snapshot_restore(vcpu, snapshot);

@@ -16,7 +16,10 @@
 #include "core/thread.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* Limit of further accesses of one instruction, which are dropped */
+/*
+ * Limit of the exits of one instruction: KVM's emulator makes up to 1,024 iterations of a REP
+ * string, each with two operands that may be in two pages.
+ */
 #define COMPLETIONS_MAX 512u
 
 /* For the signal handler; initial-exec, since the first access must not allocate memory there. */
@@ -192,34 +195,34 @@ int enter_complete(struct vcpu *vcpu)
 	return 0;
 }
 
-/* Completes the open instruction, and drops its further accesses. */
-static int finish(struct vcpu *vcpu)
+int enter_finish(struct vcpu *vcpu, bool *more)
 {
-	int error = 0;
+	unsigned int exits = 0;
+	int error;
 
-	for (unsigned int i = 0; vcpu->completion && i < COMPLETIONS_MAX && !error; i++) {
+	do {
 		error = enter_complete(vcpu);
-		vcpu->completion = !error && vcpu->exit_waiting;
+		if (error)
+			return error;
+		vcpu->completion = vcpu->exit_waiting;
+		*more |= vcpu->exit_waiting;
 		vcpu->exit_waiting = false;
-		vcpu->refused_waiting = false;
-	}
-	return error;
+	} while (vcpu->completion && ++exits < COMPLETIONS_MAX);
+	vcpu->refused_waiting = false;
+	if (vcpu->completion)
+		return vsm_error(vcpu->vp->backend->log, EIO,
+				 "kvm: VP%u VTL%u: an instruction does not complete",
+				 vcpu->vp->index, vcpu->vtl);
+	return 0;
 }
 
-int enter_finish_all(void *opaque)
+int enter_finish_vp(struct vkvm_vp *vp)
 {
-	struct vkvm_backend *backend = opaque;
-	int error = 0;
+	int error = enter_own(vp);
+	bool more;
 
-	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
-		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
-
-		if (!vp)
-			continue;
-		error = enter_own(vp);
-		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-			error = finish(&vp->vcpu[vtl]);
-	}
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count && !error; vtl++)
+		error = enter_finish(&vp->vcpu[vtl], &more);
 	return error;
 }
 

@@ -240,8 +240,10 @@ int enter_kvm(struct vcpu *vcpu, bool complete);
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
-/* backend_ops.finish_all: KVM may read guest memory; the registers must be reset afterwards. */
-int enter_finish_all(void *opaque);
+/* Makes KVM complete the open instruction and drops its further accesses; *more: it made any. */
+int enter_finish(struct vcpu *vcpu, bool *more);
+/* The same in all VTLs: KVM may access guest memory; the registers must be reset afterwards. */
+int enter_finish_vp(struct vkvm_vp *vp);
 void vkvm_vp_kick(void *opaque);
 
 #endif
