@@ -38,6 +38,7 @@
 #define X64_RFLAGS_FIXED (UINT64_C(1) << 1)
 #define X64_RFLAGS_TF	 (UINT64_C(1) << 8)
 #define X64_RFLAGS_IF	 (UINT64_C(1) << 9)
+#define X64_RFLAGS_DF	 (UINT64_C(1) << 10)
 #define X64_RFLAGS_RF	 (UINT64_C(1) << 16)
 #define X64_RFLAGS_VM	 (UINT64_C(1) << 17)
 #define X64_RFLAGS_AC	 (UINT64_C(1) << 18)

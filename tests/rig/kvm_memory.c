@@ -20,7 +20,7 @@ __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
 	".globl g_load, g_store, g_lock, g_movs, g_repmovs, g_outs, g_ins, g_call, g_ud, g_writer\n"
-	".globl g_touch, g_push\n"
+	".globl g_touch, g_push, g_replods, g_repmovs_down\n"
 	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_lock: lock incq (%rdi); out %al, $0x10\n"
@@ -32,6 +32,8 @@ __asm__(".pushsection .rodata\n"
 	"g_push: push %rax; out %al, $0x10\n"
 	"g_ud: ud2\n"
 	"g_writer: inc %rax; mov %rax, (%rdi); jmp g_writer\n"
+	"g_replods: rep lodsb; cld; out %al, $0x10\n"
+	"g_repmovs_down: rep movsb; cld; out %al, $0x10\n"
 	"g_touch: mov (%rdi), %rax; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
 	"guest_code_end:\n"
 	".popsection");
@@ -644,6 +646,37 @@ static void test_refusals(struct guest *guest)
 	      "a GPA without RAM cannot be protected");
 }
 
+/*
+ * KVM's emulator continues a REP string whose first access is MMIO, here the byte after RAM: each
+ * access of the denied page below it is an exit of the same instruction.
+ */
+static void test_long_strings(struct guest *guest)
+{
+	const uint64_t page = guest->ram_size - 4096;
+	const uint64_t rip[] = {GUEST(g_replods), GUEST(g_repmovs_down)};
+	static const uint8_t access[] = {GPA_READ, GPA_WRITE};
+	static const char *const name[] = {"LODS", "MOVS"};
+	struct backend_run run;
+	struct vcpu_state *state;
+
+	no_access(guest, page);
+	for (unsigned int i = 0; i < 2; i++) {
+		start(guest, rip[i], page + 4095, guest->ram_size, 1023);
+		state = guest_edit(guest, 0, 0, VCPU_GPR);
+		state->rflags |= X64_RFLAGS_DF;
+		run = guest_run_on(guest, 0, 0);
+		check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == guest->ram_size,
+		      "REP %s first reads a device", name[i]);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		while (run.exit == BACKEND_EXIT_INTERRUPTED)
+			run = guest_run(guest, 0, 0);
+		check(is_violation(guest, &run, page, access[i], rip[i]),
+		      "... and 1,000 bytes of a denied page are one violation");
+	}
+	grant(guest, page);
+	guest_start(guest, 0, 0, GUEST(g_load));
+}
+
 static void test_regions(struct guest *guest)
 {
 	uint64_t gpa = UINT64_C(5) << 30;
@@ -820,6 +853,7 @@ int main(void)
 	test_large_pages(&guest);
 	test_many(&guest);
 	test_refusals(&guest);
+	test_long_strings(&guest);
 	test_regions(&guest);
 	test_moves(&guest);
 	guest_destroy(&guest);

@@ -20,7 +20,7 @@
  * Limit of the exits of one instruction: KVM's emulator makes up to 1,024 iterations of a REP
  * string, each with two operands that may be in two pages.
  */
-#define COMPLETIONS_MAX 512u
+#define COMPLETIONS_MAX 8192u
 
 /* For the signal handler; initial-exec, since the first access must not allocate memory there. */
 static _Thread_local struct kvm_run *volatile entered_run
