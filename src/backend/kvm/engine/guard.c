@@ -20,24 +20,15 @@
 #include "kvm/backend.h"
 #include "kvm/engine/uffd.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define MESSAGES       16u
 #define LISTED_AT_ONCE 65536u /* pages listed under the lock; a multiple of 64 */
 /* Values of guard_range.state in addition to enum page_state */
 #define PAGE_LEFT     0x80u /* the page is no longer guarded */
 #define PAGE_STAND_IN 0x40u /* flag: the page has a stand-in */
 
-static uint64_t bytes(uint64_t pages)
-{
-	return pages * VKVM_PAGE_SIZE;
-}
-
 static uint8_t *address_of(const struct guard_range *range, uint64_t page)
 {
-	return range->memory.host + bytes(page);
+	return range->memory.host + uffd_bytes(page);
 }
 
 /* The range that guards the page at @address; *page: the page's index in it. NULL: not guarded. */
@@ -47,7 +38,7 @@ static struct guard_range *find(struct guard *guard, const uint8_t *address, uin
 		const uint64_t offset = (uint64_t)(address - range->memory.host);
 
 		*page = offset / VKVM_PAGE_SIZE;
-		if (offset < bytes(range->memory.pages) && range->state[*page] != PAGE_LEFT)
+		if (offset < uffd_bytes(range->memory.pages) && range->state[*page] != PAGE_LEFT)
 			return range;
 	}
 	return NULL;
@@ -68,7 +59,7 @@ static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t 
 static int put_back(struct guard_range *range, uint64_t page, uint64_t pages)
 {
 	return map_file_at(address_of(range, page), range->memory.file->fd,
-			   bytes(range->memory.page + page), bytes(pages));
+			   uffd_bytes(range->memory.page + page), uffd_bytes(pages));
 }
 
 /*
@@ -104,14 +95,14 @@ static bool replace_by_copy(uint8_t *start, const uint8_t *memory)
 /* Replaces the whole range by one mapping, as a process may have only vm.max_map_count of them. */
 static void replace_all(struct guard_range *range)
 {
-	if (replace_by_zeroes(range->memory.host, bytes(range->memory.pages)))
+	if (replace_by_zeroes(range->memory.host, uffd_bytes(range->memory.pages)))
 		range->lost = true;
 }
 
 /* Atomically replaces a denied page by a stand-in, until VTL0 has all rights on the page. */
 static void stand_in(struct guard *guard, struct guard_range *range, uint64_t page)
 {
-	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);
+	const uint8_t *memory = range->memory.file->host + uffd_bytes(range->memory.page + page);
 	uint8_t *start = address_of(range, page);
 	const bool replaced =
 		guard->stand_ins < GUARD_STAND_INS &&
@@ -157,9 +148,9 @@ static bool handle(struct guard *guard, const struct uffd_msg *message, struct r
 
 	if (message->event == UFFD_EVENT_PAGEFAULT && range && !range->lost) {
 		*refusal = (struct refusal){
-			.gpa = bytes(range->memory.gpn + page),
+			.gpa = uffd_bytes(range->memory.gpn + page),
 			.write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP),
-			.range_gpa = bytes(range->memory.gpn),
+			.range_gpa = uffd_bytes(range->memory.gpn),
 		};
 		refused = range->state[page] == PAGE_NO_ACCESS ||
 			  (range->state[page] == PAGE_NO_WRITE && refusal->write);
@@ -260,8 +251,8 @@ static void leave(struct guard *guard, struct guard_range *range, uint64_t page,
 {
 	const uint64_t end = page + pages;
 
-	uffd_unregister(guard->fd, address_of(range, page), bytes(pages));
-	uffd_wake(guard->fd, address_of(range, page), bytes(pages));
+	uffd_unregister(guard->fd, address_of(range, page), uffd_bytes(pages));
+	uffd_wake(guard->fd, address_of(range, page), uffd_bytes(pages));
 	if (range->lost)
 		(void)put_back(range, page, pages);
 	for (; page < end; page++) {
@@ -318,14 +309,17 @@ int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
 	if (!error && range->state == MAP_FAILED)
 		error = vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
 	if (!error) {
-		error = madvise(memory->host, bytes(memory->pages), MADV_DONTFORK) ? -errno : 0;
+		error = madvise(memory->host, uffd_bytes(memory->pages), MADV_DONTFORK) ? -errno
+											: 0;
 		if (!error)
-			error = uffd_register(guard->fd, memory->host, bytes(memory->pages), true);
+			error = uffd_register(guard->fd, memory->host, uffd_bytes(memory->pages),
+					      true);
 		if (error)
 			error = vsm_error(backend->log, -error,
 					  "kvm: the VMM's mapping at %#llx cannot be guarded; it "
 					  "must be a shared mapping of the file: %s",
-					  (unsigned long long)bytes(memory->gpn), strerror(-error));
+					  (unsigned long long)uffd_bytes(memory->gpn),
+					  strerror(-error));
 	}
 	if (error) {
 		if (range->state != MAP_FAILED)
@@ -373,7 +367,7 @@ void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 	for (uint64_t done = 0; done < pages;) {
 		uint64_t run = 1;
 		uint64_t page;
-		struct guard_range *range = find(guard, (uint8_t *)host + bytes(done), &page);
+		struct guard_range *range = find(guard, (uint8_t *)host + uffd_bytes(done), &page);
 
 		if (range) {
 			run = run_of(range, page, pages - done);
@@ -395,7 +389,7 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 	if (state == PAGE_NO_ACCESS) {
 		memset(start, 0, VKVM_PAGE_SIZE);
 	} else if (state == PAGE_NO_WRITE) {
-		memcpy(start, range->memory.file->host + bytes(range->memory.page + page),
+		memcpy(start, range->memory.file->host + uffd_bytes(range->memory.page + page),
 		       VKVM_PAGE_SIZE);
 	} else {
 		error = put_back(range, page, 1);
@@ -416,21 +410,21 @@ static int change(struct guard *guard, struct guard_range *range, uint64_t page,
 	int error = 0;
 
 	if (state != PAGE_FREE &&
-	    madvise(range->memory.file->host + bytes(range->memory.page + page), bytes(pages),
-		    MADV_POPULATE_WRITE))
+	    madvise(range->memory.file->host + uffd_bytes(range->memory.page + page),
+		    uffd_bytes(pages), MADV_POPULATE_WRITE))
 		return -errno;
 	memset(range->state + page, state, pages);
 	if (state == PAGE_NO_ACCESS) {
 		/* Unmapped before the write protection is removed: no write succeeds in between. */
-		if (madvise(start, bytes(pages), MADV_DONTNEED))
+		if (madvise(start, uffd_bytes(pages), MADV_DONTNEED))
 			return -errno;
-		return uffd_protect(guard->fd, start, bytes(pages), false);
+		return uffd_protect(guard->fd, start, uffd_bytes(pages), false);
 	}
-	error = uffd_protect(guard->fd, start, bytes(pages), state == PAGE_NO_WRITE);
+	error = uffd_protect(guard->fd, start, uffd_bytes(pages), state == PAGE_NO_WRITE);
 	if (!error && state == PAGE_NO_WRITE)
-		error = uffd_continue(guard->fd, start, bytes(pages), true);
+		error = uffd_continue(guard->fd, start, uffd_bytes(pages), true);
 	if (!error)
-		uffd_wake(guard->fd, start, bytes(pages));
+		uffd_wake(guard->fd, start, uffd_bytes(pages));
 	return error;
 }
 
@@ -470,7 +464,7 @@ int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
 	for (uint64_t done = 0; done < pages && !error;) {
 		uint64_t run;
 		uint64_t page;
-		struct guard_range *range = find(guard, (uint8_t *)host + bytes(done), &page);
+		struct guard_range *range = find(guard, (uint8_t *)host + uffd_bytes(done), &page);
 
 		if (!range) {
 			error = -ENOENT;

@@ -12,15 +12,6 @@
 
 #include "kvm/engine/uffd.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-static uint64_t bytes(uint64_t pages)
-{
-	return pages * VKVM_PAGE_SIZE;
-}
-
 #define MAPPINGS_USUAL 65530u /* Linux' default of vm.max_map_count */
 
 /* Half of the mappings that a process may have; the rest is for overlays and the program. */
@@ -81,7 +72,7 @@ static int window_init(struct vkvm_backend *backend, struct vkvm_region *region,
 	if (!window->block)
 		return vsm_error(backend->log, ENOMEM, "kvm: rights of %llu blocks",
 				 (unsigned long long)blocks);
-	error = uffd_register(backend->engine.fd, window->base, bytes(region->pages), false);
+	error = uffd_register(backend->engine.fd, window->base, uffd_bytes(region->pages), false);
 	return error ? vsm_error(backend->log, -error,
 				 "userfaultfd cannot watch this memory: it must be a memfd "
 				 "without MFD_HUGETLB: %s",
@@ -118,7 +109,7 @@ static int protect_pages(const struct rights_change *change, uint64_t first, uin
 {
 	int fd = change->backend->engine.fd;
 	int error = uffd_protect(fd, engine_address(change->region, change->vtl, first),
-				 bytes(pages), on);
+				 uffd_bytes(pages), on);
 	uint64_t begin;
 	uint64_t next;
 
@@ -129,7 +120,7 @@ static int protect_pages(const struct rights_change *change, uint64_t first, uin
 		if (next > first + pages)
 			next = first + pages;
 		error = uffd_protect(fd, engine_address(change->region, change->vtl, page),
-				     bytes(next - page), on);
+				     uffd_bytes(next - page), on);
 		if (error)
 			return error;
 	}
@@ -138,7 +129,7 @@ static int protect_pages(const struct rights_change *change, uint64_t first, uin
 
 static int zap_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
-	return madvise(engine_address(change->region, change->vtl, first), bytes(pages),
+	return madvise(engine_address(change->region, change->vtl, first), uffd_bytes(pages),
 		       MADV_DONTNEED)
 		       ? -errno
 		       : 0;
@@ -148,7 +139,7 @@ static int continue_pages(const struct rights_change *change, uint64_t first, ui
 			  bool protect)
 {
 	return uffd_continue(change->backend->engine.fd,
-			     engine_address(change->region, change->vtl, first), bytes(pages),
+			     engine_address(change->region, change->vtl, first), uffd_bytes(pages),
 			     protect);
 }
 
@@ -250,7 +241,7 @@ static int populate(const struct rights_change *change, uint64_t first, uint64_t
 	int result;
 
 	do {
-		result = madvise(change->region->host + bytes(first), bytes(pages),
+		result = madvise(change->region->host + uffd_bytes(first), uffd_bytes(pages),
 				 MADV_POPULATE_WRITE);
 	} while (result && (errno == EINTR || errno == EAGAIN));
 	return result ? -errno : 0;
@@ -276,10 +267,11 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 		error = change_run(change, page, run);
 	}
 	if (error)
-		return vsm_error(
-			backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx: %s",
-			change->vtl, (unsigned long long)pages,
-			(unsigned long long)bytes(change->region->gpn + first), strerror(-error));
+		return vsm_error(backend->log, -error,
+				 "kvm: VTL%u: rights of %llu pages at %#llx: %s", change->vtl,
+				 (unsigned long long)pages,
+				 (unsigned long long)uffd_bytes(change->region->gpn + first),
+				 strerror(-error));
 	if (change->state == PAGE_FREE)
 		error = block_release(backend, change->region, change->vtl, first, pages);
 	return error;
@@ -355,7 +347,7 @@ static int overlay_map(struct vkvm_backend *backend, struct vkvm_region *region,
 	if (error)
 		return error;
 	error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
-			   bytes(overlay), false, readonly);
+			   uffd_bytes(overlay), false, readonly);
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u: %s", vtl,
 				 overlay, strerror(-error));
@@ -372,7 +364,7 @@ static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *regio
 	uint8_t *state = &region->window[vtl].state[page];
 	struct uffd_block *block = block_of(region, vtl, page);
 	uint8_t *start = engine_address(region, vtl, page);
-	int error = map_closed(backend, start, region->fd, region->offset + bytes(page),
+	int error = map_closed(backend, start, region->fd, region->offset + uffd_bytes(page),
 			       block->minor, (*state & PAGE_STATE_MASK) == PAGE_NO_WRITE);
 
 	if (error)
@@ -388,8 +380,8 @@ static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *regio
 static int overlay_window(struct vkvm_backend *backend, uint8_t vtl)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
-	int error = uffd_register(backend->engine.fd, overlay->window[vtl], bytes(overlay->pages),
-				  false);
+	int error = uffd_register(backend->engine.fd, overlay->window[vtl],
+				  uffd_bytes(overlay->pages), false);
 
 	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory: %s",
 				 strerror(-error))
@@ -399,7 +391,7 @@ static int overlay_window(struct vkvm_backend *backend, uint8_t vtl)
 static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
 			uint8_t access)
 {
-	uint8_t *host = backend->overlay.window[vtl] + bytes(overlay);
+	uint8_t *host = backend->overlay.window[vtl] + uffd_bytes(overlay);
 	bool readonly;
 	int error = overlay_rights(backend, access, &readonly);
 

@@ -5,6 +5,10 @@
 
 #include "kvm/vcpu/vcpu.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* The state of a page of a window: the rights in force. */
 enum page_state {
 	PAGE_FREE = 0,
@@ -24,6 +28,11 @@ struct uffd_block {
 	bool minor; /* registered for minor faults: for a no-access page, or to save a mapping */
 	bool split; /* still mapped by small pages: to be remapped by a large one */
 };
+
+static inline uint64_t uffd_bytes(uint64_t pages)
+{
+	return pages * VKVM_PAGE_SIZE;
+}
 
 /* uffd_ioctl.c: one ioctl each, which succeeds if parts of the range already have the new state. */
 int uffd_open(const struct vsm_log *log);

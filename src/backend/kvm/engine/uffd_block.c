@@ -19,11 +19,6 @@ struct uffd_block *block_of(const struct vkvm_region *region, uint8_t vtl, uint6
 	return &region->window[vtl].block[(region->gpn + page) / VKVM_BLOCK_PAGES - first];
 }
 
-static uint64_t bytes(uint64_t pages)
-{
-	return pages * VKVM_PAGE_SIZE;
-}
-
 /*
  * The number of boundaries at the ends of [first, end) if its blocks have @minor. The kernel splits
  * a mapping at each one: above a limit, the blocks between two blocks with minor faults are
@@ -112,7 +107,7 @@ int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, u
 		if (!has_room(backend, more_pieces(region, vtl, begin, next, true)))
 			widen(region, vtl, &begin, &next);
 		error = uffd_register(backend->engine.fd, engine_address(region, vtl, begin),
-				      bytes(next - begin), true);
+				      uffd_bytes(next - begin), true);
 		if (error)
 			return vsm_error(backend->log, -error, "kvm: registering a block: %s",
 					 strerror(-error));
@@ -127,7 +122,7 @@ static int drop_minor(struct vkvm_backend *backend, struct vkvm_region *region, 
 {
 	int fd = backend->engine.fd;
 	uint8_t *start = engine_address(region, vtl, first);
-	uint64_t size = bytes(end - first);
+	uint64_t size = uffd_bytes(end - first);
 	int error = uffd_unregister(fd, start, size);
 
 	if (!error)
@@ -210,7 +205,8 @@ static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region,
 		       uint64_t page)
 {
 	uint8_t *start = engine_address(region, vtl, page);
-	int error = map_file_at(start, region->fd, region->offset + bytes(page), VKVM_BLOCK_SIZE);
+	int error =
+		map_file_at(start, region->fd, region->offset + uffd_bytes(page), VKVM_BLOCK_SIZE);
 
 	if (error) {
 		vsm_log(backend->log, VSM_LOG_WARN,

@@ -15,10 +15,6 @@
 
 #include "kvm/engine/uffd.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define MESSAGES   16u
 #define QUIET_MS   50 /* time without an event after which postponed work is done */
 #define CLOSED_MAX (sizeof(((struct engine *)0)->closed_page) / sizeof(uint8_t *))
