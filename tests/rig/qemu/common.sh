@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Functions of the rig's scripts that test Debian's QEMU with the accelerator vsm, and print TAP. If a script runs
 # several QEMUs, each has its own folder, which use() selects.
+. ./tap.sh
 [ ! -e qemu.tar ] || { tar -xf qemu.tar && rm qemu.tar; }
 top=$(pwd)
 q=$top/q
 fd=3
-number=0
-failed=0
 export VSM_QEMU="$q/run" VSM_QEMU_MODULE="$q/vsm-accel.so"
 vsm=$q/qemu-system-x86_64-vsm
 # A QEMU with the accelerator in it is started without the wrapper.
@@ -14,29 +13,10 @@ vsm=$q/qemu-system-x86_64-vsm
 quiet="-display none -nodefaults -no-user-config"
 accel="-accel vsm"
 
-report() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		failed=$((failed + 1))
-	fi
-}
-
-check() { # NAME COMMAND...
-	what=$1
-	shift
-	"$@"
-	report $? "$what"
-}
-
 # Prints the value of a FACT line of the guest's N-th boot.
 fact() { # NAME N
 	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
 }
-same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
-differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
 count() { grep -ac "$1" serial.log; }
 
 wait_for() { # PATTERN COUNT SECONDS: waits for lines in the serial log; fails if QEMU has ended
@@ -93,6 +73,5 @@ run_cases() { # CASE...
 	for each in "$@"; do
 		$each
 	done
-	echo "1..$number"
-	[ $failed = 0 ]
+	end_cases
 }

@@ -52,7 +52,7 @@ def prepare(words):
     program = build(libvsm, series)
     files = start.linux_files(logs, *linux) | {'writer.elf32': writer}
     start.pack(logs / 'qemu.tar', start.program_files(libvsm, program))
-    command = start.suite(logs, files | {'qemu.tar': logs / 'qemu.tar', 'common.sh': start.HERE / 'common.sh'})
+    command = start.suite(logs, files | start.common_files(logs))
     for script, (seconds, cases) in SUITES.items():
         command += ['--', f'{pathlib.Path(script).stem}:{seconds}', start.HERE / script, *cases]
     return command

@@ -199,6 +199,11 @@ def suite(logs, files, *options):
     return command
 
 
+def common_files(logs):
+    """The files of each script that starts QEMU, by their path in the rig."""
+    return {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh', 'tap.sh': HERE.parent / 'tap.sh'}
+
+
 def prepare(words):
     """Returns the command that runs the script."""
     libvsm, logs = map(pathlib.Path, words[:2])
@@ -211,8 +216,7 @@ def prepare(words):
     module = build_module(libvsm, logs / 'module')
     # An archive, since the rig would add this host's libraries for a program.
     pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *fetched()])
-    files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
-    return [*suite(logs, files), '--', f'{pathlib.Path(script).stem}:{seconds}', HERE / script, *cases]
+    return [*suite(logs, files | common_files(logs)), '--', f'{pathlib.Path(script).stem}:{seconds}', HERE / script, *cases]
 
 
 if __name__ == '__main__':
