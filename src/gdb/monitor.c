@@ -42,7 +42,7 @@ static bool take_number(struct vsm_gdb *gdb, const char *text, uint64_t max, uin
 		if (!errno && !*end && *value <= max)
 			return true;
 	}
-	print(gdb, "needs a number from 0 to %#" PRIx64 ", as 31 or 0x1f\n", max);
+	print(gdb, "needs a decimal or hexadecimal (0x...) number from 0 to %#" PRIx64 "\n", max);
 	return false;
 }
 
@@ -77,7 +77,7 @@ static void monitor_vtl(struct vsm_gdb *gdb, char *const *words)
 		union hv_register_value status = {0};
 
 		if (gdb_hv_read(gdb, (struct gdb_thread){.vp = vp}, &name, &status, 1)) {
-			print(gdb, "%" PRIu32 " is busy with an exit\n", vp);
+			print(gdb, "VP %" PRIu32 " is busy with an exit\n", vp);
 			continue;
 		}
 		for (uint8_t vtl = 0; vtl < gdb->config.vtl_count; vtl++)

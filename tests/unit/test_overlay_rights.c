@@ -334,6 +334,7 @@ static void a_message_for_a_hidden_page_can_be_read_when_the_page_is_visible_aga
 	struct vsm_vp *vp = create(&partition, NULL);
 	const struct hv_message_page *page = (void *)overlay_memory(partition, OVERLAY_SIM, 0, 0);
 	struct hv_message message = {.message_type = 5, .payload_size = 8};
+	uint64_t value;
 
 	(void)state;
 	wrmsr(vp, HV_X64_MSR_SCONTROL, 1);
@@ -344,6 +345,9 @@ static void a_message_for_a_hidden_page_can_be_read_when_the_page_is_visible_aga
 	assert_int_equal(page->slot[2].message_type, 5);
 	look(vp, RX, SECRET);
 	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE + 512), SECRET);
+	lock(vp, RX | HV_MAP_GPA_WRITABLE, PAGE);
+	assert_int_equal(guest_read(vp, PAGE + 512, 4, &value), GUEST_DONE);
+	assert_int_equal(value, 5);
 	vsm_partition_destroy(partition);
 }
 
