@@ -42,7 +42,7 @@ static bool take_number(struct vsm_gdb *gdb, const char *text, uint64_t max, uin
 		if (!errno && !*end && *value <= max)
 			return true;
 	}
-	print(gdb, "needs a decimal or hexadecimal (0x...) number from 0 to %#" PRIx64 "\n", max);
+	print(gdb, "needs a number from 0 to %#" PRIx64 ", decimal or hexadecimal\n", max);
 	return false;
 }
 
