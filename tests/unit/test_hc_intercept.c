@@ -9,6 +9,7 @@
 
 #include "listener.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #define RAM (16u << 20)
 
@@ -40,14 +41,11 @@ static uint16_t install(struct vsm_vp *vp, uint32_t type, uint32_t access, uint6
 	return (uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0);
 }
 
-static struct vsm_partition *create(struct vsm_vp **vp)
+static struct vsm_vp *create(struct vsm_vp *vp)
 {
-	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
-
-	*vp = vsm_partition_vp(partition, 0);
-	listener_create(partition, 1);
-	assert_int_equal(guest_vtl_call(*vp), GUEST_DONE);
-	return partition;
+	listener_create(vp->partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	return vp;
 }
 
 /* One access by VTL0. If it is intercepted, VTL1 is active afterwards, else VTL0. */
@@ -83,11 +81,9 @@ static void back_to_vtl1(struct vsm_vp *vp)
 
 static void test_each_wrong_parameter_has_its_status(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 	struct install input = {7, READ, TYPE_PORT, 0x80};
 
-	(void)state;
 	assert_int_equal(
 		(uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0),
 		HV_STATUS_INVALID_PARTITION_ID);
@@ -100,7 +96,6 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 	assert_int_equal(install(vp, UINT32_MAX, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_RANGE, READ, 0x0080 << 16 | 0x0081),
 			 HV_STATUS_INVALID_PARAMETER);
-	vsm_partition_destroy(partition);
 }
 
 static const uint32_t offered_types[] = {
@@ -140,10 +135,8 @@ static bool is_one_of(uint32_t type, const uint32_t *types, size_t count)
 /* shows: intercept of offered_types; refuses: intercept of refused_types */
 static void test_each_intercept_type_is_installed_or_refused(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 
-	(void)state;
 	for (uint32_t type = 0; type < 0x20; type++) {
 		const bool offered = is_one_of(type, offered_types, 4);
 		const uint64_t parameter = 0x01a0 << 16 | 0x01a0;
@@ -156,39 +149,31 @@ static void test_each_intercept_type_is_installed_or_refused(void **state)
 		assert_int_equal(install(vp, type, EXECUTE, parameter),
 				 HV_STATUS_INVALID_PARAMETER);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void test_vtl0_cannot_install_intercepts(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 
-	(void)state;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(install(vp, TYPE_PORT, READ, 0x80), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(install(vp, UINT32_MAX, READ, 0x80), HV_STATUS_ACCESS_DENIED);
-	vsm_partition_destroy(partition);
 }
 
 static void test_p20_msrs_that_the_backend_cannot_watch_are_refused(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
+	struct vsm_partition *partition = vp->partition;
 
-	(void)state;
 	partition->features.msr_intercepts = false;
 	assert_int_equal(install(vp, TYPE_MSR_INDEX, READ, 0x1a0), HV_STATUS_OPERATION_DENIED);
-	vsm_partition_destroy(partition);
 }
 
 /* shows: rule intercept-port; hypercall HvCallInstallIntercept */
 static void test_a_port_is_intercepted_in_the_requested_directions(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_PORT, WRITE, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, false));
 	assert_false(is_intercepted(vp, 0x81, 1, true));
@@ -201,15 +186,12 @@ static void test_a_port_is_intercepted_in_the_requested_directions(void **state)
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, NONE, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, false));
-	vsm_partition_destroy(partition);
 }
 
 static void test_an_access_is_intercepted_by_every_port_that_it_covers(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_PORT, READ | WRITE, 0x83), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 2, true));
 	assert_true(is_intercepted(vp, 0x80, 4, true));
@@ -219,17 +201,14 @@ static void test_an_access_is_intercepted_by_every_port_that_it_covers(void **st
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, READ | WRITE, 0), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0xffff, 4, true));
-	vsm_partition_destroy(partition);
 }
 
 static void test_ranges_include_both_ends(void **state)
 {
 	static const uint16_t inside[] = {0x3f, 0x40, 0x7f, 0x80, 0x1234, 0xfffe};
 	static const uint16_t outside[] = {0x3e, 0xffff};
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_RANGE, WRITE, UINT64_C(0xfffe) << 16 | 0x3f),
 			 HV_STATUS_SUCCESS);
 	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
@@ -243,32 +222,27 @@ static void test_ranges_include_both_ends(void **state)
 	assert_false(is_intercepted(vp, 0x7f, 1, true));
 	assert_false(is_intercepted(vp, 0x81, 1, true));
 	assert_true(is_intercepted(vp, 0x82, 1, true));
-	vsm_partition_destroy(partition);
 }
 
 static void test_vtl1s_own_ports_are_not_intercepted(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 	struct sim_action action = {.kind = SIM_OUT, .address = 0x80, .size = 1};
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_PORT, WRITE, 0x80), HV_STATUS_SUCCESS);
 	assert_int_equal(guest_do(vp, action, NULL), GUEST_EXIT);
 	assert_int_equal(vp->active_vtl, 1);
-	vsm_partition_destroy(partition);
 }
 
 static void test_the_message_of_a_port_has_all_its_128_bytes(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
+	struct vsm_partition *partition = vp->partition;
 	struct sim_action action = {.kind = SIM_OUT, .address = 0x3f8, .size = 2, .value = 0x4142};
 	const struct vcpu_state *cpu;
 	struct hv_message message;
 	uint64_t rip;
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_PORT, WRITE, 0x3f8), HV_STATUS_SUCCESS);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	rip = vcpu_get(vp, 0, VCPU_GPR)->rip;
@@ -297,16 +271,13 @@ static void test_the_message_of_a_port_has_all_its_128_bytes(void **state)
 	assert_int_equal(payload_u64(&message, 112), 0x2222);
 	assert_int_equal(payload_u64(&message, 120), 0x3333);
 	assert_int_equal(cpu->rip, rip);
-	vsm_partition_destroy(partition);
 }
 
 static void test_an_intercepted_port_access_is_repeated_after_its_intercept_is_removed(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 	const struct vsm_exit *exit;
 
-	(void)state;
 	assert_int_equal(install(vp, TYPE_PORT, WRITE, 0x80), HV_STATUS_SUCCESS);
 	assert_true(is_intercepted(vp, 0x80, 1, true));
 	assert_int_equal(install(vp, TYPE_PORT, NONE, 0x80), HV_STATUS_SUCCESS);
@@ -317,14 +288,13 @@ static void test_an_intercepted_port_access_is_repeated_after_its_intercept_is_r
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
 	assert_int_equal(exit->io.port, 0x80);
 	assert_int_equal(vp->active_vtl, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "HV_INTERCEPT_PARAMETERS": MsrIndex belongs to type X64Msr; in hvgdk also to X64MsrIndex. */
 static void expect_msr_intercept(uint32_t type)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = create(vsm_partition_vp(partition, 0));
 	struct hv_message message;
 
 	assert_int_equal(install(vp, type, WRITE, 0xc0000082), HV_STATUS_SUCCESS);
@@ -351,18 +321,16 @@ static void test_msrs_by_number_are_intercepted(void **state)
 
 static void test_p25_reset_removes_installed_intercepts(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
+	struct vsm_partition *partition = vp->partition;
 	struct sim_action action = {.kind = SIM_OUT, .address = 0x80, .size = 1};
 
-	(void)state;
 	install(vp, TYPE_PORT, WRITE, 0x80);
 	install(vp, TYPE_MSR_INDEX, WRITE, 0xc0000082);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	guest_set_long_mode(vp, 0);
 	assert_int_equal(guest_wrmsr(vp, 0xc0000082, 0x1234), GUEST_DONE);
 	assert_int_equal(guest_do(vp, action, NULL), GUEST_EXIT);
-	vsm_partition_destroy(partition);
 }
 
 struct check {
@@ -385,13 +353,11 @@ static uint16_t check(struct vsm_vp *vp, struct check input, uint64_t *intercept
 /* shows: hypercall HvCallCheckForIoIntercept */
 static void test_checking_returns_whether_an_access_is_intercepted(void **state)
 {
-	struct vsm_vp *vp;
-	struct vsm_partition *partition = create(&vp);
+	struct vsm_vp *vp = create(*state);
 	const struct check good = {UINT64_MAX, 0xfffffffe, 0x10, 0, 0x80, 1, 1, {0}};
 	struct check input = good;
 	uint64_t intercept = 9;
 
-	(void)state;
 	install(vp, TYPE_PORT, WRITE, 0x80);
 	assert_int_equal(check(vp, input, &intercept), HV_STATUS_SUCCESS);
 	assert_int_equal(intercept, 1);
@@ -414,27 +380,26 @@ static void test_checking_returns_whether_an_access_is_intercepted(void **state)
 	input = good;
 	input.partition_id = 0;
 	assert_int_equal(check(vp, input, &intercept), HV_STATUS_INVALID_PARTITION_ID);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
-		cmocka_unit_test(test_each_intercept_type_is_installed_or_refused),
-		cmocka_unit_test(test_vtl0_cannot_install_intercepts),
-		cmocka_unit_test(test_p20_msrs_that_the_backend_cannot_watch_are_refused),
-		cmocka_unit_test(test_a_port_is_intercepted_in_the_requested_directions),
-		cmocka_unit_test(test_an_access_is_intercepted_by_every_port_that_it_covers),
-		unit_test_needs(NEED_ANY_PORT, test_ranges_include_both_ends),
-		cmocka_unit_test(test_vtl1s_own_ports_are_not_intercepted),
-		unit_test_needs(NEED_FREE_REGISTERS,
-				test_the_message_of_a_port_has_all_its_128_bytes),
-		cmocka_unit_test(
-			test_an_intercepted_port_access_is_repeated_after_its_intercept_is_removed),
+		TEST(test_each_wrong_parameter_has_its_status, 1, 2),
+		TEST(test_each_intercept_type_is_installed_or_refused, 1, 2),
+		TEST(test_vtl0_cannot_install_intercepts, 1, 2),
+		TEST(test_p20_msrs_that_the_backend_cannot_watch_are_refused, 1, 2),
+		TEST(test_a_port_is_intercepted_in_the_requested_directions, 1, 2),
+		TEST(test_an_access_is_intercepted_by_every_port_that_it_covers, 1, 2),
+		TEST_NEEDS_VP(NEED_ANY_PORT, test_ranges_include_both_ends, 1, 2),
+		TEST(test_vtl1s_own_ports_are_not_intercepted, 1, 2),
+		TEST_NEEDS_VP(NEED_FREE_REGISTERS, test_the_message_of_a_port_has_all_its_128_bytes,
+			      1, 2),
+		TEST(test_an_intercepted_port_access_is_repeated_after_its_intercept_is_removed, 1,
+		     2),
 		cmocka_unit_test(test_msrs_by_number_are_intercepted),
-		unit_test_needs(NEED_NO_TABLES, test_p25_reset_removes_installed_intercepts),
-		cmocka_unit_test(test_checking_returns_whether_an_access_is_intercepted),
+		TEST_NEEDS_VP(NEED_NO_TABLES, test_p25_reset_removes_installed_intercepts, 1, 2),
+		TEST(test_checking_returns_whether_an_access_is_intercepted, 1, 2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "core/x64.h"
 #include "listener.h"
 #include "needs.h"
+#include "vp_fixture.h"
 
 #define CR4_TSD (UINT64_C(1) << 2)
 
@@ -35,12 +36,16 @@ static void put_code(struct world *world, const char *bytes, size_t count)
 	memcpy(guest_ram(world->partition, world->rip), bytes, count);
 }
 
-/* VTL1 receives intercepts, VTL0 is active; "mov [rbx], rax" is at its RIP. */
-static struct world create(const struct sim_options *options)
+static struct vsm_vp *new_vp(const struct sim_options *options)
 {
-	struct world world = {.partition = guest_partition(1, 2, RAM, options)};
+	return vsm_partition_vp(guest_partition(1, 2, RAM, options), 0);
+}
 
-	world.vp = vsm_partition_vp(world.partition, 0);
+/* VTL1 receives intercepts, VTL0 is active; "mov [rbx], rax" is at its RIP. */
+static struct world create(struct vsm_vp *vp)
+{
+	struct world world = {.partition = vp->partition, .vp = vp};
+
 	listener_create(world.partition, 1);
 	put_code(&world, "\x48\x89\x03", 3);
 	return world;
@@ -84,11 +89,10 @@ static void check_header(struct world *world, const struct hv_message *message, 
 /* shows: rule entry-intercept, violation-intercept */
 static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	struct vsm_counters counters;
 	struct hv_message message;
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, RX);
 	assert_int_equal(guest_write(world.vp, GPA + 0x123, 4, 0xdeadbeef), GUEST_STOPPED);
 	assert_int_equal(world.vp->active_vtl, 1);
@@ -100,15 +104,13 @@ static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 	assert_int_equal(message.payload_size, 240);
 	check_header(&world, &message, 3, 1);
 	assert_int_equal(sim_state(world.vp, 0)->exceptions, 0);
-	vsm_partition_destroy(world.partition);
 }
 
 /* shows: rule protect-modify, intercept-handling */
 static void test_the_write_completes_after_vtl1_permits_it(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, RX);
 	guest_write(world.vp, GPA, 4, 0xdeadbeef);
 	listener_take(world.vp, 1);
@@ -117,14 +119,12 @@ static void test_the_write_completes_after_vtl1_permits_it(void **state)
 	assert_int_equal(world.vp->active_vtl, 0);
 	assert_true(sim_state(world.vp, 0)->done);
 	assert_int_equal(*(uint32_t *)(void *)guest_ram(world.partition, GPA), 0xdeadbeef);
-	vsm_partition_destroy(world.partition);
 }
 
 static void test_a_repeated_denied_write_is_intercepted_again(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, 0);
 	for (int i = 0; i < 3; i++) {
 		if (i == 0)
@@ -133,17 +133,15 @@ static void test_a_repeated_denied_write_is_intercepted_again(void **state)
 			listener_return(world.vp);
 		assert_int_equal(listener_take(world.vp, 1).message_type, 0x80000001);
 	}
-	vsm_partition_destroy(world.partition);
 }
 
 /* shows: rule intercept-memory */
 static void test_a_memory_message_has_all_its_240_bytes(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	const struct vcpu_state *cpu;
 	struct hv_message message;
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, RX);
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		guest_set_gpr(world.vp, 0, i, 0x1111111111111111ul * i);
@@ -165,15 +163,13 @@ static void test_a_memory_message_has_all_its_240_bytes(void **state)
 	/* RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15 */
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		assert_int_equal(payload_u64(&message, 112 + 8 * i), 0x1111111111111111ul * i);
-	vsm_partition_destroy(world.partition);
 }
 
 static void test_reads_and_fetches_have_their_access_type(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	struct hv_message message;
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, 0);
 	assert_int_equal(guest_read(world.vp, GPA, 1, NULL), GUEST_STOPPED);
 	message = listener_take(world.vp, 1);
@@ -189,29 +185,26 @@ static void test_reads_and_fetches_have_their_access_type(void **state)
 	/* The message of a denied fetch has no instruction bytes. */
 	assert_int_equal(payload_u8(&message, 44), 0);
 	assert_int_equal(payload_u8(&message, 4), 0);
-	vsm_partition_destroy(world.partition);
 }
 
 /* shows: rule violation-page-walk */
 static void test_a_denied_page_table_is_intercepted_too(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	struct hv_message message;
 
-	(void)state;
 	restrict_page(&world, 1, GUEST_TABLES_GPA >> 12, 0);
 	assert_int_equal(guest_read(world.vp, GPA, 1, NULL), GUEST_STOPPED);
 	message = listener_take(world.vp, 1);
 	assert_int_equal(payload_u64(&message, 56) & ~0xffful, GUEST_TABLES_GPA);
 	assert_int_equal(payload_u8(&message, 44), 0);
 	assert_int_equal(payload_u8(&message, 45), 0);
-	vsm_partition_destroy(world.partition);
 }
 
 /* shows: rule violation-lowest */
 static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(new_vp(NULL));
 
 	(void)state;
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
@@ -232,14 +225,12 @@ static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(voi
 /* shows: rule protect-own */
 static void test_p16_vtl1_itself_is_not_restricted_by_its_own_mask(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 
-	(void)state;
 	restrict_page(&world, 1, PAGE, 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	assert_int_equal(guest_write(world.vp, GPA, 1, 0x42), GUEST_DONE);
 	assert_int_equal(guest_ram(world.partition, GPA)[0], 0x42);
-	vsm_partition_destroy(world.partition);
 }
 
 struct msr_bit {
@@ -271,7 +262,7 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(msr_bits) / sizeof(msr_bits[0]); i++) {
 		const struct msr_bit *one = &msr_bits[i];
-		struct world world = create(NULL);
+		struct world world = create(new_vp(NULL));
 		struct hv_message message;
 
 		set_register(&world, 1, 0x000e0003, UINT64_MAX); /* IA32_MISC_ENABLE mask */
@@ -303,11 +294,10 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 /* shows: rule intercept-msr, intercept-handling */
 static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	struct hv_message message;
 	uint64_t before;
 
-	(void)state;
 	put_code(&world, "\x0f\x30", 2);
 	before = vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR];
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 6), 0);
@@ -319,34 +309,29 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 0), 0);
 	listener_return(world.vp);
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0xffff800012345678);
-	vsm_partition_destroy(world.partition);
 }
 
 /* shows: rule intercept-masks; register HvX64RegisterCrInterceptIa32MiscEnableMask */
 static void test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 	uint64_t value = world.vp->vtl[0].misc_enable;
 
-	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 4), 0);
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
 	assert_int_equal(set_register(&world, 1, 0x000e0003, 1u << 18), 0);
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
 	assert_int_equal(guest_wrmsr(world.vp, 0x1a0, value ^ 1u << 18), GUEST_STOPPED);
-	vsm_partition_destroy(world.partition);
 }
 
 static void test_vtl1s_own_msrs_are_not_intercepted(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 
-	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 6), 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(world.vp, 0xc0000082, 0x1234), GUEST_DONE);
 	assert_int_equal(vcpu_get(world.vp, 1, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0x1234);
-	vsm_partition_destroy(world.partition);
 }
 
 struct register_case {
@@ -372,7 +357,7 @@ static void test_p15_intercepted_register_writes_are_reported_and_take_no_effect
 	(void)state;
 	for (size_t i = 0; i < sizeof(register_cases) / sizeof(register_cases[0]); i++) {
 		const struct register_case *one = &register_cases[i];
-		struct world world = create(NULL);
+		struct world world = create(new_vp(NULL));
 		struct vcpu_state before = *vcpu_get(world.vp, 0, VCPU_ALL);
 		const struct vcpu_state *after;
 		struct hv_message message;
@@ -409,7 +394,7 @@ static void test_p15_intercepted_register_writes_are_reported_and_take_no_effect
  */
 static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_changes(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(new_vp(NULL));
 	uint64_t cr0 = vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr0;
 	uint64_t cr4 = vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr4;
 	const struct sim_action am = {.kind = SIM_WRITE_CR0, .value = cr0 ^ X64_CR0_AM};
@@ -426,7 +411,7 @@ static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_ch
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr0, cr0 ^ X64_CR0_MP);
 	vsm_partition_destroy(world.partition);
 
-	world = create(NULL);
+	world = create(new_vp(NULL));
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
 	assert_int_equal(set_register(&world, 1, 0x000e0002, X64_CR4_SMEP), 0);
 	assert_int_equal(guest_do(world.vp, tsd, NULL), GUEST_DONE);
@@ -440,7 +425,7 @@ static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **sta
 {
 	static const uint64_t refused[] = {1, 1 << 16, UINT64_C(1) << 29, UINT64_C(1) << 63};
 	struct sim_options options = {.no_cr = true};
-	struct world world = create(&options);
+	struct world world = create(new_vp(&options));
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
@@ -452,9 +437,8 @@ static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **sta
 
 static void test_p25_reset_removes_every_intercept(void **state)
 {
-	struct world world = create(NULL);
+	struct world world = create(*state);
 
-	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0001, UINT64_MAX), 0);
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 6 | 1 << 0), 0);
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
@@ -463,25 +447,26 @@ static void test_p25_reset_removes_every_intercept(void **state)
 	assert_int_equal(
 		guest_do(world.vp, (struct sim_action){.kind = SIM_WRITE_CR0, .value = 0x11}, NULL),
 		GUEST_DONE);
-	vsm_partition_destroy(world.partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_denied_write_has_no_effect_and_enters_vtl1),
-		cmocka_unit_test(test_the_write_completes_after_vtl1_permits_it),
-		cmocka_unit_test(test_a_repeated_denied_write_is_intercepted_again),
-		unit_test_needs(NEED_FREE_REGISTERS, test_a_memory_message_has_all_its_240_bytes),
-		unit_test_needs(NEED_DENY_EXECUTE, test_reads_and_fetches_have_their_access_type),
-		cmocka_unit_test(test_a_denied_page_table_is_intercepted_too),
+		TEST(test_a_denied_write_has_no_effect_and_enters_vtl1, 1, 2),
+		TEST(test_the_write_completes_after_vtl1_permits_it, 1, 2),
+		TEST(test_a_repeated_denied_write_is_intercepted_again, 1, 2),
+		TEST_NEEDS_VP(NEED_FREE_REGISTERS, test_a_memory_message_has_all_its_240_bytes, 1,
+			      2),
+		TEST_NEEDS_VP(NEED_DENY_EXECUTE, test_reads_and_fetches_have_their_access_type, 1,
+			      2),
+		TEST(test_a_denied_page_table_is_intercepted_too, 1, 2),
 		cmocka_unit_test(test_the_lowest_vtl_that_denies_an_access_receives_the_intercept),
-		cmocka_unit_test(test_p16_vtl1_itself_is_not_restricted_by_its_own_mask),
+		TEST(test_p16_vtl1_itself_is_not_restricted_by_its_own_mask, 1, 2),
 		cmocka_unit_test(test_each_msr_bit_intercepts_its_msr_and_direction),
-		cmocka_unit_test(test_p15_an_intercepted_wrmsr_takes_no_effect),
-		cmocka_unit_test(
-			test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes),
-		cmocka_unit_test(test_vtl1s_own_msrs_are_not_intercepted),
+		TEST(test_p15_an_intercepted_wrmsr_takes_no_effect, 1, 2),
+		TEST(test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes, 1,
+		     2),
+		TEST(test_vtl1s_own_msrs_are_not_intercepted, 1, 2),
 		unit_test_needs(
 			NEED_TABLE_LOAD,
 			test_p15_intercepted_register_writes_are_reported_and_take_no_effect),
@@ -489,7 +474,7 @@ int main(void)
 			NEED_CONTROL_BITS,
 			test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_changes),
 		cmocka_unit_test(test_p20_control_bits_that_cannot_be_enforced_are_refused),
-		unit_test_needs(NEED_CONTROL_BITS, test_p25_reset_removes_every_intercept),
+		TEST_NEEDS_VP(NEED_CONTROL_BITS, test_p25_reset_removes_every_intercept, 1, 2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
