@@ -16,12 +16,27 @@ static void start(struct bench *bench)
 	put_elf64(bench, 0x200010, two, 2);
 }
 
-static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them(void **state)
-{
-	struct bench bench;
+static struct bench bench;
 
+static int setup(void **state)
+{
 	(void)state;
 	start(&bench);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bench_stop(&bench);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them(void **state)
+{
+	(void)state;
 	bench.request.command_line = "one two";
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
@@ -36,16 +51,13 @@ static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_the
 	for (size_t i = 0x10; i < 0x2345; i++)
 		assert_int_equal(bench.ram[0x300000 + i], 0);
 	assert_int_equal(bench.ram[0x302345], 0xa5);
-	bench_stop(&bench);
 }
 
 static void boot_tables_do_not_overlap_a_kernel_at_a_low_address(void **state)
 {
 	const struct elf_segment low = {1, 0x1000, 0x1000, 0x1000, 0x1000, 0x9e000};
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	put_elf64(&bench, 0x1010, &low, 1);
 	assert_int_equal(bench_load(&bench), 0);
 	expect_long_mode(&bench);
@@ -54,28 +66,21 @@ static void boot_tables_do_not_overlap_a_kernel_at_a_low_address(void **state)
 		assert_int_equal(bench.ram[i], 0);
 	assert_true(bench.state.cr3 >= 0x100000);
 	assert_true(bench.state.gpr[VMM_RSP] > 0x100000);
-	bench_stop(&bench);
 }
 
 static void a_kernel_linked_high_is_entered_where_it_was_loaded(void **state)
 {
 	const struct elf_segment high = {1, 0x1000, 0xffffffff80000000, 0x400000, 0x1000, 0x1000};
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	put_elf64(&bench, 0xffffffff80000020, &high, 1);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x400020);
-	bench_stop(&bench);
 }
 
 static void every_truncation_is_an_error(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	for (size_t size = 4; size < 0x2010; size++) {
 		bench.request.kernel.size = size;
 		assert_int_equal(bench_load(&bench), -ENOEXEC);
@@ -83,7 +88,6 @@ static void every_truncation_is_an_error(void **state)
 	}
 	bench.request.kernel.size = 0x2010;
 	assert_int_equal(bench_load(&bench), 0);
-	bench_stop(&bench);
 }
 
 static void files_that_x86_cannot_run_are_refused_with_their_kind(void **state)
@@ -132,7 +136,6 @@ static void invalid_segments_are_refused(void **state)
 		{{1, 0x1000, 0, 0x100000000, 1, 1}, E2BIG, "no RAM"},
 	};
 	struct elf_segment segment[2] = {two[0]};
-	struct bench bench;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -147,37 +150,28 @@ static void invalid_segments_are_refused(void **state)
 static void segments_that_are_not_loaded_are_not_checked(void **state)
 {
 	struct elf_segment segment[2] = {two[0], {4, UINT64_MAX, 0, UINT64_MAX, 9, 1}};
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	put_elf64(&bench, 0x200010, segment, 2);
 	assert_int_equal(bench_load(&bench), 0);
 	segment[1] = (struct elf_segment){1, 0, 0, UINT64_MAX, 0, 0};
 	put_elf64(&bench, 0x200010, segment, 2);
 	assert_int_equal(bench_load(&bench), 0);
-	bench_stop(&bench);
 }
 
 static void a_32_bit_elf_without_a_multiboot_header_is_refused(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	put_elf32(&bench, 0x200010, two, 2);
 	expect_refusal(&bench, ENOEXEC, "32-bit ELF without a multiboot header");
-	bench_stop(&bench);
 }
 
 static void an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf(void **state)
 {
 	const struct vmm_module module = {{"initrd", (const uint8_t *)"x", 1}, NULL};
 	static char line[VMM_COMMAND_LINE_MAX + 1];
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	bench.request.module = &module;
 	bench.request.modules = 1;
 	expect_refusal(&bench, EINVAL, "takes no initrd");
@@ -188,26 +182,20 @@ static void an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf(void **st
 	bench.request.command_line = NULL;
 	vmm_memory_split(&bench.memory, VMM_MEMORY_MIN - VMM_PAGE);
 	expect_refusal(&bench, E2BIG, "2 MiB");
-	bench_stop(&bench);
 }
 
 static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	put(&bench, 16, 3, 2); /* ET_DYN */
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x200010);
 	assert_memory_equal(bench.ram + 0x200000, bench.file + 0x1000, 0x1000);
-	bench_stop(&bench);
 }
 
 static void programs_and_libraries_are_refused(void **state)
 {
 	const struct elf_segment program[] = {two[0], {3, 0x1000, 0, 0, 8, 8}};
-	struct bench bench;
 
 	(void)state;
 	for (unsigned int type = 2; type <= 3; type++) {
@@ -246,7 +234,6 @@ static void the_error_for_a_segment_without_ram_has_a_remedy(void **state)
 		{0x140000000, 1, "at 0x140000000", NULL},
 	};
 	struct elf_segment segment[2] = {two[0]};
-	struct bench bench;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -266,23 +253,18 @@ static void the_error_for_a_segment_without_ram_has_a_remedy(void **state)
 
 static void a_failed_write_is_returned(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	vmm_memory_split(&bench.memory, 2ull * RAM_SIZE); /* more than the RAM of the fixture */
 	put(&bench, 64 + 24, RAM_SIZE, 8);
 	put(&bench, 64 + 16, RAM_SIZE, 8);
 	put(&bench, 24, RAM_SIZE, 8);
 	expect_refusal(&bench, EFAULT, "guest RAM at 0x3000000");
-	bench_stop(&bench);
 }
 
 static void a_file_is_read_whole_and_within_its_limit(void **state)
 {
 	char name[] = "/tmp/vsm-load-XXXXXX";
 	const int fd = mkstemp(name);
-	struct bench bench;
 	struct vmm_file file;
 	FILE *stream;
 
@@ -335,20 +317,19 @@ static void memory_is_laid_out_as_on_a_pc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them),
-		cmocka_unit_test(boot_tables_do_not_overlap_a_kernel_at_a_low_address),
-		cmocka_unit_test(a_kernel_linked_high_is_entered_where_it_was_loaded),
-		cmocka_unit_test(every_truncation_is_an_error),
+		TEST(a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them),
+		TEST(boot_tables_do_not_overlap_a_kernel_at_a_low_address),
+		TEST(a_kernel_linked_high_is_entered_where_it_was_loaded),
+		TEST(every_truncation_is_an_error),
 		cmocka_unit_test(files_that_x86_cannot_run_are_refused_with_their_kind),
 		cmocka_unit_test(invalid_segments_are_refused),
-		cmocka_unit_test(segments_that_are_not_loaded_are_not_checked),
-		cmocka_unit_test(a_32_bit_elf_without_a_multiboot_header_is_refused),
-		cmocka_unit_test(an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf),
-		cmocka_unit_test(a_position_independent_elf_runs_where_it_was_linked),
+		TEST(segments_that_are_not_loaded_are_not_checked),
+		TEST(a_32_bit_elf_without_a_multiboot_header_is_refused),
+		TEST(an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf),
+		TEST(a_position_independent_elf_runs_where_it_was_linked),
 		cmocka_unit_test(programs_and_libraries_are_refused),
 		cmocka_unit_test(the_error_for_a_segment_without_ram_has_a_remedy),
-		cmocka_unit_test(a_failed_write_is_returned),
+		TEST(a_failed_write_is_returned),
 		cmocka_unit_test(a_file_is_read_whole_and_within_its_limit),
 		cmocka_unit_test(memory_is_laid_out_as_on_a_pc),
 	};

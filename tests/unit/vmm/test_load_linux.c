@@ -29,13 +29,29 @@ static void start(struct bench *bench)
 	put(bench, 0x260, 0x800000, 4);
 }
 
+static struct bench bench;
+
+static int setup(void **state)
+{
+	(void)state;
+	start(&bench);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bench_stop(&bench);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 {
-	struct bench bench;
 	uint64_t zero;
 
 	(void)state;
-	start(&bench);
 	bench.request.command_line = "console=ttyS0 quiet";
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
@@ -57,7 +73,6 @@ static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 	/* Fields that the protocol does not define are zeroed. */
 	assert_int_equal(ram64(&bench, zero), 0);
 	assert_int_equal(ram64(&bench, zero + 0xff8), 0);
-	bench_stop(&bench);
 }
 
 static void the_memory_map_is_e820(void **state)
@@ -69,11 +84,9 @@ static void the_memory_map_is_e820(void **state)
 			{0x9fc00, 0x400, 2},
 			{0xe0000, 0x20000, 2},
 			{0x100000, RAM_SIZE - 0x100000, 1}};
-	struct bench bench;
 	uint64_t zero;
 
 	(void)state;
-	start(&bench);
 	assert_int_equal(bench_load(&bench), 0);
 	zero = bench.state.gpr[VMM_RSI];
 	assert_int_equal(bench.ram[zero + 0x1e8], 4);
@@ -82,14 +95,12 @@ static void the_memory_map_is_e820(void **state)
 		assert_int_equal(ram64(&bench, zero + 0x2d8 + 20 * i), expected[i].size);
 		assert_int_equal(ram32(&bench, zero + 0x2e0 + 20 * i), expected[i].type);
 	}
-	bench_stop(&bench);
 }
 
 static void the_initrd_is_as_high_as_the_kernel_allows(void **state)
 {
 	static uint8_t data[10000];
 	const struct vmm_module module[2] = {{{"initrd", data, sizeof(data)}, NULL}};
-	struct bench bench;
 	uint64_t zero;
 
 	(void)state;
@@ -115,10 +126,8 @@ static void an_initrd_that_does_not_fit_is_refused_with_its_name(void **state)
 {
 	static uint8_t data[1];
 	struct vmm_module module = {{"my-initrd", data, RAM_SIZE}, NULL};
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	bench.request.module = &module;
 	bench.request.modules = 1;
 	assert_int_equal(bench_load(&bench), -E2BIG);
@@ -129,15 +138,11 @@ static void an_initrd_that_does_not_fit_is_refused_with_its_name(void **state)
 	assert_int_equal(bench_load(&bench), -E2BIG);
 	assert_non_null(strstr(bench.text, "from 0x100000 to 0x1ffffff"));
 	assert_non_null(strstr(bench.text, "whatever --memory says"));
-	bench_stop(&bench);
 }
 
 static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	put(&bench, 0x258, 0x10000000, 8);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x200200); /* the lowest multiple of kernel_alignment */
@@ -148,29 +153,22 @@ static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **s
 	expect_refusal(&bench, E2BIG, "no RAM");
 	put(&bench, 0x258, UINT64_MAX, 8);
 	expect_refusal(&bench, E2BIG, "no RAM");
-	bench_stop(&bench);
 }
 
 static void a_kernel_that_does_not_fit_is_refused(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	put(&bench, 0x260, 0xffffffff, 4);
 	expect_refusal(&bench, E2BIG, "no room for the kernel (0xffffffff bytes)");
 	assert_non_null(strstr(bench.text, "whatever --memory says"));
 	put(&bench, 0x260, RAM_SIZE, 4);
 	expect_refusal(&bench, E2BIG, "with --memory");
 	expect_memory_to_help(&bench);
-	bench_stop(&bench);
 }
 
 /* syssize counts paragraphs of 16 bytes: the last one need not be whole. */
 static void a_kernel_whose_last_paragraph_is_not_whole_is_loaded(void **state)
 {
-	struct bench bench;
-
 	(void)state;
 	for (size_t missing = 0; missing < 16; missing++) {
 		start(&bench);
@@ -210,31 +208,24 @@ static void invalid_headers_are_refused_with_the_reason(void **state)
 
 static void every_truncation_is_an_error(void **state)
 {
-	struct bench bench;
-
 	(void)state;
-	start(&bench);
 	for (size_t size = 1; size <= FILE_SIZE - 16; size += 7) {
 		bench.request.kernel.size = size;
 		assert_int_equal(bench_load(&bench), -ENOEXEC);
 		assert_int_equal(bench.messages, 1);
 	}
-	bench_stop(&bench);
 }
 
 static void a_command_line_longer_than_the_maximum_of_the_kernel_is_refused(void **state)
 {
 	static char line[3000];
-	struct bench bench;
 
 	(void)state;
-	start(&bench);
 	memset(line, 'x', 2047);
 	bench.request.command_line = line;
 	assert_int_equal(bench_load(&bench), 0);
 	line[2047] = 'x';
 	expect_refusal(&bench, E2BIG, "the maximum of this kernel is 2047");
-	bench_stop(&bench);
 }
 
 static void debians_cloud_kernel_is_loaded(void **state)
@@ -242,7 +233,6 @@ static void debians_cloud_kernel_is_loaded(void **state)
 	const char *given = getenv("VSM_TEST_BZIMAGE");
 	const char *name = given ? given : VSM_SOURCE_ROOT "/build/rig-cache/kernel/vmlinuz";
 	struct vmm_file file = {0};
-	struct bench bench;
 
 	(void)state;
 	if (!given && access(name, R_OK)) {
@@ -272,16 +262,16 @@ static void debians_cloud_kernel_is_loaded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_kernel_is_entered_by_the_64_bit_protocol),
-		cmocka_unit_test(the_memory_map_is_e820),
+		TEST(a_kernel_is_entered_by_the_64_bit_protocol),
+		TEST(the_memory_map_is_e820),
 		cmocka_unit_test(the_initrd_is_as_high_as_the_kernel_allows),
-		cmocka_unit_test(an_initrd_that_does_not_fit_is_refused_with_its_name),
-		cmocka_unit_test(a_kernel_is_relocated_when_its_preferred_address_has_no_ram),
-		cmocka_unit_test(a_kernel_that_does_not_fit_is_refused),
+		TEST(an_initrd_that_does_not_fit_is_refused_with_its_name),
+		TEST(a_kernel_is_relocated_when_its_preferred_address_has_no_ram),
+		TEST(a_kernel_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_kernel_whose_last_paragraph_is_not_whole_is_loaded),
 		cmocka_unit_test(invalid_headers_are_refused_with_the_reason),
-		cmocka_unit_test(every_truncation_is_an_error),
-		cmocka_unit_test(a_command_line_longer_than_the_maximum_of_the_kernel_is_refused),
+		TEST(every_truncation_is_an_error),
+		TEST(a_command_line_longer_than_the_maximum_of_the_kernel_is_refused),
 		cmocka_unit_test(debians_cloud_kernel_is_loaded),
 	};
 
