@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Limit of a packet's data in bytes, without escapes, in both directions. */
+/* Limit of a packet's data in bytes: of a received one without escapes, of a reply with them. */
 #define GDB_PACKET_MAX 0x4000u
 
 enum gdb_input {
@@ -39,7 +39,10 @@ struct gdb_parser {
 /* Parses one byte. @check: verify the checksum (false in no-acknowledgement mode). */
 enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool check);
 
-/* Text of a packet to send. Bytes that do not fit are dropped, and `overflow` is set. */
+/*
+ * Data of a packet to send. gdb_reply_text(), _format() and _hex() set `overflow` if the data does
+ * not fit; it is then incomplete. gdb_reply_format() cuts its text at 255 characters.
+ */
 struct gdb_reply {
 	size_t size;
 	bool overflow;
@@ -51,7 +54,7 @@ void gdb_reply_text(struct gdb_reply *reply, const char *text);
 void gdb_reply_format(struct gdb_reply *reply, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void gdb_reply_hex(struct gdb_reply *reply, const void *data, size_t size);
-/* Appends bytes in binary, with escapes. Returns: how many of them fitted. */
+/* Appends bytes in binary, with escapes. Returns: the number appended. */
 size_t gdb_reply_binary(struct gdb_reply *reply, const void *data, size_t size);
 /* Replaces the reply by `E` and an errno value. */
 void gdb_reply_error(struct gdb_reply *reply, int error);

@@ -81,7 +81,7 @@ static void query_threads(struct vsm_gdb *gdb, struct gdb_text *text)
 /* Replies with as many threads as fit into a packet. */
 static void list_threads(struct vsm_gdb *gdb)
 {
-	/* Length of the longest thread id with a comma, such as "p10.8001,". */
+	/* More than the length of any thread id with a comma, such as "p10.8000,". */
 	const size_t longest = 24;
 	const uint64_t count = (uint64_t)gdb->config.vp_count * gdb->config.vtl_count;
 
@@ -155,7 +155,7 @@ static void query_command(struct vsm_gdb *gdb, struct gdb_text *text)
 	gdb_reply_text(&gdb->reply, "OK");
 }
 
-/* GDB still waits for the acknowledgement of this packet; it sends none for the reply. */
+/* vsm_gdb_receive() has already acknowledged this packet. */
 static void set_no_ack(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	(void)text;

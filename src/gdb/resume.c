@@ -7,7 +7,7 @@
 
 #include "gdb/stub.h"
 
-/* Limit of actions in one packet. GDB sends one for a thread and one for all others. */
+/* Limit of actions in one packet. */
 #define ACTIONS_MAX 64u
 
 struct action {
@@ -121,7 +121,7 @@ static bool any_running(const struct vsm_gdb *gdb)
 	return false;
 }
 
-/* Takes the first stop. Of the others, drops those for which repeats() is true. Lock held. */
+/* Takes the stop of the first VP that has one. Drops later VPs' stops that repeat. Lock held. */
 static bool take_first(struct vsm_gdb *gdb)
 {
 	bool taken = false;

@@ -12,7 +12,7 @@ struct connection {
 	int stop;
 };
 
-/* Waits until @fd has @events. -ECANCELED: the server stops. */
+/* Waits for @events of the connection's fd. -ECANCELED: the server stops. */
 static int wait_for(const struct connection *connection, short events)
 {
 	struct pollfd wait[] = {{.fd = connection->fd, .events = events},

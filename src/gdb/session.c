@@ -41,7 +41,7 @@ void gdb_send_text(struct vsm_gdb *gdb, const char *text)
 	gdb_reply_clear(&gdb->reply);
 }
 
-/* Fills gdb->reply, which is empty. Returns: 0, or -errno, which becomes the reply. */
+/* Fills gdb->reply, which is empty. Returns: 0; LATER; -errno, which becomes the reply. */
 typedef int packet_fn(struct vsm_gdb *gdb, struct gdb_text *text);
 
 /* No reply now: it follows when a stop is reported, or there is none (k). */

@@ -64,7 +64,7 @@ void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp)
 	for (uint8_t vtl = 0; changed && vtl < gdb->config.vtl_count; vtl++)
 		gdb_settings_make(gdb, vp, vtl, &debug[vtl]);
 	pthread_mutex_unlock(&gdb->lock);
-	/* The library logs a failure. It is not expected: try_on_vp() has tried the settings. */
+	/* A failure is not expected: try_on_vp() has tried the breakpoints. */
 	for (uint8_t vtl = 0; changed && vtl < gdb->config.vtl_count; vtl++)
 		(void)vsm_vp_debug(self->vp, vtl, &debug[vtl]);
 }

@@ -53,7 +53,7 @@ enum gdb_stop_kind {
 	GDB_STOP_WATCH,	     /* a data breakpoint of a debug register */
 	GDB_STOP_STEP,
 	GDB_STOP_ENTRY,	    /* a VTL was entered; RIP at its next instruction */
-	GDB_STOP_INTERCEPT, /* a VTL was entered for an intercept */
+	GDB_STOP_INTERCEPT, /* RIP is at an instruction that a higher VTL intercepts */
 	GDB_STOP_SHUTDOWN,
 	GDB_STOP_CRASH,
 };
@@ -73,13 +73,13 @@ struct gdb_breakpoint {
 	uint64_t gpa;
 };
 
-/* The numbers of Z packets; 0 is a software breakpoint. */
+/* 1 to 4: the numbers of Z packets, in which 0 is a software breakpoint. */
 enum gdb_watch_kind {
 	GDB_WATCH_EXECUTE = 1,
 	GDB_WATCH_WRITE = 2,
 	GDB_WATCH_READ = 3,
 	GDB_WATCH_ACCESS = 4,
-	/* A software breakpoint, on a CPU where INT3 does not exit. */
+	/* Not in packets: a software breakpoint in a debug register, if INT3 does not exit. */
 	GDB_WATCH_SOFTWARE = 5,
 };
 
@@ -91,14 +91,14 @@ struct gdb_watch {
 };
 
 struct gdb_vp {
-	struct vsm_vp *vp;    /* c */
-	bool running;	      /* L: inside vsm_vp_run() */
-	bool resumed;	      /* L: the client has resumed the VP */
-	bool kicked;	      /* L: vsm_gdb_kick(): vsm_gdb_run() must return */
-	uint16_t steps;	      /* L: VTLs that execute one instruction */
-	uint64_t settings;    /* L: gdb->settings when the settings of the VP were last applied */
+	struct vsm_vp *vp; /* c */
+	bool running;	   /* L: inside vsm_vp_run(), or about to call it */
+	bool resumed;	   /* L: the client has resumed the VP */
+	bool kicked;	   /* L: vsm_gdb_kick(): vsm_gdb_run() must return */
+	uint16_t steps;	   /* L: VTLs that execute one instruction */
+	uint64_t settings; /* L: gdb->settings when they were last applied; 0: apply them again */
 	struct gdb_stop stop; /* L: why it stopped; not reported yet */
-	bool answering;	      /* r: the VMM has answered an exit that the VP has not completed */
+	bool answering;	      /* r: the last exit needs an answer, which the next run completes */
 	bool passing;	      /* L: one instruction runs without the breakpoint at passing_gpa */
 	uint8_t passing_vtl;  /* L */
 	uint64_t passing_gpa; /* L */
@@ -118,7 +118,7 @@ struct vsm_gdb {
 	bool attached;	   /* L */
 	bool waiting;	   /* L: the client waits for a stop reply */
 	bool interrupted;  /* L: the client has sent Ctrl-C */
-	bool attaching;	   /* L: the client attaches to a running machine */
+	bool attaching;	   /* s: the client attaches to a running machine */
 	uint64_t settings; /* L: incremented when settings for vsm_vp_debug() change */
 	struct gdb_breakpoint breakpoint[GDB_BREAKPOINTS_MAX]; /* L */
 	struct gdb_watch watch[VSM_VTL_MAX][GDB_WATCHES];      /* L */
@@ -137,12 +137,12 @@ struct vsm_gdb {
 	struct gdb_thread general; /* s: for registers and memory (H packets) */
 	struct gdb_stop last;	   /* s: the stop that was reported last */
 	uint32_t last_vp;	   /* s: the VP of that stop */
-	uint64_t listed; /* s: number of threads that qfThreadInfo and qsThreadInfo have listed */
-	char *threads;	 /* s: list of threads that is being read, or NULL */
-	size_t threads_size;   /* s */
-	vsm_gdb_send_fn *send; /* s */
-	void *send_opaque;     /* s */
-	int send_error;	       /* s: the first error of @send */
+	uint64_t listed;	   /* s: index of the next thread for the reply to qsThreadInfo */
+	char *threads;		   /* s: list of threads that is being read, or NULL */
+	size_t threads_size;	   /* s */
+	vsm_gdb_send_fn *send;	   /* s */
+	void *send_opaque;	   /* s */
+	int send_error;		   /* s: the first error of `send` */
 };
 
 /* ------------------------------------------------------------------ thread.c */
@@ -224,7 +224,7 @@ int gdb_breakpoint_remove(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_
 void gdb_breakpoint_remove_all(struct vsm_gdb *gdb);
 /* Replaces breakpoint instructions in @data, a copy of memory at @gpa, by the original bytes. */
 void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
-/* Called before @data is written at @gpa: stores its bytes as originals, and puts INT3 there. */
+/* Before a write of @data at @gpa: its bytes at breakpoints become originals, and INT3 in @data. */
 void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
 
 /* Whose breakpoint a VP has executed. */
@@ -250,7 +250,7 @@ void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp);
 void gdb_halt(struct vsm_gdb *gdb);
 /* Resumes all VPs at the end of a session. */
 void gdb_release(struct vsm_gdb *gdb);
-/* `vCont;...`: resumes VPs. The stop reply is sent later. -EINVAL, -EBUSY: VPs already run. */
+/* `vCont;...`: resumes VPs. The stop reply is sent later. -EINVAL; -EBUSY: one is already due. */
 int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text);
 /* Moves a stop that the client waits for to gdb->last, if no VP runs. False: no stop. */
 bool gdb_stop_take(struct vsm_gdb *gdb);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Thread ids, "pPROCESS.THREAD" or "THREAD", and the list of all threads. */
+/* Thread ids, "pPROCESS.THREAD" or "THREAD", and the list of threads. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

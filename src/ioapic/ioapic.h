@@ -74,7 +74,7 @@ static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 
 bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin);
 
-/* Sends the pending message of a pin, if any. Called after each change of its entry. */
+/* Sends the pending message of a pin, if any. */
 enum vsm_ioapic_outcome ioapic_service(struct vsm_ioapic *ioapic, uint32_t pin);
 
 #endif

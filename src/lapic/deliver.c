@@ -131,7 +131,7 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	lapic_eoi(apic, effect);
 }
 
-/* Not if an I/O APIC waits for the EOI, or the IRR or ISR has another vector. */
+/* Not if an I/O APIC waits for the EOI, the IRR has a vector, or the ISR has another vector. */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic)
 {
 	uint8_t vector = apic->highest_isr;

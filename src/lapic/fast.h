@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Inline forms of vsm_lapic_*() for the run loop, as their result is nearly always the same. Only
- * the owner may call them.
- */
+/* Inline forms of vsm_lapic_*() for the run loop. Only the owner may call them. */
 #ifndef LAPIC_FAST_H
 #define LAPIC_FAST_H
 
@@ -22,7 +19,6 @@ static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 	return __builtin_expect(any != 0, 0) ? vsm_lapic_pending(apic) : -1;
 }
 
-/* Machines without an 8259 never raise the line. */
 static inline bool lapic_fast_extint_waits(const struct vsm_lapic *apic)
 {
 	return __builtin_expect(LAPIC_SYNC_LOAD(&apic->lint_line) & 1u, 0) &&

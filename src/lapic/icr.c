@@ -29,7 +29,10 @@ void lapic_self_ipi(struct vsm_lapic *apic, uint8_t vector, struct vsm_lapic_eff
 	effect->flags |= VSM_LAPIC_EFFECT_PENDING;
 }
 
-/* The trigger mode bit is ignored (SDM table 11-3, note 1); INIT level de-assert has no effect. */
+/*
+ * The trigger mode bit is ignored (SDM table 11-3, note 1), except in an INIT level de-assert,
+ * which has no effect.
+ */
 void lapic_send_icr(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {
 	bool wide = vsm_lapic_mode(apic) == VSM_LAPIC_X2APIC;

@@ -112,7 +112,7 @@ void vsm_lapic_init_reset(struct vsm_lapic *apic)
 {
 	uint32_t id = apic->id;
 
-	/* Posting an INIT drops earlier SIPIs, so a pending SIPI was posted after the INIT. */
+	/* Posting the INIT dropped earlier SIPIs: a SIPI or INIT that is pending came after it. */
 	__atomic_fetch_and(&apic->events,
 			   VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI |
 				   0xffu << LAPIC_SIPI_VECTOR_SHIFT,

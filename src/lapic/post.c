@@ -3,7 +3,7 @@
  * Posting, by any thread. A poster sets its IRR (or event) bit, then the attention word; the owner
  * clears the attention word, then reads the IRR. All four are sequentially consistent, so either
  * the owner sees the bit, or the poster sees the word clear and returns KICK. If a poster finds the
- * word set, the poster that set it has kicked, and the owner has not read the IRR since.
+ * word set, the owner has yet to clear it and read the IRR, and the poster that set it kicks.
  */
 #include "internal.h"
 
@@ -33,7 +33,7 @@ static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 {
 	uint64_t bit = lapic_bit(vector);
 
-	/* Before the IRR: the owner reads both when it takes the vector (SDM 11.8.4). */
+	/* Before the IRR: the owner reads both after it has taken the vector (SDM 11.8.4). */
 	lapic_put(apic->tmr, vector, trigger == VSM_LAPIC_LEVEL);
 	lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
 	if (__atomic_fetch_or(&apic->irr[vector >> 6], bit, __ATOMIC_SEQ_CST) & bit)

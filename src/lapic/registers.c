@@ -3,7 +3,7 @@
 #include "internal.h"
 #include "registers.h"
 
-/* The first numbers of registers that exist several times. */
+/* The numbers of LVT CMCI, and of the first register of each group. */
 enum {
 	REG_ISR = 0x10,
 	REG_TMR = 0x18,
@@ -254,7 +254,7 @@ uint64_t lapic_writable_bits(const struct lapic_access *a, const struct lapic_re
 	case LAPIC_BITS_ICR:
 		if (!a->wide)
 			return LAPIC_ICR_LOW_BITS;
-		/* HV_X64_MSR_ICR in xAPIC mode: the destination has 8 bits. */
+		/* In xAPIC mode (HV_X64_MSR_ICR, hypercalls) the destination has 8 bits. */
 		return LAPIC_ICR_LOW_BITS |
 		       (vsm_lapic_mode(a->apic) == VSM_LAPIC_X2APIC ? 0xffffffff00000000ull
 								    : 0xff00000000000000ull);

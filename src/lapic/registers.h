@@ -25,7 +25,7 @@ enum {
 	LAPIC_MSR_WRITE = 1 << 3,
 };
 
-/* Values of `bits` for writable bits that depend on features; no register has these as a mask. */
+/* Values of `bits` for bits that depend on features or mode; no register has these as a mask. */
 enum {
 	LAPIC_BITS_SVR = 1,
 	LAPIC_BITS_LVT = 2,

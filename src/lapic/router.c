@@ -154,7 +154,7 @@ void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index)
 		return;
 	entry = &router->entry[index];
 	n = members(apic, member);
-	/* Added first, then removed, so that a concurrent message always finds the APIC. */
+	/* Added first, then removed, so that a change from one set to another has no gap. */
 	for (uint32_t i = 0; i < n; i++)
 		if (!contains(entry->member, entry->member_count, member[i]))
 			__atomic_fetch_or(&router_set(router, member[i])[index / 64], bit,

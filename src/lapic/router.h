@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The router's memory: this header, the entries, a hash of initial IDs, and sets of APICs, each a
- * bitmap of `words` words. The targets of a message are the union of a few sets.
+ * bitmap of `words` words. Sets give the targets of a message; the hash gives those in x2APIC mode.
  */
 #ifndef LAPIC_ROUTER_H
 #define LAPIC_ROUTER_H

@@ -9,7 +9,7 @@
 
 /* Inputs as bits: privilege of the access, enforced rules, properties of the page. */
 enum walk_fact {
-	AS_USER = 1 << 0, /* with AS_SUPERVISOR: both must be allowed; neither: no check */
+	AS_USER = 1 << 0, /* with AS_SUPERVISOR: both must be allowed; neither: VSM_WALK_EXEMPT */
 	AS_SUPERVISOR = 1 << 1,
 	WP = 1 << 2,
 	SMEP = 1 << 3,
@@ -88,7 +88,7 @@ static inline bool walk_denied_by_key(unsigned int facts, unsigned int access)
 	return false;
 }
 
-/* The facts that depend on the request and the control registers. */
+/* The facts that depend on the request, the CPL, RFLAGS and the control registers. */
 static inline unsigned int walk_facts_of_request(const struct vsm_walk_context *context,
 						 unsigned int flags)
 {
