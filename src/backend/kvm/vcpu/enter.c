@@ -219,7 +219,7 @@ int enter_finish(struct vcpu *vcpu, bool *more)
 int enter_finish_vp(struct vkvm_vp *vp)
 {
 	int error = enter_own(vp);
-	bool more;
+	bool more = false;
 
 	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count && !error; vtl++)
 		error = enter_finish(&vp->vcpu[vtl], &more);
