@@ -44,3 +44,10 @@ int checks_end(void)
 	fflush(stdout);
 	return failures || (planned && number != planned);
 }
+
+int check_cases(const struct tap_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check(cases[i].run(), "%s", cases[i].what);
+	return checks_end();
+}

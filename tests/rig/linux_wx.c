@@ -18,6 +18,7 @@
 
 #include "vsm_ioctl.h"
 #include "wx.h"
+#include "tap.h"
 
 #define PAGE	 4096u
 #define ROUNDS	 100u
@@ -29,13 +30,7 @@
 static const uint8_t code[] = {0xb8, 0, 0, 0, 0, 0xc3};
 #define IMMEDIATE 1u
 
-static int device, number, failed;
-
-static void result(bool good, const char *what)
-{
-	failed += !good;
-	printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-}
+static int device;
 
 static bool get_counts(struct wx_counts *counts)
 {
@@ -212,10 +207,7 @@ static bool a_race_gains_nothing(void)
 	       race.changes <= refused.writes;
 }
 
-static const struct {
-	const char *what;
-	bool (*run)(void);
-} cases[] = {
+static const struct tap_case cases[] = {
 	{"programs are started", programs_run},
 	{"libraries are loaded and unloaded", libraries_are_loaded},
 	{"two mappings of a page have one right", aliases_have_one_right},
@@ -226,14 +218,10 @@ static const struct {
 
 int main(void)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	device = open("/dev/vsm", O_RDWR | O_CLOEXEC);
 	if (device < 0) {
 		perror("not ok 1 - /dev/vsm");
 		return 1;
 	}
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		result(cases[i].run(), cases[i].what);
-	printf("1..%d\n", number);
-	return failed ? 1 : 0;
+	return check_cases(cases, sizeof(cases) / sizeof(cases[0]));
 }

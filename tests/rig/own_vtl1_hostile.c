@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "vsm_ioctl.h"
+#include "tap.h"
 
 #define PUT	     VSM_CALL_FIRST
 #define GET	     (VSM_CALL_FIRST + 1)
@@ -28,15 +29,9 @@
 #define UNPRIVILEGED 65534
 #define KERNEL_AT    0xffffffff81000000ull
 
-static int device, number, failed;
+static int device;
 static uint8_t *page; /* between two pages without access */
 static atomic_bool stop;
-
-static void result(bool good, const char *what)
-{
-	failed += !good;
-	printf("%sok %d - %s\n", good ? "" : "not ", ++number, what);
-}
 
 static int call(struct vsm_call *request)
 {
@@ -231,10 +226,7 @@ static bool random_calls_are_answered(void)
 	return good;
 }
 
-static const struct {
-	const char *what;
-	bool (*run)(void);
-} cases[] = {
+static const struct tap_case cases[] = {
 	{"numbers of requests in registers and unknown numbers are refused", numbers_are_checked},
 	{"sizes beyond a page and reserved fields are refused", sizes_are_checked},
 	{"unmapped pointers, kernel pointers and buffers that exceed a mapping are refused",
@@ -251,15 +243,11 @@ int main(void)
 {
 	uint8_t *at = mmap(NULL, 3ul * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	page = at + PAGE;
 	device = open("/dev/vsm", O_RDWR | O_CLOEXEC);
 	if (at == MAP_FAILED || mprotect(page, PAGE, PROT_READ | PROT_WRITE) || device < 0) {
 		perror("not ok 1 - /dev/vsm");
 		return 1;
 	}
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		result(cases[i].run(), cases[i].what);
-	printf("1..%d\n", number);
-	return failed ? 1 : 0;
+	return check_cases(cases, sizeof(cases) / sizeof(cases[0]));
 }
