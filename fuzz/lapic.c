@@ -188,6 +188,11 @@ static void post(struct machine *m, uint8_t vector, unsigned int trigger)
 	vsm_lapic_save(&m->apic[0], &after);
 	if (posted == VSM_LAPIC_IGNORED)
 		return;
+	if (vector < 16) {
+		/* SDM 11.5.3: the post was that of the error interrupt. */
+		require(in(after.irr, after.lvt[VSM_LAPIC_LVT_ERROR] & 0xff));
+		return;
+	}
 	require(in(after.irr, vector));
 	require(in(after.tmr, vector) == (trigger % 3 == VSM_LAPIC_LEVEL));
 }

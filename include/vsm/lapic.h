@@ -86,7 +86,11 @@ enum vsm_lapic_trigger {
 };
 
 enum vsm_lapic_posted {
-	/* Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. */
+	/*
+	 * Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. If
+	 * an illegal vector requests the error interrupt (SDM 11.5.3), the result is that of this
+	 * interrupt.
+	 */
 	VSM_LAPIC_IGNORED = 0,
 	/* Merged with the same vector or event, which was pending. */
 	VSM_LAPIC_COALESCED = 1,
@@ -315,8 +319,9 @@ uint8_t vsm_lapic_ppr(const struct vsm_lapic *apic);
 /* ---------------------------------------------------------------------------------- posting --- */
 
 /*
- * Requests interrupt @vector. A vector below 16 sets ESR bit 6 and is not accepted (SDM 11.5.2); an
- * APIC that is disabled, by hardware or software, accepts none (SDM 11.4.7.2). [any]
+ * Requests interrupt @vector. A vector below 16 sets ESR bit 6 and is not accepted (SDM 11.5.2), but
+ * may request the error interrupt, which can need a kick; an APIC that is disabled, by hardware or
+ * software, accepts none (SDM 11.4.7.2). [any]
  *
  * If one vector is posted with different triggers at the same time, the TMR gets either trigger.
  */

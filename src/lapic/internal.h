@@ -129,7 +129,8 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 
 /* -- post.c -- */
 
-void lapic_error(struct vsm_lapic *apic, uint32_t bits);
+/* Returns: the result of the post of the error interrupt; VSM_LAPIC_IGNORED if there is none. */
+enum vsm_lapic_posted lapic_error(struct vsm_lapic *apic, uint32_t bits);
 
 /* -- icr.c -- */
 

@@ -91,8 +91,8 @@ static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapi
 	    LAPIC_LVT_REMOTE_IRR)
 		return VSM_LAPIC_COALESCED;
 	posted = deliver(apic, lvt, value);
-	/* Not accepted, for example an illegal vector: no EOI would clear remote IRR. */
-	if (posted == VSM_LAPIC_IGNORED)
+	/* Not accepted: no EOI of the vector would clear remote IRR. */
+	if (posted == VSM_LAPIC_IGNORED || (value & LAPIC_LVT_VECTOR) < LAPIC_FIRST_LEGAL_VECTOR)
 		__atomic_fetch_and(&apic->lvt[lvt], ~LAPIC_LVT_REMOTE_IRR, __ATOMIC_SEQ_CST);
 	return posted;
 }

@@ -46,10 +46,8 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 {
 	if (!lapic_accepts_messages(apic))
 		return VSM_LAPIC_IGNORED;
-	if (vector < LAPIC_FIRST_LEGAL_VECTOR) {
-		lapic_error(apic, VSM_LAPIC_ESR_RECEIVE_VECTOR);
-		return VSM_LAPIC_IGNORED;
-	}
+	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
+		return lapic_error(apic, VSM_LAPIC_ESR_RECEIVE_VECTOR);
 	return request(apic, vector, trigger);
 }
 
@@ -58,18 +56,18 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
  * interrupt of the LVT error entry. An illegal vector in that entry is another error, without an
  * interrupt.
  */
-void lapic_error(struct vsm_lapic *apic, uint32_t bits)
+enum vsm_lapic_posted lapic_error(struct vsm_lapic *apic, uint32_t bits)
 {
 	uint32_t old = __atomic_fetch_or(&apic->errors, bits, __ATOMIC_SEQ_CST);
 	uint32_t lvt = LAPIC_LOAD(&apic->lvt[VSM_LAPIC_LVT_ERROR]);
 	uint8_t vector = lvt & LAPIC_LVT_VECTOR;
 
 	if (old || lvt & LAPIC_LVT_MASKED || !lapic_accepts_messages(apic))
-		return;
-	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
-		__atomic_fetch_or(&apic->errors, VSM_LAPIC_ESR_RECEIVE_VECTOR, __ATOMIC_SEQ_CST);
-	else
-		request(apic, vector, VSM_LAPIC_EDGE);
+		return VSM_LAPIC_IGNORED;
+	if (vector >= LAPIC_FIRST_LEGAL_VECTOR)
+		return request(apic, vector, VSM_LAPIC_EDGE);
+	__atomic_fetch_or(&apic->errors, VSM_LAPIC_ESR_RECEIVE_VECTOR, __ATOMIC_SEQ_CST);
+	return VSM_LAPIC_IGNORED;
 }
 
 enum vsm_lapic_posted vsm_lapic_post_event(struct vsm_lapic *apic, uint32_t event,

@@ -93,6 +93,27 @@ static void a_vector_below_16_is_refused_and_reported(void **state)
 	assert_int_equal(vsm_lapic_post(&apic, 16, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 }
 
+/* SDM 11.5.3: the error interrupt needs a kick as any other, or later posts wake no VP. */
+static void a_vector_below_16_kicks_if_it_requests_the_error_interrupt(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	wr(&apic, LVT_ERROR, 0xfe);
+	assert_int_equal(vsm_lapic_post(&apic, 5, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
+	vsm_lapic_look(&apic);
+	assert_int_equal(take(&apic), 0xfe);
+	/* The next error interrupt comes after a write to the ESR. */
+	assert_int_equal(vsm_lapic_post(&apic, 5, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
+	assert_false(vsm_lapic_has_posted(&apic));
+	wr(&apic, ESR, 0);
+	assert_int_equal(vsm_lapic_post(&apic, 0x50, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+	assert_int_equal(vsm_lapic_post(&apic, 5, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
+	wr(&apic, ESR, 0);
+	assert_int_equal(vsm_lapic_post(&apic, 5, VSM_LAPIC_EDGE), VSM_LAPIC_COALESCED);
+}
+
 /* SDM 11.8.4: one request in the IRR and one in the ISR at most; more merge. */
 static void a_vector_is_pending_once_while_one_is_in_service(void **state)
 {
@@ -348,6 +369,7 @@ int main(void)
 		cmocka_unit_test(the_tpr_masks_its_class_and_those_below),
 		cmocka_unit_test(cr8_and_the_tpr_are_the_same_register),
 		cmocka_unit_test(a_vector_below_16_is_refused_and_reported),
+		cmocka_unit_test(a_vector_below_16_kicks_if_it_requests_the_error_interrupt),
 		cmocka_unit_test(a_vector_is_pending_once_while_one_is_in_service),
 		cmocka_unit_test(the_eoi_of_a_level_interrupt_is_broadcast),
 		cmocka_unit_test(an_eoi_with_nothing_in_service_does_nothing),

@@ -242,6 +242,23 @@ static void an_asserted_level_line_requests_again_after_its_eoi(void **state)
 	assert_int_equal(take(&apic), 0x60);
 }
 
+/* No EOI would clear remote IRR, as only the error interrupt is delivered. */
+static void a_line_with_an_illegal_vector_kicks_for_its_error_interrupt(void **state)
+{
+	static const uint32_t entry[] = {0x05 /* edge */, 0x8005 /* level */};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vsm_lapic apic = ready();
+
+		wr(&apic, LVT_ERROR, 0xfe);
+		wr(&apic, LVT_LINT0, entry[i]);
+		assert_int_equal(vsm_lapic_set_lint(&apic, 0, true), VSM_LAPIC_KICK);
+		assert_int_equal(take(&apic), 0xfe);
+		assert_int_equal(rd(&apic, LVT_LINT0), entry[i]);
+	}
+}
+
 static void an_edge_line_requests_once_for_each_rise(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -301,6 +318,7 @@ int main(void)
 		cmocka_unit_test(an_init_drops_an_earlier_sipi_and_keeps_a_later_one),
 		cmocka_unit_test(a_local_source_is_delivered_in_the_mode_of_its_entry),
 		cmocka_unit_test(an_asserted_level_line_requests_again_after_its_eoi),
+		cmocka_unit_test(a_line_with_an_illegal_vector_kicks_for_its_error_interrupt),
 		cmocka_unit_test(an_edge_line_requests_once_for_each_rise),
 		cmocka_unit_test(interrupts_of_the_8259_pass_if_lint0_permits_them),
 		cmocka_unit_test(an_error_entry_with_an_illegal_vector_adds_one_error),

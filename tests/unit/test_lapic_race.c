@@ -19,12 +19,15 @@ struct shared {
 	unsigned int requested[POSTERS]; /* posts that returned QUEUED or KICK */
 	unsigned int taken[POSTERS];
 	unsigned int nmis_requested, nmis_taken;
+	unsigned int errors_requested, errors_taken;
 };
 
 struct poster {
 	struct shared *shared;
 	unsigned int number;
 };
+
+#define ERROR_VECTOR 0xfe
 
 /* Each poster has a vector of its own, so that its posts and their takes can be counted. */
 static uint8_t vector_of(unsigned int number)
@@ -54,7 +57,7 @@ static void *post_many(void *opaque)
 			note(s, vsm_lapic_post_event(&s->apic, VSM_LAPIC_EVENT_NMI, 0),
 			     &s->nmis_requested);
 		if (i % 64 == 0)
-			vsm_lapic_post(&s->apic, 3, VSM_LAPIC_EDGE);
+			note(s, vsm_lapic_post(&s->apic, 3, VSM_LAPIC_EDGE), &s->errors_requested);
 	}
 	__atomic_fetch_sub(&s->posters, 1, __ATOMIC_SEQ_CST);
 	sem_post(&s->kick);
@@ -74,7 +77,10 @@ static void serve(struct shared *s)
 	nmis = vsm_lapic_take_events(&s->apic, VSM_LAPIC_EVENT_NMI, NULL);
 	s->nmis_taken += (unsigned int)__builtin_popcount(nmis);
 	while (vsm_lapic_take(&s->apic, &taken)) {
-		s->taken[(taken.vector - 0x31) / 0x20]++;
+		if (taken.vector == ERROR_VECTOR)
+			s->errors_taken++;
+		else
+			s->taken[(taken.vector - 0x31) / 0x20]++;
 		if (!taken.auto_eoi)
 			vsm_lapic_eoi(&s->apic, &effect);
 		wr(&s->apic, ESR, 0);
@@ -93,6 +99,7 @@ static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void *
 
 	(void)state;
 	s.apic = ready();
+	wr(&s.apic, LVT_ERROR, ERROR_VECTOR);
 	assert_int_equal(sem_init(&s.kick, 0, 0), 0);
 	for (unsigned int i = 0; i < POSTERS; i++) {
 		poster[i] = (struct poster){&s, i};
@@ -108,6 +115,7 @@ static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void *
 	for (unsigned int i = 0; i < POSTERS; i++)
 		assert_int_equal(s.taken[i], s.requested[i]);
 	assert_int_equal(s.nmis_taken, s.nmis_requested);
+	assert_int_equal(s.errors_taken, s.errors_requested);
 	sem_destroy(&s.kick);
 }
 

@@ -271,6 +271,24 @@ static void sending_posts_to_each_target_and_returns_the_vps_to_kick(void **stat
 	drop(&s);
 }
 
+static void a_target_with_an_error_interrupt_is_kicked(void **state)
+{
+	struct system s = make(3, same, ALL_FEATURES);
+	struct vsm_lapic_targets kick;
+	struct vsm_lapic_ipi ipi;
+
+	(void)state;
+	wr(&s.apic[1], LVT_ERROR, 0xfe);
+	/* A device may write any vector into its MSI. */
+	assert_true(vsm_lapic_ipi_from_msi(0xfeeff000, 0x5, true, &ipi));
+	assert_int_equal(vsm_lapic_router_send(s.router, -1, &ipi, &kick), VSM_LAPIC_KICK);
+	assert_int_equal(kick.count, 1);
+	assert_int_equal(vsm_lapic_targets_next(&kick, -1), 1);
+	assert_int_equal(vsm_lapic_highest_irr(&s.apic[0]), -1);
+	assert_int_equal(vsm_lapic_highest_irr(&s.apic[1]), 0xfe);
+	drop(&s);
+}
+
 static void a_device_reaches_no_apic_by_the_shorthands_others_and_self(void **state)
 {
 	struct system s = make(4, same, ALL_FEATURES);
@@ -320,6 +338,7 @@ int main(void)
 		cmocka_unit_test(all_8_bit_destinations_match_in_both_logical_models),
 		cmocka_unit_test(lowest_priority_selects_the_focus_or_the_lowest_ppr),
 		cmocka_unit_test(sending_posts_to_each_target_and_returns_the_vps_to_kick),
+		cmocka_unit_test(a_target_with_an_error_interrupt_is_kicked),
 		cmocka_unit_test(a_device_reaches_no_apic_by_the_shorthands_others_and_self),
 		cmocka_unit_test(apics_that_cannot_be_added_are_refused),
 	};
