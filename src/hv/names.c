@@ -7,134 +7,30 @@
 	case (number):           \
 		return #tlfs;
 
-const char *hv_status_name(uint16_t status)
-{
 #define STATUS(name, number) CASE(, number, HV_STATUS_##name)
-	switch (status) {
-		HV_STATUS_LIST(STATUS)
-	default:
-		return "?";
-	}
-#undef STATUS
-}
+#define MSR(name, number)    CASE(, number, HV_X64_MSR_##name)
+#define LEAF(name, number)   CASE(, number, HV_CPUID_##name)
 
-const char *hv_hypercall_name(uint16_t code)
-{
-	switch (code) {
-		HV_HYPERCALL_LIST(CASE)
-	default:
-		return "?";
+#define NAME(function, type, list, entry) \
+	const char *function(type number) \
+	{                                 \
+		switch (number) {         \
+			list(entry)       \
+		}                         \
+		return "?";               \
 	}
-}
 
-const char *hv_register_name(uint32_t name)
-{
-	switch (name) {
-		HV_REGISTER_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_msr_name(uint32_t msr)
-{
-#define MSR(name, number) CASE(, number, HV_X64_MSR_##name)
-	switch (msr) {
-		HV_MSR_LIST(MSR)
-	default:
-		return "?";
-	}
-#undef MSR
-}
-
-const char *hv_message_type_name(uint32_t type)
-{
-	switch (type) {
-		HV_MESSAGE_TYPE_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_intercept_type_name(uint32_t type)
-{
-	switch (type) {
-		HV_INTERCEPT_TYPE_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_translate_gva_result_name(uint32_t code)
-{
-	switch (code) {
-		HV_TRANSLATE_GVA_RESULT_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_vtl_entry_reason_name(uint32_t reason)
-{
-	switch (reason) {
-		HV_VTL_ENTRY_REASON_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_cpuid_leaf_name(uint32_t leaf)
-{
-#define LEAF(name, number) CASE(, number, HV_CPUID_##name)
-	switch (leaf) {
-		HV_CPUID_LIST(LEAF)
-	default:
-		return "?";
-	}
-#undef LEAF
-}
-
-const char *hv_privilege_name(unsigned int bit)
-{
-	switch (bit) {
-		HV_PRIVILEGE_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_feature_name(unsigned int bit)
-{
-	switch (bit) {
-		HV_FEATURE_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_recommendation_name(unsigned int bit)
-{
-	switch (bit) {
-		HV_RECOMMEND_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_cr_intercept_name(unsigned int bit)
-{
-	switch (bit) {
-		HV_CR_INTERCEPT_LIST(CASE)
-	default:
-		return "?";
-	}
-}
-
-const char *hv_map_gpa_flag_name(unsigned int bit)
-{
-	switch (bit) {
-		HV_MAP_GPA_LIST(CASE)
-	default:
-		return "?";
-	}
-}
+NAME(hv_status_name, uint16_t, HV_STATUS_LIST, STATUS)
+NAME(hv_hypercall_name, uint16_t, HV_HYPERCALL_LIST, CASE)
+NAME(hv_register_name, uint32_t, HV_REGISTER_LIST, CASE)
+NAME(hv_msr_name, uint32_t, HV_MSR_LIST, MSR)
+NAME(hv_message_type_name, uint32_t, HV_MESSAGE_TYPE_LIST, CASE)
+NAME(hv_intercept_type_name, uint32_t, HV_INTERCEPT_TYPE_LIST, CASE)
+NAME(hv_translate_gva_result_name, uint32_t, HV_TRANSLATE_GVA_RESULT_LIST, CASE)
+NAME(hv_vtl_entry_reason_name, uint32_t, HV_VTL_ENTRY_REASON_LIST, CASE)
+NAME(hv_cpuid_leaf_name, uint32_t, HV_CPUID_LIST, LEAF)
+NAME(hv_privilege_name, unsigned int, HV_PRIVILEGE_LIST, CASE)
+NAME(hv_feature_name, unsigned int, HV_FEATURE_LIST, CASE)
+NAME(hv_recommendation_name, unsigned int, HV_RECOMMEND_LIST, CASE)
+NAME(hv_cr_intercept_name, unsigned int, HV_CR_INTERCEPT_LIST, CASE)
+NAME(hv_map_gpa_flag_name, unsigned int, HV_MAP_GPA_LIST, CASE)
