@@ -83,7 +83,7 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 		error = capability_find(backend);
 	if (!error)
 		error = vkvm_cpuid_supported(backend);
-	/* The engines for stock kernels, if selected by name, do not use the kernel part. */
+	/* An engine for stock kernels, if selected by name, does not use the exits of the kernel part. */
 	if (!error && engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
 		register_write_find(backend);
 	if (!error)

@@ -173,7 +173,7 @@ static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	return 0;
 }
 
-/* The sim offers all features; only the width of addresses has an effect. */
+/* The sim offers all features; only the width of addresses changes @features. */
 static int sim_vp_check_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
 			      struct backend_features *features)
 {
@@ -283,7 +283,7 @@ static void sim_vp_kick(void *opaque)
 	pthread_mutex_unlock(&vp->lock);
 }
 
-/* Moves the clock to the deadline; with options.threads, first waits 1 ms for a kick. */
+/* Moves the clock to the deadline; with options.threads, first waits up to 1 ms for a kick. */
 static int sim_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct sim_vp *vp = opaque;

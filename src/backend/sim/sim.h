@@ -11,9 +11,9 @@
 
 extern const struct backend_ops sim_ops;
 
-/* Options of the partition, for partition_create(). All zero: all features. */
+/* Options of the partition, for partition_create(). All zero: all features but fpu_shared, smm. */
 struct sim_options {
-	bool threads;	    /* vp_wait() first waits 1 ms for a kick, and never returns -EAGAIN */
+	bool threads; /* vp_wait() first waits up to 1 ms for a kick; it never returns -EAGAIN */
 	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
 	bool fpu_shared;    /* one XSAVE area for all VTLs of a VP */
 	bool no_mbec;	    /* user and kernel execute cannot differ */
@@ -79,18 +79,18 @@ struct sim_vtl {
 
 /* Sets the next instruction of @vtl. Not while the VP runs. */
 void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action);
-/* The state of @vtl, with the results of all its instructions. */
+/* The state of @vtl, with the result of its last instruction. */
 const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl);
 
 /* Moves the clock. 1 tick is 1 ns. */
 void sim_advance(struct vsm_partition *partition, uint64_t ticks);
 /* Every read of the clock advances it by @ticks (default 0). */
 void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
-/* Calls of the core so far. */
+/* Calls of the core so far; of protect() without those that sim_fail() made fail. */
 struct sim_calls {
 	_Atomic uint32_t protect;
 	_Atomic uint32_t protect_ranges;
-	_Atomic uint32_t overlay; /* overlay pages placed or removed */
+	_Atomic uint32_t overlay; /* calls of overlay_map() and overlay_unmap() */
 };
 const struct sim_calls *sim_calls(const struct vsm_partition *partition);
 enum sim_call {

@@ -41,7 +41,7 @@ struct sim_walk {
 	struct sim_backend *sim;
 	uint8_t vtl;
 	bool smm;
-	uint64_t denied_gpa; /* page-table page that may not be used */
+	uint64_t denied_gpa; /* of a page-table entry, if `denied` */
 	bool denied;
 };
 

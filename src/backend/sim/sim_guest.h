@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Actions of a guest for tests. Each executes one instruction in the active VTL of the VP and runs
- * the VP until it has nothing more to do.
+ * Actions of a guest for tests. Each executes one instruction in the active VTL of the VP, in one
+ * call of vsm_vp_run().
  */
 #ifndef SIM_GUEST_H
 #define SIM_GUEST_H
@@ -12,7 +12,7 @@ enum guest_outcome {
 	GUEST_DONE,    /* the instruction was executed */
 	GUEST_FAULT,   /* the guest took an exception: sim_state() */
 	GUEST_STOPPED, /* pending: a higher VTL was entered by an intercept, or the VP blocks */
-	GUEST_EXIT,    /* the VMM must complete an exit */
+	GUEST_EXIT,    /* vsm_vp_run() returned an exit for the VMM */
 };
 
 /* Sets an action for the active VTL and runs. *value: the value that was read. */

@@ -88,7 +88,7 @@ struct sim_vp {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool kicked; /* guarded by @lock */
+	bool kicked; /* guarded by `lock` */
 };
 
 /* sim.c: 0, or the error with which this call fails. */
@@ -112,7 +112,7 @@ void sim_memory_destroy(struct sim_backend *sim);
 
 /* sim_doorbell.c */
 int sim_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on);
-/* Whether a write of VTL0 signals an eventfd instead of an exit. */
+/* Signals the eventfd for a write of VTL0. False: there is none, and the write exits. */
 bool sim_doorbell_rings(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
 			uint8_t size);
 

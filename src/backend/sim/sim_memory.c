@@ -92,7 +92,7 @@ static void set_written(struct sim_region *region, uint64_t page)
 									    << page % WORD_BITS);
 }
 
-/* Copies rights and the record of writes of pages that @old has at the same GPA. */
+/* Copies rights and the record of writes of pages that @old has unchanged at the same GPA. */
 static void inherit(const struct sim_backend *sim, struct sim_region *region,
 		    const struct sim_region *old)
 {

@@ -41,7 +41,7 @@ struct engine {
 	pthread_t thread;
 	uint32_t pieces;       /* M: boundaries between blocks with and without minor faults */
 	uint32_t pieces_limit; /* c */
-	bool split_waiting;    /* E: some block has `split` set */
+	bool split_waiting;    /* E: some block may have `split` set */
 	uint32_t closed;       /* E: pages in closed_page */
 	/* E: pages closed for threads that run no VP, to be opened again */
 	uint8_t *closed_page[64];
@@ -59,7 +59,7 @@ struct engine_ops {
 	int (*find)(struct vkvm_backend *backend, bool quiet);
 	/* Called after the virtual machines of all VTLs are created. */
 	int (*start)(struct vkvm_backend *backend);
-	/* Also called if find or start failed or was not called. */
+	/* Also called if find or start failed, or if start was not called. */
 	void (*stop)(struct vkvm_backend *backend);
 
 	/* Called after a window was mapped, with all rights: allocates its page rights. */
@@ -67,7 +67,7 @@ struct engine_ops {
 	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
 			       uint8_t vtl);
 
-	/* Called before a region is unmapped. Lock held. NULL: nothing to do. */
+	/* Called before a region leaves backend->region. Lock held. NULL: nothing to do. */
 	void (*region_leaves)(struct vkvm_backend *backend);
 
 	/* Checks whether memory may be at these GPAs. 0 or -errno, logged. NULL: anywhere. */

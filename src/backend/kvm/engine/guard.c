@@ -99,7 +99,10 @@ static void replace_all(struct guard_range *range)
 		range->lost = true;
 }
 
-/* Atomically replaces a denied page by a stand-in, until VTL0 has all rights on the page. */
+/*
+ * Atomically replaces a denied page by a stand-in, until VTL0 has all rights on the page. If that
+ * fails, replaces the whole range.
+ */
 static void stand_in(struct guard *guard, struct guard_range *range, uint64_t page)
 {
 	const uint8_t *memory = range->memory.file->host + uffd_bytes(range->memory.page + page);
@@ -246,7 +249,7 @@ void guard_init(struct vkvm_backend *backend, const struct backend_config *confi
 	pthread_mutex_init(&backend->guard.lock, NULL);
 }
 
-/* Removes the guard from pages from @page on, and maps the file's pages again. */
+/* Removes the guard from pages from @page on, and maps the file's pages in place of stand-ins. */
 static void leave(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages)
 {
 	const uint64_t end = page + pages;

@@ -25,7 +25,7 @@ struct guard {
 	pthread_t thread;
 	/* Not held over an access to a guarded page, which could wait for the guard's thread. */
 	pthread_mutex_t lock;
-	/* Guarded by @lock: the list with its elements, and the number of pages with a stand-in. */
+	/* Guarded by `lock`: the list with its elements, and the number of pages with a stand-in. */
 	struct guard_range *range;
 	uint32_t stand_ins;
 	void (*refused)(void *opaque, uint64_t gpa, bool write);

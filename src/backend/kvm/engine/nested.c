@@ -49,7 +49,7 @@ static uint64_t seconds(void)
 	return (uint64_t)now.tv_sec;
 }
 
-/* A VTL stays nested for ACTIVE_SECONDS, since a change moves all registers of every VP. */
+/* A VTL stays nested for at least ACTIVE_SECONDS: a change moves all registers of every VP. */
 static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;

@@ -54,8 +54,8 @@ uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t 
 /* Before KVM_RUN: exchanges the plain and the nested vCPU if the VTL's mode has changed. */
 int nested_before_run(struct vcpu *vcpu);
 /*
- * Whether the vCPU must not enter KVM: its VTL's mode has changed since nested_before_run(). With
- * @complete, a store to MMIO may still be completed. vp->entered must be set.
+ * Whether the vCPU must not enter KVM: it is not the one for its VTL's mode. With @complete, a
+ * store to MMIO may still be completed. The mode cannot change while vp->entered is set.
  */
 bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* Loads new intercepts of VMCB12. 0 or -errno, logged. */

@@ -110,7 +110,7 @@ static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t si
 	unsigned int rex = 0;
 	size_t at = 0;
 
-	/* Of all prefixes only REX affects these instructions. */
+	/* These prefixes do not affect the instructions; REX does. */
 	while (at < size && (code[at] == 0x66 || code[at] == 0xf2 || code[at] == 0xf3 ||
 			     code[at] == 0x2e || code[at] == 0x36 || code[at] == 0x3e ||
 			     code[at] == 0x26 || code[at] == 0x64 || code[at] == 0x65))
@@ -132,7 +132,7 @@ static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t si
 		*value = wide ? *value : (uint32_t)*value;
 		return true;
 	}
-	/* LMSW sets PE, MP, EM and TS, and never clears PE. */
+	/* LMSW loads PE, MP, EM and TS, and never clears PE. */
 	*value = (old & ~UINT64_C(0xe)) | (*value & 0xf) | (old & X64_CR0_PE);
 	return code[at + 1] == 0x01 && code[at + 2] >> 6 == 3;
 }
@@ -248,7 +248,10 @@ static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8
 	return 0;
 }
 
-/* A write exits if a bit of the mask changes; one that cannot be decoded changes all bits. */
+/*
+ * A write of a legal value exits if a bit of the mask changes. One that cannot be decoded is
+ * reported as a change of all of these bits.
+ */
 static int exit_control(struct vcpu *vcpu, uint32_t which)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

@@ -115,7 +115,7 @@ static const struct {
 	 GPA_WRITE},
 };
 
-/* Text of the accesses that KVM does not stop. All lines are tried, as they fail independently. */
+/* Names of the lines that failed. The next line is tried, too, as they fail independently. */
 struct failures {
 	char text[400];
 	size_t length;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The page directory of 1 GiB and the tables of its 2 MiB blocks, kept with hidden memory. */
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks, kept as long as hidden memory. */
 struct nested_directory {
 	uint32_t page;	     /* of hidden memory */
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */

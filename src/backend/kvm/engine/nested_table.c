@@ -102,7 +102,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
-	/* Below the middle of the address space: above RAM, below addresses of devices. */
+	/* Below the middle of the address space: usually above RAM and below addresses of devices. */
 	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;
@@ -250,7 +250,7 @@ static bool is_uniform(const uint64_t *table)
 	return true;
 }
 
-/* Drops the VMM's mappings, and with them KVM's shadow entries; also of locked memory. */
+/* Drops page table entries of the process, and with them KVM's shadow; also of locked memory. */
 static int drop(void *address, uint64_t pages)
 {
 	return madvise(address, pages * VKVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;

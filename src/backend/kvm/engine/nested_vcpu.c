@@ -15,8 +15,8 @@
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
 
 /*
- * L1 has L2's values of these bits: if one differed, KVM would rebuild CPUID (40,000 instructions)
- * or permission tables at each switch between L1 and L2.
+ * L1 has L2's values of these bits: if one differed, KVM would rebuild CPUID or permission tables
+ * at each switch between L1 and L2.
  */
 #define CR4_OF_L2 (X64_CR4_OSXSAVE | X64_CR4_PKE | X64_CR4_SMEP | X64_CR4_SMAP)
 
@@ -24,7 +24,7 @@
 #define EXTENDED_FEATURES 0x80000001u
 #define FEATURE_SVM	  (1u << 2)
 #define NESTED_PAGING	  1u /* NestedCtl */
-/* Exits that the completion of one instruction can cause */
+/* Limit of exits that the completion of one instruction can cause */
 #define DRAIN_MAX 512u
 
 struct nested_state {

@@ -56,7 +56,7 @@ int page_rights_window_init(struct vkvm_backend *backend, struct vkvm_region *re
 	return engine_make_state(backend, region, vtl);
 }
 
-/* Frees the page rights. memory/ram.c has removed the restrictions at the region's GPAs. */
+/* Frees the page rights. At a change of the map, memory/ram.c has removed the restrictions. */
 void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region *region,
 				uint8_t vtl)
 {

@@ -34,7 +34,7 @@ static inline uint64_t uffd_bytes(uint64_t pages)
 	return pages * VKVM_PAGE_SIZE;
 }
 
-/* uffd_ioctl.c: one ioctl each, which succeeds if parts of the range already have the new state. */
+/* uffd_ioctl.c: functions that succeed if parts of the range already have the new state. */
 int uffd_open(const struct vsm_log *log);
 int uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
 int uffd_unregister(int fd, uint8_t *start, uint64_t size);
@@ -44,14 +44,14 @@ int uffd_wake(int fd, uint8_t *start, uint64_t size);
 /* Whether UFFDIO_CONTINUE can map a page write-protected. */
 bool uffd_continue_protects(int fd);
 
-/* Maps pages from @start on, up to the first one that is already mapped. */
+/* Maps pages up to the first one that is already mapped. -EEXIST: that is the page at @start. */
 int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
 
 /* uffd_block.c: 2 MiB blocks. engine.lock held. */
 struct uffd_block *block_of(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages);
-/* Releases blocks of [first, first + pages) that have no restriction any more. */
+/* Releases blocks of [first, first + pages) that have no restriction and no overlay any more. */
 int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		  uint64_t first, uint64_t pages);
 /* Remaps some of the blocks with `split` set. False: there are no more. */

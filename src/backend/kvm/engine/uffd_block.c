@@ -149,7 +149,10 @@ static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, u
 	}
 }
 
-/* Removes minor faults from the idle block [first, end) and from idle neighbours that have them. */
+/*
+ * Removes minor faults from the idle block [first, end) and from idle neighbours that have them,
+ * unless that would exceed the limit of mappings.
+ */
 static int release_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			 uint64_t first, uint64_t end)
 {

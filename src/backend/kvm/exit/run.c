@@ -134,7 +134,7 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 	return true;
 }
 
-/* Appended to EIO, which KVM_RUN of every VP returns from the failed SMI on. */
+/* Appended to EIO, which KVM_RUN of VTL0 returns on every VP from the failed SMI on. */
 #define ENDED_BY_SMI                                                                            \
 	": KVM has ended the virtual machine, as it does if it cannot write to the state save " \
 	"area of an SMI; a reset does not help: create a new partition"

@@ -89,7 +89,7 @@ static bool large_pages(void)
 	return false;
 }
 
-/* Features that only a vCPU reports. */
+/* Features that a temporary vCPU reports. */
 static int measure(struct vkvm_backend *backend)
 {
 	struct kvm_device_attr attribute = {

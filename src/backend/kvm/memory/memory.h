@@ -63,7 +63,7 @@ struct overlay_memory {
 
 /* ------------------------------------------------------------------ slot.c */
 
-/* Sets a slot of a VTL (VTL0: in both address spaces); @size 0 removes it. @flags: KVM_MEM_*. */
+/* Sets a slot of a VTL (with SMM in both address spaces); @size 0 removes it. @flags: KVM_MEM_*. */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		  uint64_t size, const void *host, uint32_t flags);
 int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa, uint64_t size,

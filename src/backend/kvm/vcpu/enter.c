@@ -187,7 +187,7 @@ int enter_complete(struct vcpu *vcpu)
 	vcpu->exit_waiting = !error;
 	if (!vcpu->exit_waiting && !vcpu->refused_waiting)
 		vcpu->before.valid = false;
-	/* EFAULT: the refused access is allowed again, and RIP is at the instruction. */
+	/* EFAULT: a page was closed for a moment, or the access is allowed by now; RIP is at it. */
 	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
 		return vsm_error(vp->backend->log, -error,
 				 "kvm: VP%u VTL%u: completing an exit: %s", vp->index, vcpu->vtl,

@@ -79,7 +79,7 @@ struct vcpu {
 	bool debug_steps;	    /* o: KVM has SINGLESTEP for this entry */
 	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
-	struct vcpu_snapshot before;	  /* at the last exit with a completion */
+	struct vcpu_snapshot before;	  /* at the last exit for MSR, MMIO or port I/O */
 };
 
 static inline bool debug_is_stepping(const struct vcpu *vcpu)
@@ -94,7 +94,7 @@ struct vkvm_vp {
 	struct vcpu_state *state;     /* c: [vtl_count] */
 	struct kvm_cpuid2 *cpuid;     /* c, except for vp_set_cpuid() before any VP runs */
 
-	_Atomic bool inside;	     /* a: in vp_run, vp_answer or vp_load */
+	_Atomic bool inside;	     /* a: inside of the backend (exit/hold.c) */
 	_Atomic uint32_t kicked;     /* a: 0 or 1; a futex of vkvm_vp_wait() */
 	_Atomic bool waiting;	     /* a: in vkvm_vp_wait() */
 	_Atomic pid_t entered;	     /* a: the thread that is in KVM_RUN, or 0 */
@@ -154,7 +154,10 @@ void vkvm_vp_destroy(void *opaque);
 
 uint64_t vkvm_tsc(void *opaque);
 int vkvm_tsc_set(void *opaque, uint64_t value);
-/* Sets the TSC of a vCPU to the partition's, which the first vCPU defines. 0 or -errno, logged. */
+/*
+ * Sets the TSC of a vCPU: the partition's, which the first vCPU defines, plus the VTL's offset. 0
+ * or -errno, logged.
+ */
 int tsc_set_vcpu(struct vcpu *vcpu);
 int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset);
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown);
@@ -172,7 +175,7 @@ void enter_wake(struct vkvm_vp *vp);
 bool exit_count_now(const struct vcpu *vcpu, uint64_t *value);
 void exit_count_find(struct vkvm_backend *backend);
 void exit_count_init(struct vcpu *vcpu);
-/* Whether debug registers and XCR0 have not changed since exit_count_start(). */
+/* True: debug registers and XCR0 have not changed since exit_count_start(). False: unknown. */
 bool exit_count_unchanged(const struct vcpu *vcpu);
 /*
  * Whether the guest has no access to the XSAVE area (SDM 3A 2.5; PKRU: CR4.PKE). If
@@ -232,15 +235,15 @@ bool registers_rip_is_set(const struct vcpu *vcpu);
 int enter_init(const struct vsm_log *log);
 /* The signal that ends KVM_RUN. */
 int enter_signal(void);
-/* Makes the calling thread the owner of @vp. 0 or -errno, logged. */
+/* Makes the calling thread the owner of @vp. Returns 0. */
 int enter_own(struct vkvm_vp *vp);
-/* KVM_RUN. @complete: only completes the last exit. 0 or -errno. */
+/* KVM_RUN. @complete: only completes the last exit. 0, or -errno; -ECANCELED: not entered. */
 int enter_kvm(struct vcpu *vcpu, bool complete);
 /* Takes the violation recorded for the last KVM_RUN; false if there is none. */
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
-/* Makes KVM complete the open instruction and drops its further accesses; *more: it made any. */
+/* Makes KVM complete the open instruction and drops its further accesses; sets *more if any. */
 int enter_finish(struct vcpu *vcpu, bool *more);
 /* The same in all VTLs: KVM may access guest memory; the registers must be reset afterwards. */
 int enter_finish_vp(struct vkvm_vp *vp);
