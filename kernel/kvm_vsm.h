@@ -54,8 +54,9 @@
  *	host can address, a bit that the capability lacks, flags not 0.
  * ENOSPC: more than KVM_ACCESS_MAX_BLOCKS blocks of 2 MiB would have a
  *	restricted page.
- * ENOMEM: no memory.  After any error all restrictions are unchanged.
+ * ENOMEM: no memory.  EFAULT: the argument cannot be read.
  * EOPNOTSUPP: the capability is 0, or the VM is not a KVM_X86_DEFAULT_VM.
+ * After any error all restrictions are unchanged.
  */
 struct kvm_access_range {
 	__u64 address;
@@ -67,9 +68,8 @@ struct kvm_access_range {
 /*
  * KVM_SET_ACCESS_PAGES, on a VM: sets the restrictions of scattered pages.  An
  * element is a page's address with its restrictions in the lowest bits.  A
- * later element for the same page wins.  Errors as of KVM_SET_ACCESS_RANGE, and
- * EINVAL for more than KVM_ACCESS_MAX_PAGES elements, EFAULT for an array that
- * cannot be read.
+ * later element for the same page wins.  Errors as of KVM_SET_ACCESS_RANGE, also
+ * EINVAL for more than KVM_ACCESS_MAX_PAGES elements, EFAULT for the array.
  */
 struct kvm_access_pages {
 	__u64 pages; /* address of __u64[count] */
@@ -87,8 +87,8 @@ struct kvm_access_pages {
  * value), NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest
  * is denied both if one of them is set.  A reset of the vCPU keeps the setting.
  *
- * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC.  EBUSY: a nested guest
- * runs.
+ * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC, or encrypted state.
+ * EBUSY: a nested guest runs.
  */
 #define KVM_SET_SPLIT_EXEC _IOW(0xAE, 0xf5, __u32)
 
@@ -142,10 +142,10 @@ struct kvm_access_exit {
  * KVM_SET_WRITE_EXITS, on a vCPU: from its next KVM_RUN on, exactly these
  * writes exit.  A write of CR0 or CR4 exits if it is valid and would change a
  * bit of the mask. EINVAL: a bit that the capability lacks, CR0.TS without
- * CR0_TS, a mask of a register that is not named, reserved not 0. EBUSY: a
- * nested guest runs. While TR or LDTR is in registers, a hardware task switch
- * raises #GP. A reset of the vCPU keeps the setting.  Writes in SMM and by a
- * nested guest do not exit.
+ * CR0_TS, a mask of a register that is not named, reserved not 0, encrypted
+ * state. EBUSY: a nested guest runs. While TR or LDTR is in registers, a hardware
+ * task switch raises #GP. A reset of the vCPU keeps the setting.  Writes in SMM
+ * and by a nested guest do not exit.
  */
 struct kvm_write_exits {
 	__u32 registers; /* KVM_WRITE_EXIT_CR0 to _TR */
@@ -199,9 +199,9 @@ struct kvm_write_exit {
  *
  * EBADF: not an open file of a vCPU. EINVAL: the vCPU has run; the other one is
  * the same, or of another process. EBUSY: the vCPU shares already; the other
- * one runs an ioctl. EOPNOTSUPP: encrypted state, or a vCPU whose CPUID has a
- * feature that needs permission (AMX).  While the vCPU shares, KVM_SET_CPUID2
- * with such a feature fails with EBUSY.
+ * one runs an ioctl. ENOMEM: no memory. EOPNOTSUPP: encrypted state, or a vCPU
+ * whose CPUID has a feature that needs permission (AMX).  While the vCPU shares,
+ * KVM_SET_CPUID2 with such a feature fails with EBUSY.
  */
 #define KVM_SHARE_FPU _IOW(0xAE, 0xf4, __s32)
 

@@ -44,7 +44,7 @@ void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 
 static bool has_split_exec __ro_after_init;
 
-/* Called when KVM computes the secondary controls: for a new VMCS, and after a change of CPUID. */
+/* KVM calls it for the secondary controls of a new VMCS, and after a change of CPUID. */
 u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control)
 {
 	if (!has_split_exec)

@@ -39,7 +39,7 @@ struct VsmState {
 	uint8_t engine; /* enum vsm_engine */
 	bool device_guard;
 	/* monitor.c */
-	MemoryRegion *all_memory; /* all of guest memory, with all rights; NULL without a guard */
+	MemoryRegion *all_memory; /* guest memory, readable with all rights; NULL without a guard */
 	/* cpuid.c */
 	bool missing_reported; /* features that the host lacks were reported */
 	/* memory.c */
@@ -67,7 +67,7 @@ struct VsmState {
 	GArray *fixed; /* RAM of the machine at fixed GPAs */
 	/* guard.c */
 	Notifier init_done;
-	bool device_refused; /* reported: the machine does not start */
+	bool device_refused; /* reported: the machine does not start, or stops */
 	uint64_t refusals;   /* atomic: number of refused accesses by devices */
 	/* private.c */
 	NotifierWithReturn precopy;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Compares the version of QEMU's package, and offsets in the program's descriptions of saved state, with
- * those that the module was built for, since QEMU has no stable ABI. Compiled only for the module. */
+/* Compares the version of QEMU's package, and offsets of saved state and of CPU properties in the program,
+ * with those that the module was built for, since QEMU has no stable ABI. Compiled only for the module. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "migration/vmstate.h"

@@ -32,7 +32,7 @@ static struct host_cpuid *host_read(void)
 	struct host_cpuid *host = g_new0(struct host_cpuid, 1);
 
 	host->count = HOST_MAX;
-	/* vsm_host_cpuid() logs its failure; the empty list then filters out every feature. */
+	/* After a failure the list is empty, which filters out every feature. */
 	if (vsm_host_cpuid(NULL, host->entry, &host->count))
 		host->count = 0;
 	return host;
@@ -200,7 +200,7 @@ static bool check_hyperv(X86CPU *cpu, Error **errp)
 	return true;
 }
 
-/* Leaves that only describe the CPU: caches, topology, names, frequencies. */
+/* Leaves with caches, topology, names, frequencies; filter() has limited the features in them. */
 static bool is_description(uint32_t leaf)
 {
 	static const uint32_t description[] = {

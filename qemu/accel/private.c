@@ -91,7 +91,7 @@ void vsm_private_end(VsmState *vsm)
 
 /*
  * Scans for denied pages. Marks as pending those that are found for the first time, and those that have been
- * written. @taken: QEMU's migration may have cleared bits of the record since its sync, so mark all denied
+ * written. @taken: QEMU's migration may have cleared bits of the record since its sync, so mark all known
  * pages.
  */
 static void scan_block(VsmState *vsm, struct block *block, bool taken)
@@ -130,8 +130,8 @@ static void scan(VsmState *vsm, bool taken)
 }
 
 /*
- * Called after each dirty sync of QEMU, with the BQL. A timer of auto-converge can cause a sync while the
- * migration thread clears bits of the record.
+ * Called with the BQL, after each dirty sync of QEMU among others. A timer of auto-converge can cause a sync
+ * while the migration thread clears bits of the record.
  */
 static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 {

@@ -17,7 +17,7 @@ int vkvm_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on
 			 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
-	/* The hypercall page's OUT must exit. A nested guest's write exits to L1. */
+	/* The hypercall page's OUT must exit. With engine nested all writes exit. */
 	if ((doorbell->port && doorbell->address == VKVM_HYPERCALL_PORT) ||
 	    backend->engine.ops == &engine_nested)
 		return -ENOTSUP;
