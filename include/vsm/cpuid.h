@@ -41,7 +41,8 @@ int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *c
  * A feature MSR of the host (KVM_GET_MSR_FEATURE_INDEX_LIST), such as IA32_ARCH_CAPABILITIES. Any
  * thread; needs no partition.
  *
- * Returns: 0; -ENOENT: KVM has no such feature MSR; -ENODEV, -EACCES: no access to /dev/kvm.
+ * Returns: 0; -ENOENT: KVM has no such feature MSR; -ENODEV, -EACCES: no access to /dev/kvm; other
+ * errors of the host.
  */
 int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
 
@@ -57,8 +58,9 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * this EBX that differs from that of the first call; a leaf twice; no leaf 1; another vendor than
  * the host's; an APIC id (leaves 1, 0xb, 0x1f, 0x8000001e, 0x80000026) that is not the VP's; a
  * feature that is not in vsm_host_cpuid(); physical address bits above the host's, below 36, or too
- * few for RAM that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the
- * library always implements; XSAVE components that differ from the host's.
+ * few for RAM that was added; linear address bits above the host's; APIC, x2APIC, MSR, TSC or the
+ * hypervisor bit cleared, which the library always implements; XSAVE components that differ from
+ * the host's.
  *
  * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot;
  * -ENOMEM; other errors of the host. On failure nothing has changed.

@@ -49,7 +49,7 @@ struct vsm_debug {
 	size_t size;	/* sizeof(struct vsm_debug): lets the structure grow */
 	uint32_t flags; /* enum vsm_debug_flags; 0: nothing stops the VTL */
 	uint32_t reserved;
-	/* With VSM_DEBUG_HARDWARE: DR0 to DR3, and L, G, R/W and LEN of DR7 (SDM 3B 18.2). */
+	/* With VSM_DEBUG_HARDWARE: DR0 to DR3, and DR7 without GD and RTM (SDM 3B 18.2). */
 	uint64_t dr[4];
 	uint64_t dr7;
 };
@@ -61,8 +61,8 @@ struct vsm_debug {
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown flag, an enabled breakpoint that is
  * illegal (I/O, not canonical, not aligned to its length, execution with a length), other bits of
- * DR7; -ENOTSUP: SOFTWARE on a CPU on which INT3 does not exit (one that QEMU emulates); other
- * errors of the host.
+ * DR7, a reserved field is not 0; -ENOTSUP: no debugging by this backend, or SOFTWARE on a CPU on
+ * which INT3 does not exit (one that QEMU emulates); other errors of the host.
  */
 int vsm_vp_debug(struct vsm_vp *vp, uint8_t vtl, const struct vsm_debug *debug);
 

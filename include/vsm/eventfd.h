@@ -30,16 +30,18 @@ struct vsm_ioeventfd {
 
 /*
  * Makes a write by any VTL signal an eventfd instead of an IO or MMIO exit, or removes such an
- * entry. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an
- * address. KVM signals a write by VTL0 without an exit if none of these was there when the entry
- * was added, and none came since; it does so for at most 16 entries of a page or port, and 128 in
- * all. A load from an address with length 0 can then count as a write, as in KVM, and the write of
- * an instruction that a protection stops can signal before the instruction is repeated. Any thread;
- * when a removal returns, no write signals any more.
+ * entry. OUTS can still exit. Intercepts of a port by a higher VTL have priority, as have RAM and
+ * overlays at an address. KVM signals a write by VTL0 without an exit if none of these, and no
+ * other entry for the same write, was there when the entry was added, and none came since; it does
+ * so for at most 16 entries of a page or port, and 128 in all. A load from an address with length 0
+ * can then count as a write, as in KVM, and the write of an instruction that a protection stops can
+ * signal before the instruction is repeated. Any thread; when a removal returns, no write signals
+ * any more.
  *
- * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
- * -EBADF: not an open eventfd; -EEXIST: such an entry exists; -ENOENT: no entry to remove; -ENOSPC:
- * 1,024 exist; -ENOMEM, -EMFILE.
+ * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff or with length 8, MATCH
+ * without length or with data beyond it, a reserved field is not 0; -EBADF: not an open eventfd;
+ * -EEXIST: such an entry exists; -ENOENT: no entry to remove; -ENOSPC: 1,024 exist; -ENOMEM,
+ * -EMFILE.
  */
 int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd);
 

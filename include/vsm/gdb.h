@@ -90,7 +90,7 @@ int vsm_gdb_serve(struct vsm_gdb *gdb, int fd, int stop);
  * vsm_gdb_event() is readable. Each passes output to @send, which returns 0 or -errno.
  * vsm_gdb_detach() ends the session.
  *
- * Return: 0; -EPIPE: the client has ended the session; the error of @send.
+ * Returns: 0; -EPIPE: the client has ended the session; the error of @send.
  */
 typedef int vsm_gdb_send_fn(void *opaque, const void *data, size_t size);
 int vsm_gdb_attach(struct vsm_gdb *gdb, vsm_gdb_send_fn *send, void *opaque);

@@ -27,7 +27,7 @@ extern "C" {
 #define VSM_IOAPIC_DEFAULT_BASE 0xfec00000u
 #define VSM_IOAPIC_MMIO_SIZE	0x100u /* bytes decoded from the base on */
 #define VSM_IOAPIC_DEFAULT_PINS 24u
-#define VSM_IOAPIC_MAX_PINS	240u /* the most that the version register can hold [SDM] */
+#define VSM_IOAPIC_MAX_PINS	240u /* the most that the version register may report [DS 3.2.2] */
 
 /* Offsets from the base [DS 3.1], [ICH]. Each is 32 bits wide. */
 #define VSM_IOAPIC_MMIO_INDEX 0x00u
@@ -154,9 +154,9 @@ enum vsm_ioapic_outcome vsm_ioapic_set_line(struct vsm_ioapic *ioapic, uint32_t 
 
 /*
  * The EOI of a level-triggered interrupt, from the broadcast of a local APIC or the EOI register:
- * clears remote IRR of every pin with that vector, and sends a message again for each of these
- * whose input is still asserted [DS 3.2.4, bit 14]. Returns: the number of pins whose remote IRR
- * was cleared.
+ * clears remote IRR of every pin with that vector, and sends a message again for each of these that
+ * is not masked and whose input is still asserted [DS 3.2.4, bit 14]. Returns: the number of pins
+ * whose remote IRR was cleared.
  */
 uint32_t vsm_ioapic_eoi(struct vsm_ioapic *ioapic, uint8_t vector);
 
@@ -210,7 +210,7 @@ int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format fo
  * Loads a state that vsm_ioapic_export() wrote, or KVM_GET_IRQCHIP. Sends nothing: the caller
  * restores the local APICs, then calls vsm_ioapic_retry(). Returns 0, or -EINVAL with nothing
  * changed and *@refusal (may be NULL) filled in when the blob is not legal for this I/O APIC: its
- * pins, version and `electrical` must be those of the configuration.
+ * pins and base (KVM), or pins, version and `electrical`, must be those of the configuration.
  *
  * KVM's format may have reserved bits of entries set, and remote IRR for delivery modes without an
  * EOI: these are dropped. In VSM_IOAPIC_FORMAT_1 they are refused.

@@ -80,16 +80,16 @@ enum vsm_lapic_trigger {
 	VSM_LAPIC_LEVEL = 1, /* its EOI goes to the I/O APICs */
 	/*
 	 * Edge, and the vector sets no bit in the ISR when it is taken, so that the guest sends no
-	 * EOI: a SynIC interrupt source with AutoEOI, VINA (TLFS "SINTx registers").
+	 * EOI: a SINT or VINA with AutoEOI (TLFS "SINTx registers").
 	 */
 	VSM_LAPIC_AUTO_EOI = 2,
 };
 
 enum vsm_lapic_posted {
 	/*
-	 * Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. If
-	 * an illegal vector requests the error interrupt (SDM 11.5.3), the result is that of this
-	 * interrupt.
+	 * Not accepted: APIC disabled (by hardware, or by software for vectors), masked LVT entry,
+	 * illegal vector. If an illegal vector requests the error interrupt (SDM 11.5.3), the
+	 * result is that of this interrupt.
 	 */
 	VSM_LAPIC_IGNORED = 0,
 	/* Merged with the same vector or event, which was pending. */
@@ -267,7 +267,8 @@ uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
  * 11.4.1 leaves them undefined). A read of a reserved address sets ESR bit 7, which can cause
  * effects (*@effect). [owner]
  *
- * Returns: true; false, with *value 0: the APIC has no register page in its mode.
+ * Returns: true; false, with *value 0: the APIC has no register page in its mode, or @offset is
+ * beyond it.
  */
 bool vsm_lapic_mmio_read(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			 uint64_t *value, struct vsm_lapic_effect *effect);
@@ -534,7 +535,8 @@ const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state 
  * Save and load in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID
  * in the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
  * IA32_TSC_DEADLINE, no events, no pending errors, no AutoEOI and no lines: loading keeps base,
- * mode, events and lines, and clears the rest. PPR, version and APR are ignored on load. [owner]
+ * mode, events and lines, and clears the rest. PPR, version and APR are ignored on load.
+ * vsm_lapic_load_kvm() returns as vsm_lapic_load(). [owner]
  */
 void vsm_lapic_save_kvm(const struct vsm_lapic *apic, uint64_t now,
 			uint8_t page[VSM_LAPIC_KVM_STATE_SIZE]);
@@ -595,10 +597,10 @@ int vsm_lapic_router_find(const struct vsm_lapic_router *router, uint32_t id);
 
 /*
  * Finds the targets of @ipi (SDM 11.6.2, 11.12.9, 11.12.10): fills @targets. @source is the index
- * of the sender for the shorthands, -1 for a device (for which only the shorthand "all" has
- * targets). With lowest priority one target is chosen: a focus processor if there is one, else one
- * of lowest priority; the vector breaks ties (SDM 11.6.2.4). An APIC that is disabled by hardware
- * is never a target. [any]
+ * of the sender for the shorthands, -1 for a device, for which no shorthand except "all" has
+ * targets. With lowest priority at most one target is chosen: a focus processor if there is one,
+ * else one of lowest priority; the vector breaks ties (SDM 11.6.2.4). An APIC that is disabled by
+ * hardware is never a target. [any]
  *
  * Returns: the number of targets.
  */
@@ -610,7 +612,7 @@ uint32_t vsm_lapic_router_route(const struct vsm_lapic_router *router, int sourc
  * returned VSM_LAPIC_KICK. [any]
  *
  * Returns: the highest result of the posts: VSM_LAPIC_IGNORED if no APIC accepted it,
- * VSM_LAPIC_COALESCED if it merged with a pending one in every target.
+ * VSM_LAPIC_COALESCED if it merged with a pending one in every target that accepted it.
  */
 enum vsm_lapic_posted vsm_lapic_router_send(const struct vsm_lapic_router *router, int source,
 					    const struct vsm_lapic_ipi *ipi,

@@ -33,8 +33,8 @@ struct vsm_log_record {
 };
 
 /*
- * Receives every message up to max_level. Called on any thread that calls the library, on several
- * at the same time; must not call the library.
+ * Receives every message up to max_level. Called on any thread that calls the library and on
+ * threads of the library, on several at the same time; must not call the library.
  */
 typedef void vsm_log_fn(void *opaque, const struct vsm_log_record *record);
 

@@ -10,8 +10,8 @@
  * Threads: functions that take a partition may be called from any thread, also while VPs run,
  * unless their comment says otherwise. vsm_vp_run() is called by one thread at a time for each VP.
  *
- * Errors are returned as -errno, and each is logged once, where it arises. Expected results are not
- * logged: -EAGAIN, -ETIMEDOUT, the end of a list, effects of guest actions.
+ * Errors are returned as -errno. Each is logged at most once, where it arises. Expected results are
+ * not logged: -EAGAIN, -ETIMEDOUT, the end of a list, effects of guest actions.
  */
 #ifndef VSM_VSM_H
 #define VSM_VSM_H
@@ -129,8 +129,8 @@ void vsm_partition_destroy(struct vsm_partition *partition);
 
 /*
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
- * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. RAM
- * reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. The memory map,
+ * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. Writable
+ * RAM reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. The memory map,
  * CPUID, connections and eventfds are kept.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
@@ -229,9 +229,11 @@ struct vsm_memory_change {
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
  * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page,
- * or the file is too short; -ENOSPC: the host has no more memory slots, the log has their number;
- * -ENOTSUP: this host cannot guard a mapping; -EPERM: userfaultfd is not permitted; -ENOMEM and
- * other errors of the host. After an error nothing has changed.
+ * or the file is too short; -EBADF, -EACCES, -ENODEV: @fd is no file that can be mapped shared for
+ * writing; -ENOSPC: the host has no more memory slots, the log has their number, or restricted
+ * memory has left over 1,024 places of the map since the last reset; -ENOTSUP: this host cannot
+ * guard a mapping; -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host.
+ * After an error nothing has changed.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
@@ -312,8 +314,8 @@ struct vsm_dma_request {
  *
  * Returns: 0; -EFAULT: a byte is not RAM, or is readonly and the request is to write; -EACCES: a
  * higher VTL denies the access; -EBUSY: an overlay page is in the range: use vsm_dma_read() and
- * vsm_dma_write(); -ENOSPC: too many mappings; -EINVAL: size, VTL, or a reserved field is not 0;
- * -ENOMEM and other errors of the host.
+ * vsm_dma_write(); -ENOSPC: too many mappings; -EINVAL: size, VTL, a range that wraps around, or a
+ * reserved field is not 0; -ENOMEM and other errors of the host.
  */
 int vsm_dma_map(struct vsm_partition *partition, const struct vsm_dma_request *request,
 		struct vsm_dma_map **map, void **host);
@@ -441,7 +443,7 @@ void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
  * All 16 bytes of a value are used: initialize it with {0} or .reg128, since a compiler may leave
  * the bytes beyond .reg64 undefined.
  *
- * If the VP runs, its own thread executes the access. Between an IO or MMIO exit and the next
+ * If the VP runs, its own thread executes the access. Between an IO, MMIO or INTA exit and the next
  * vsm_vp_run() other threads wait for the end of the instruction.
  *
  * Returns: the number of registers done, @count on success; -EINVAL: the VTL is not offered.
@@ -518,11 +520,11 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 void vsm_nmi(struct vsm_vp *vp);
 
 /*
- * Posts an SMI to VTL0 of the VP (SDM 3C 33, "System Management Mode"), as an interrupt message
- * with delivery mode SMI does. The SMI waits while VTL0 is in System Management Mode, and while a
- * higher VTL runs, which it neither interrupts nor delays. In System Management Mode VTL0 has the
- * same rights to each GPA as outside, hypercalls and VTL calls raise #UD, and INIT, SIPI and SMI
- * wait for the end of the mode. Interrupts and intercepts enter a higher VTL as usual; when that
+ * Posts an SMI to VTL0 of the VP (SDM 3C, "System Management Mode"), as an interrupt message with
+ * delivery mode SMI does. The SMI waits while VTL0 is in System Management Mode, and while a higher
+ * VTL runs, which it neither interrupts nor delays. In System Management Mode VTL0 has the same
+ * rights to each GPA as outside, hypercalls and VTL calls raise #UD, and INIT, SIPI and SMI wait
+ * for the end of the mode. Interrupts and intercepts enter a higher VTL as usual; when that
  * returns, VTL0 continues in the mode. If VTL0 may not write to the state save area, the VP exits
  * with VSM_EXIT_SHUTDOWN. Any thread, also in a callback; never waits.
  *
@@ -633,8 +635,8 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 typedef void vsm_line_fn(void *opaque, const char *line);
 
 /*
- * Prints a saved state as text: a line for each record and each field. Any bytes may be given; @log
- * may be NULL.
+ * Prints a saved state as text: a line for each record and each field, except elements of arrays
+ * that are zero. Any bytes may be given; @log may be NULL.
  *
  * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The records
  * before the error are printed.
@@ -662,7 +664,7 @@ struct vsm_trace_record {
  * Returns: 0; -EINVAL: an illegal number; -ENOMEM.
  */
 int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
-/* Stops tracing, after writing a record of each VP's counters. The rings can still be read. */
+/* Stops tracing, and writes a record of each VP's counters. The rings can still be read. */
 void vsm_trace_stop(struct vsm_partition *partition);
 /*
  * Reads up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: number of

@@ -106,8 +106,8 @@ struct vsm_walk_direct {
  * How page-table entries are accessed. A GPA is first looked up in direct[], in order; for other
  * GPAs the functions are called. Each function may be NULL.
  *
- * The functions get a GPA that is aligned to @size and lies below 2^MAXPHYADDR; @size is 8, or 4 in
- * 32-bit paging. They run on the thread that called vsm_walk() and may not change the context, the
+ * Each GPA lies below 2^MAXPHYADDR; that of an entry is aligned to @size, 8 or 4 (32-bit paging).
+ * The functions run on the thread that called vsm_walk() and may not change the context, the
  * request or this structure.
  */
 struct vsm_walk_memory {
@@ -244,9 +244,10 @@ enum vsm_walk_cache {
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */
 	/*
-	 * What stopped the walk: the GPA of the entry (the topmost that denies, for an access
-	 * right), or for PAGE_REFUSED of the byte itself. On success the GPA of the last entry; 0
-	 * without paging and for a PDPTE that was not read from memory.
+	 * What stopped the walk: the GPA of the entry (for USER_DENIED, WRITE_DENIED and
+	 * EXECUTE_DENIED the topmost that denies, for SMEP, SMAP and keys the last), or for
+	 * PAGE_REFUSED of the byte itself. On success the GPA of the last entry; 0 without paging
+	 * and for a PDPTE that was not read from memory.
 	 */
 	uint64_t stop_gpa;
 	/*

@@ -128,8 +128,8 @@ struct vsm_x86_state {
  * values. State that the VTLs of a VP share (TLFS "Shared State": CR2, DR0 to DR3, XCR0, the XSAVE
  * area, and the general registers except RSP) is the same for every @vtl. An MSR that does not
  * exist for the guest reads as 0, with @exists false; so do MSRs without state (RESET, EOI, ICR,
- * EOM, GUEST_IDLE) and those of the APIC (x2APIC, synthetic TPR): use vsm_vp_lapic(). Any thread;
- * waits as vsm_vp_get_registers().
+ * EOM, GUEST_IDLE, PATCH_LOADER) and those of the APIC (x2APIC, synthetic TPR): use vsm_vp_lapic().
+ * Any thread; waits as vsm_vp_get_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown group; -ENOBUFS: the XSAVE buffer is
  * too small, xsave_size is set to the size needed, and nothing else was read.

@@ -52,7 +52,7 @@
 #define HV_INPUT_VTL_USE_TARGET	   0x10
 #define HV_INPUT_VTL_RESERVED_MASK 0xe0
 
-/* An enable bit and a guest page number in one register, as in the hypercall page's MSR. */
+/* An enable bit and a guest page number in one register, as in the SIMP MSR. */
 #define HV_PAGE_MSR_ENABLE	  HV_BIT64(0)
 #define HV_PAGE_MSR_RESERVED_MASK UINT64_C(0x0000000000000ffe)
 #define HV_PAGE_MSR_GPA_MASK	  UINT64_C(0xfffffffffffff000)

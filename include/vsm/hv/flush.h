@@ -45,7 +45,7 @@ HV_ASSERT_OFFSET(struct hv_flush_virtual_address_ex_input, address_space, 0);
 HV_ASSERT_OFFSET(struct hv_flush_virtual_address_ex_input, flags, 8);
 HV_ASSERT_OFFSET(struct hv_flush_virtual_address_ex_input, vp_set, 16);
 
-/* 0xaf; for 0xb0 one uint64_t GPA range for each rep follows, packed like a GVA range. */
+/* 0xaf; for 0xb0 one uint64_t GPA range for each rep follows, packed like an extended GVA range. */
 struct hv_flush_guest_physical_address_input {
 	uint64_t address_space;
 	uint64_t flags;

@@ -95,7 +95,9 @@
 	X(TSC_INVARIANT_CONTROL,       0x40000118) \
 	X(BELOW_1MB_PAGE,              0x40000200)
 
-/* MSRs of the SynIC of the hypervisor below a nested one: the number of the MSR plus 0x1000. */
+/*
+ * VP index and SynIC MSRs of the hypervisor below a nested one: the number of the MSR plus 0x1000.
+ */
 #define HV_MSR_LIST_NESTED(X) \
 	X(NESTED_VP_INDEX, 0x40001002) \
 	X(NESTED_SCONTROL, 0x40001080) \

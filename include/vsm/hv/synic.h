@@ -16,7 +16,7 @@
 #define HV_SYNIC_STIMER_COUNT 4
 #define HV_SYNIC_VERSION      UINT64_C(1)
 
-/* The SINT of intercepts and other messages of the hypervisor. */
+/* The SINT of intercept messages. */
 #define HV_SYNIC_SINT_HYPERVISOR 0
 
 #define HV_SYNIC_SCONTROL_ENABLE HV_BIT64(0)
