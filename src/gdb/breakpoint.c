@@ -50,7 +50,7 @@ static void try_settings(struct vsm_vp *vp, void *opaque)
 	trial->error = vsm_vp_debug(vp, trial->vtl, &trial->debug);
 }
 
-/* 0, or -errno: the library refuses the breakpoints of a VTL, which are the same on all VPs. */
+/* Tries the breakpoints of a VTL, which are the same on all VPs, on one VP. 0 or -errno. */
 static int try_on_vp(struct vsm_gdb *gdb, struct gdb_thread thread)
 {
 	struct trial trial = {.vtl = thread.vtl};

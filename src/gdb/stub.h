@@ -224,7 +224,10 @@ int gdb_breakpoint_remove(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_
 void gdb_breakpoint_remove_all(struct vsm_gdb *gdb);
 /* Replaces breakpoint instructions in @data, a copy of memory at @gpa, by the original bytes. */
 void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
-/* Before a write of @data at @gpa: its bytes at breakpoints become originals, and INT3 in @data. */
+/*
+ * Called before @data is written at @gpa: a byte of @data at a breakpoint becomes the original, and
+ * INT3 replaces it in @data.
+ */
 void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
 
 /* Whose breakpoint a VP has executed. */

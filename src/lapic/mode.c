@@ -112,7 +112,10 @@ void vsm_lapic_init_reset(struct vsm_lapic *apic)
 {
 	uint32_t id = apic->id;
 
-	/* Posting the INIT dropped earlier SIPIs: a SIPI or INIT that is pending came after it. */
+	/*
+	 * Posting an INIT drops earlier SIPIs: what is pending came after this INIT. Without one
+	 * (HvCallStartVirtualProcessor) a SIPI has no effect, since the VP does not wait for it.
+	 */
 	__atomic_fetch_and(&apic->events,
 			   VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI |
 				   0xffu << LAPIC_SIPI_VECTOR_SHIFT,

@@ -69,7 +69,7 @@ struct vkvm_backend {
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: the MSRs that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each MSR of msr_index */
 	uint32_t msr_count;
-	/* c: offset of the count of exits in KVM's statistics, 0: there is none */
+	/* offset of the count of exits in KVM's statistics, found with the first vCPU; 0: none */
 	uint64_t count_offset;
 
 	struct vkvm_vm vm[VKVM_VTL_MAX];

@@ -168,7 +168,7 @@ static int debug(const struct vcpu *vcpu, uint32_t control)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
-/* KVM_RUN. The mode of a VTL changes only after its VPs have cleared `entered`. */
+/* KVM_RUN. A thread that changes the mode of the VTL waits until `entered` is cleared. */
 static int enter(struct vcpu *vcpu)
 {
 	const int error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;

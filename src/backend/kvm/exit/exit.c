@@ -213,7 +213,7 @@ static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 	shut_down(vcpu, run);
 }
 
-/* docs/backend-kvm.md lists the others: exit_translate() has two, the backend enables no more. */
+/* exit_translate() has two more. The others are not enabled (docs/backend-kvm.md). */
 static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,

@@ -223,7 +223,7 @@ static int store_xcr0(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 }
 
-/* Whether the VTL has SMBASE. Guests cannot access it as an MSR (SDM 3C 33.11). */
+/* Whether the VTL has SMBASE. Guests cannot access it as an MSR (SDM 3C, "SMBASE Relocation"). */
 static bool has_smbase(const struct vcpu *vcpu)
 {
 	return vcpu->vp->backend->smm && vcpu->vtl == 0;
