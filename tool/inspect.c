@@ -21,7 +21,7 @@
 enum {
 	INSPECT_OK = 0,
 	INSPECT_REFUSED = 1,	/* the machine returned an error */
-	INSPECT_NO_MACHINE = 2, /* no machine listens on the socket */
+	INSPECT_NO_MACHINE = 2, /* no machine listens on the socket, or it is not trusted */
 	INSPECT_GONE = 3,	/* the machine ended before its answer */
 };
 

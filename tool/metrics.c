@@ -40,7 +40,7 @@ static void print_head(const char *name, const char *type, const char *unit, con
 	printf("# HELP %s %s\n", name, help);
 }
 
-/* The guest's file name may have any character. */
+/* The kernel's file name may have any character. */
 static void print_label(const char *text)
 {
 	for (; *text; text++) {

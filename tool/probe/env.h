@@ -33,8 +33,8 @@ struct probe_env {
 void probe_env_live(struct probe_env *env);
 
 /*
- * Reads the start of a text file, 0-terminated and without its final newline. Returns its length or
- * -errno.
+ * Reads the start of a text file, 0-terminated and without its final newlines. Returns its length
+ * or -errno.
  */
 int env_read(const struct probe_env *env, const char *path, char *text, size_t size);
 

@@ -208,7 +208,7 @@ void selftest_tsc_offset(struct selftest *test)
 		    !set_tsc_offset(&guest[i], -__builtin_ia32_rdtsc()))
 			return;
 	}
-	/* guest_tsc must not decrease from one VM to the other. */
+	/* The TSC must not decrease from one VM to the other. */
 	if (!set_tsc_offset(&guest[0], 0) || !set_tsc_offset(&guest[1], 0))
 		return;
 	for (unsigned int i = 0; i < rounds; i++) {

@@ -80,7 +80,7 @@ static void put_finding(FILE *out, const struct probe *probe, const struct probe
 
 	snprintf(line, sizeof(line), "%s: %s", item->title, finding->found);
 	labelled(out, 2, 9, probe_status_name(finding->status), line);
-	/* For PROBE_UNKNOWN, the missing prerequisite has the reason. */
+	/* With PROBE_UNKNOWN the line above has the reason. */
 	if (finding->status != PROBE_MISSING)
 		return;
 	labelled(out, 11, 10, "for", item->purpose);

@@ -55,7 +55,7 @@ const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : m
 
 const units = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
 
-// A length of time, with four digits at most.
+// A length of time, with four significant digits at most.
 function span(ns) {
   if (!ns) return '0 s';
   const [unit, name] = units.find(([size]) => ns >= size) || units[3];

@@ -25,7 +25,7 @@ static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 		return;
 	while (at > 0 && memory->range[at - 1].gpn > gpn)
 		at--;
-	/* No partition has overlapping ranges. */
+	/* Ignores a range that overlaps an earlier one, as after a change of the memory map. */
 	if ((at > 0 && memory->range[at - 1].gpn + memory->range[at - 1].pages > gpn) ||
 	    (at < memory->ranges && gpn + pages > memory->range[at].gpn))
 		return;

@@ -48,7 +48,7 @@ function drawGlyph(context, kind, x, y, size) {
 }
 
 function drawCell(context, parts, x, y, size) {
-  // Heights are in proportion to the sizes, but each part is visible.
+  // Heights are in proportion to the sizes, but at least 2 pixels except for the last part.
   const total = parts.reduce((sum, part) => sum + part[1], 0);
   let top = y;
   parts.forEach(([kind, part], i) => {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The active VTL of each VP, and marks for events. Beyond a bound, time is divided into cells,
- * which keep only the time per VTL and the number of marks of each kind.
+ * which keep only the time per state and, of each kind, the number of marks and the label that all
+ * share.
  */
 #ifndef TOOL_REPORT_TIMELINE_H
 #define TOOL_REPORT_TIMELINE_H

@@ -39,7 +39,7 @@ struct trace_cursor {
 	uint32_t extent;      /* current extent */
 	uint32_t done;	      /* records read of it */
 	uint32_t have, taken; /* in `ahead` */
-	uint64_t tsc;	      /* of the last record returned */
+	uint64_t tsc;	      /* of the last record read */
 	struct vsm_trace_record ahead[AHEAD];
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Format: "Trace Event Format" of the Chromium project. Numbers of processes and threads start at
- * 1, since Perfetto treats number 0 as the idle task, and a thread's number is unique across all
+ * Format: "Trace Event Format" of the Chromium project. Numbers of processes and threads are above
+ * 0, since Perfetto treats number 0 as the idle task, and a thread's number is unique across all
  * processes.
  */
 #include "perfetto.h"

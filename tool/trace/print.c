@@ -107,7 +107,7 @@ bool trace_print_counts(FILE *out, struct trace_file *file, const struct trace_f
 	trace_stats_sort(&stats);
 	fprintf(out, "%" PRIu64 " records in %.6f s, %" PRIu64 " were lost\n", stats.records,
 		first <= last ? 1e-9 * (double)(last - first) : 0.0, file->header.lost);
-	/* The time span includes records that are not counted. */
+	/* The records of a filter by event or VTL do not show when VTLs ran. */
 	if (!filter->by_event && !filter->by_vtl)
 		print_shares(out, &stats, first <= last ? last - first : 0);
 	for (unsigned int class = 0; class < STATS_CLASSES; class ++)

@@ -30,7 +30,7 @@ struct stats_count {
 struct stats_share {
 	uint64_t running; /* nanoseconds, without halted time */
 	uint64_t halted;
-	uint64_t entries; /* VTL entries */
+	uint64_t entries; /* by VTL_ENTER or VTL_RETURN */
 };
 
 /* From the COUNTERS record at the end of the trace. */
@@ -44,7 +44,7 @@ struct trace_stats {
 	uint64_t switches;
 	uint64_t intercepts;
 	uint64_t slices;
-	uint64_t others; /* kinds beyond the limit */
+	uint64_t others; /* events of kinds beyond the limit */
 	uint32_t vps;
 	struct stats_share (*share)[TRACE_VTLS]; /* [vps] */
 	struct stats_counters *counters;	 /* [vps] */
