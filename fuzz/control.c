@@ -18,7 +18,7 @@ static struct vmm_config config = {
 	.testdev = true,
 };
 
-/* Executes each order immediately, as the main thread does. */
+/* Finishes each order without executing it. */
 static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
 {
 	struct vmm_order order;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any hypercalls with any registers and any memory, made by VTL0 or VTL1 of a partition of two VPs.
+ * Any hypercalls with any registers and any memory, made on VP 0 of a partition of two VPs by VTL0
+ * or VTL1, or by VTL2 once VTL1 has called it.
  *
  * An input is a sequence of calls: `struct call`, then `bytes` bytes that are copied to the input
  * page. VTL0 has no access to the page SECRET.
@@ -38,7 +39,7 @@ struct call {
 	uint64_t rax;
 	uint8_t flags; /* bit 0: 32-bit caller; 1: input at INPUT; 2: output at OUTPUT; 3: VTL1 calls */
 	uint8_t bytes;
-	uint16_t at; /* offset of the bytes in the input page */
+	uint16_t at; /* at % 64 * 8: offset of the bytes in the input page */
 } __attribute__((packed));
 
 static bool is_status(uint16_t status)
@@ -68,7 +69,7 @@ static void make_active(struct vsm_vp *vp, uint8_t vtl)
 static void set_mode(struct vsm_vp *vp, bool wide)
 {
 	vcpu_edit(vp, vp->active_vtl, VCPU_SYSTEM)->segment[SEGMENT_CS].attributes =
-		wide ? 0xa09b : 0xc09b;
+		wide ? 0xa09b : 0xc09b; /* CS.L or CS.D */
 }
 
 static void set_registers(struct vcpu_state *cpu, const struct call *call)
@@ -115,6 +116,7 @@ static void check_output(struct vsm_partition *partition)
 
 	for (unsigned int i = 0; i < CORE_PAGE_SIZE / 8; i++)
 		REQUIRE(output[i] != SECRET_WORD);
+	/* XMM0 to XMM15 */
 	REQUIRE(!memmem(cpu->xsave + 160, 256, &(uint64_t){SECRET_WORD}, 8));
 }
 

@@ -267,7 +267,7 @@ static void operate(struct machine *m, const uint8_t *data, const struct vsm_lap
 	case 4:
 		write_msr(m, VSM_LAPIC_MSR_BASE, value, before, allowed);
 		break;
-	case 5: /* a base that is nearly always legal */
+	case 5: /* any mode at the default base */
 		write_msr(m, VSM_LAPIC_MSR_BASE, 0xfee00000 | (argument & 3u) << 10, before,
 			  allowed);
 		break;

@@ -19,7 +19,10 @@ static const uint64_t place[] = {
 	[FROM_TOGGLED] = STORM_TOGGLED,
 };
 
-/* Pages of `from` replace those at `gpa`. A locked page is not moved: VTL0 checks it at its GPA. */
+/*
+ * Pages of `from` replace those at `gpa`. A locked page is not moved, since vp.c checks its
+ * contents at its GPA.
+ */
 static const struct {
 	uint64_t gpa;
 	enum from from;

@@ -33,7 +33,7 @@ static void protect(struct storm *storm, uint8_t owner, uint64_t gpa, size_t pag
 	}
 }
 
-/* Places overlays over the pages that VTL1 is about to lock. */
+/* Places overlays over the pages that VTL1 is about to protect. */
 static void place_before(struct storm *storm)
 {
 	static const struct {
