@@ -20,7 +20,7 @@ struct vmm_backend {
 	char name[64]; /* of the pseudo-terminal, for the user; else "" */
 };
 
-/* stdio enters raw mode. Returns 0, or -errno with a line in the log. */
+/* A terminal on stdio enters raw mode. Returns 0, or -errno with a line in the log. */
 int vmm_backend_open(struct vmm_backend *backend, const struct vmm_config *config,
 		     const struct vsm_log *log);
 void vmm_backend_close(struct vmm_backend *backend);

@@ -56,7 +56,7 @@ struct vmm_control {
 	pthread_mutex_t lock;		/* leaf lock: nothing is called with it held */
 	struct event event[EVENTS_MAX]; /* e */
 	unsigned int events;		/* e */
-	uint64_t dropped;		/* e: events dropped since the thread last took events */
+	uint64_t dropped;		/* e: dropped events that the thread has not taken */
 };
 
 /* ------------------------------------------------------------------ events */
@@ -174,7 +174,7 @@ static void send_events(struct vmm_control *control)
 		memcpy(event, control->event, count * sizeof(event[0]));
 		control->events -= count;
 		memmove(control->event, control->event + count, control->events * sizeof(event[0]));
-		/* Dropped events are newer than all queued ones. */
+		/* Dropped events are reported with the last queued one. */
 		dropped = control->events ? 0 : control->dropped;
 		if (!control->events)
 			control->dropped = 0;

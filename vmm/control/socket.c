@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The socket is renamed from a temporary name to its path when it listens: clients never find a
- * socket that does not listen, and two VMMs need no lock file, which another user could hold.
+ * The socket is renamed from a temporary name to its path when it listens: clients never find the
+ * new socket before it listens, and two VMMs need no lock file, which another user could hold.
  */
 #include "control/socket.h"
 

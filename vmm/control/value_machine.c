@@ -114,7 +114,7 @@ json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *re
 								       look->vtl, at, &found);
 		char access[4];
 
-		/* Adjacent ranges of different maps may have the same rights. */
+		/* vsm_protection_find() may divide a range of equal rights. */
 		if (have && !error && i < LOOKS_MAX && found.access == run.access &&
 		    found.gpa == run.gpa + run.size) {
 			run.size += found.size;

@@ -23,7 +23,7 @@ static void write_keyboard(void *opaque, uint16_t port, unsigned int size, uint3
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* Every sleep type powers off, as in QEMU's machines: test kernels write type 0. */
+/* Every sleep type powers off: test kernels write type 0, which does so on QEMU's machines. */
 static void write_pm1(void *opaque, uint16_t port, unsigned int size, uint32_t value)
 {
 	struct vmm_power *power = opaque;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Connections lead back to the partition: a message arrives unchanged, an event sets the flag with
- * the connection's number. Invalid commands have no effect.
+ * the connection's number plus the guest's flag number. Invalid commands have no effect.
  */
 #include <string.h>
 

@@ -17,7 +17,7 @@ enum vmm_reason {
 	VMM_EXIT,  /* debug exit; @detail: the status */
 	VMM_CRASH, /* @detail: the VP */
 	VMM_ERROR, /* @detail: the VP, or -1 */
-	VMM_USER,  /* escape key at the console */
+	VMM_USER,  /* escape key at the console, or `quit` of the control socket */
 	VMM_SIGNAL /* @detail: its number */
 };
 

@@ -14,7 +14,7 @@ struct vmm_elf {
 
 /*
  * Loads all PT_LOAD segments at the physical addresses that they were linked to, without
- * relocation. Returns: 0, or -ENOEXEC, -E2BIG with a line in the log.
+ * relocation. Returns: 0, or -ENOEXEC, -E2BIG or the error of vmm_put() with a line in the log.
  */
 int vmm_elf_segments(struct vmm_places *places, const struct vmm_file *file,
 		     const struct vmm_elf_header *header, struct vmm_elf *elf);

@@ -13,7 +13,10 @@ struct vmm_elf_note {
 	uint32_t size;
 };
 
-/* Finds the first note of @owner with @type. A note beyond its segment ends the search there. */
+/*
+ * Finds the first note of @owner with @type. A note beyond its segment ends the search of that
+ * segment.
+ */
 bool vmm_elf_find_note(const struct vmm_file *file, const struct vmm_elf_header *header,
 		       const char *owner, uint32_t type, struct vmm_elf_note *note);
 

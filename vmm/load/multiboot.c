@@ -115,7 +115,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 	return error;
 }
 
-/* "NAME" or "NAME ARGUMENTS", as GRUB and QEMU write it. */
+/* "NAME" or "NAME ARGUMENTS", as GRUB Legacy and QEMU write it. */
 static int put_string(struct vmm_places *places, const char *name, const char *arguments,
 		      uint32_t *gpa)
 {

@@ -72,8 +72,8 @@ static void describe_vtl(struct vsm_vp *vp, uint8_t vtl, bool active)
 }
 
 /*
- * Bytes that are not printable ASCII become '?': the guest must not send escape sequences to the
- * user's terminal.
+ * Bytes other than printable ASCII, tab and line feed become '?': the guest must not send escape
+ * sequences to the user's terminal.
  */
 static void describe_message(const char *text, uint32_t size)
 {

@@ -16,7 +16,7 @@
  * its number.
  */
 enum vmm_status {
-	VMM_OFF = 0, /* the guest powered off, or the user ended the machine at the console */
+	VMM_OFF = 0,	     /* the guest powered off, or the user ended the machine */
 	VMM_NOT_STARTED = 2, /* nothing ran: see the message */
 	VMM_CRASHED = 4,     /* the guest shut down by a triple fault, or reported a crash */
 	VMM_FAILED = 6,	     /* host error: see the message */
@@ -27,8 +27,9 @@ enum vmm_status {
  * Runs the machine of @config until it ends; returns the exit status. Messages go to @log, register
  * dumps and the summary to stderr.
  *
- * SIGINT, SIGTERM and SIGHUP end the machine, SIGQUIT dumps the registers; these stay blocked in
- * the caller's thread, and SIGPIPE stays ignored. Call it once, from a program without other tasks.
+ * SIGINT, SIGTERM and SIGHUP end the machine, SIGQUIT dumps the registers; these and SIGUSR1 stay
+ * blocked in the caller's thread, and SIGPIPE stays ignored. Call it once, from a program without
+ * other tasks.
  */
 int vmm_run(const struct vmm_config *config, const struct vsm_log *log);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls of each role: one table, from which docs/sandbox.md is made. */
+/*
+ * The system calls of each role: one table, with which tests/static/check-pages compares
+ * docs/sandbox.md.
+ */
 #ifndef VMM_SANDBOX_CALLS_H
 #define VMM_SANDBOX_CALLS_H
 

@@ -58,7 +58,7 @@ int vmm_sandbox_thread(const struct vmm_sandbox *sandbox, enum vmm_role role, co
 /* Reports a refused call to the reader of a signalfd. */
 #define VMM_SANDBOX_SIGNAL SIGUSR1
 
-/* Sets @text as in "openat in thread vp0"; false if the signal is no report. */
+/* Sets @text as in "openat (257) in thread vp0"; false if the signal is no report. */
 bool vmm_sandbox_violation(const struct signalfd_siginfo *info, char *text, size_t size);
 
 /* A zeroed @sandbox is allowed. */

@@ -81,7 +81,10 @@ void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section se
 void vmm_saved_say(const struct vmm_saved_lines *lines, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The CPU features visible to the guest. Returns the number of words; 0: KVM reports none. */
+/*
+ * The CPU features visible to the guest. Returns the number of words; 0: KVM's CPUID cannot be
+ * read.
+ */
 #define VMM_HOST_WORDS_MAX 64u
 size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX]);
 /*
