@@ -138,7 +138,7 @@ int nested_reload(struct vcpu *vcpu)
 	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &now);
 
 	vcpu->nested.reload = false;
-	/* KVM_SET_NESTED_STATE overwrites the vCPU's registers, so L2's must be stored again. */
+	/* Stores L2's registers again, as after a reflected exit. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: changing intercepts: %s",
