@@ -41,7 +41,8 @@ struct vsm_gdb_config {
 
 	/*
 	 * Access to guest memory without VTL protections: @size bytes at @gpa, within one page.
-	 * Called on the thread of vsm_gdb_serve(). Returns: 0, or -EFAULT if a byte is not RAM.
+	 * Called on the thread of vsm_gdb_serve(), write() also on those of vsm_gdb_run(). Returns:
+	 * 0, or -EFAULT if a byte is not RAM.
 	 */
 	int (*read)(void *opaque, uint64_t gpa, void *data, size_t size);
 	int (*write)(void *opaque, uint64_t gpa, const void *data, size_t size);
