@@ -431,8 +431,8 @@ uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *s
 /* ------------------------------------------------------------------- EOI assist of the TLFS --- */
 
 /*
- * "No EOI required", bit 0 of the VP assist page. The caller owns the page. Before entering the
- * guest:
+ * "No EOI required", bit 0 of the VP assist page. The caller owns the page. Before each entry into
+ * the guest, after vsm_lapic_look():
  *
  *   if (vsm_lapic_may_skip_eoi(apic)) { set the bit; vsm_lapic_skip_eoi(apic); }
  *
@@ -442,7 +442,10 @@ uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *s
  *           vsm_lapic_resolve_eoi(apic, test_and_clear(the bit), &effect);
  */
 
-/* True if one edge-triggered vector is in the ISR, no other, and the IRR is empty. [owner] */
+/*
+ * True if one edge-triggered vector is in the ISR, no other, the IRR is empty, and not
+ * vsm_lapic_is_skipping_eoi(). [owner]
+ */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic);
 
 /* Call after the bit was set, and only after vsm_lapic_may_skip_eoi() returned true. [owner] */

@@ -137,7 +137,7 @@ bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic)
 	uint8_t vector = apic->highest_isr;
 	uint64_t others = 0;
 
-	if (apic->highest_isr < 0 || lapic_test(apic->tmr, vector))
+	if (apic->lazy_eoi || apic->highest_isr < 0 || lapic_test(apic->tmr, vector))
 		return false;
 	for (int i = 0; i < 4; i++) {
 		uint64_t mine = i == vector >> 6 ? lapic_bit(vector) : 0;

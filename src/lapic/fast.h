@@ -25,6 +25,11 @@ static inline bool lapic_fast_extint_waits(const struct vsm_lapic *apic)
 	       vsm_lapic_accepts_extint(apic);
 }
 
+static inline bool lapic_fast_may_skip_eoi(const struct vsm_lapic *apic)
+{
+	return __builtin_expect(apic->highest_isr >= 0, 0) && vsm_lapic_may_skip_eoi(apic);
+}
+
 static inline bool lapic_fast_is_skipping_eoi(const struct vsm_lapic *apic)
 {
 	return __builtin_expect(apic->lazy_eoi, 0);

@@ -320,6 +320,8 @@ static void a_skipped_eoi_takes_effect_when_it_is_resolved(void **state)
 	take(&apic);
 	vsm_lapic_skip_eoi(&apic);
 	assert_true(vsm_lapic_is_skipping_eoi(&apic));
+	/* The bit must not be set again: the guest may have cleared it. */
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
 
 	/* The bit is still set: the guest is in its handler, and will send the EOI. */
 	vsm_lapic_resolve_eoi(&apic, true, &effect);
