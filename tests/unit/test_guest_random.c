@@ -205,8 +205,11 @@ static void compare(struct guest *guest, unsigned int index)
 	CHECK(guest, atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		CHECK(guest, guest_gpr(vp, model->active, kept[i]) == model->shared[kept[i]]);
-	for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++)
+	for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++) {
 		CHECK(guest, guest_gpr(vp, vtl, GPR_RSP) == model->vtl[vtl].rsp);
+		CHECK(guest, vsm_lapic_highest_isr(&vp->vtl[vtl].lapic) ==
+				     highest(model->vtl[vtl].in_service));
+	}
 }
 
 static void compare_memory(struct guest *guest, uint32_t page)
@@ -507,6 +510,35 @@ static void cluster_ipi(struct guest *guest, unsigned int index)
 	run(guest, index);
 }
 
+/*
+ * The active VTL skips its EOI if its assist page is visible and permits it. The bit is set if one
+ * interrupt is in service and none is pending.
+ */
+static bool skip_eoi(struct guest *guest, unsigned int index)
+{
+	const struct model_vp *own = &guest->model.vp[index];
+	const struct model_vtl *vtl = &own->vtl[own->active];
+	const struct model_overlay *assist =
+		&guest->model.overlay[own->active][OVERLAY_ASSIST][index];
+	const uint64_t gpa = (FIRST_PAGE + assist->page) * UINT64_C(4096);
+	unsigned int in_service = 0;
+	uint64_t value, *seen;
+
+	if (assist->page == NOWHERE)
+		return false;
+	seen_word(&guest->model, own->active, assist->page, &seen);
+	if (seen != &assist->word)
+		return false;
+	for (unsigned int i = 0; i < 256; i++)
+		in_service += vtl->in_service[i];
+	CHECK(guest, guest_read(real(guest, index), gpa, 4, &value) == GUEST_DONE);
+	CHECK(guest, value == (in_service == 1 && highest(vtl->pending) < 0));
+	if (!value)
+		return false;
+	CHECK(guest, guest_write(real(guest, index), gpa, 4, 0) == GUEST_DONE);
+	return true;
+}
+
 static void end_interrupt(struct guest *guest, unsigned int index)
 {
 	struct model_vp *own = &guest->model.vp[index];
@@ -514,7 +546,8 @@ static void end_interrupt(struct guest *guest, unsigned int index)
 	int ended = highest(vtl->in_service);
 
 	guest->doing = "EOI";
-	CHECK(guest, guest_wrmsr(real(guest, index), HV_X64_MSR_EOI, 0) == GUEST_DONE);
+	if (!skip_eoi(guest, index))
+		CHECK(guest, guest_wrmsr(real(guest, index), HV_X64_MSR_EOI, 0) == GUEST_DONE);
 	if (ended >= 0)
 		vtl->in_service[ended] = false;
 	arbitrate(&guest->model, own);

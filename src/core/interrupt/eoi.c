@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLFS "EOI Assist": a guest may skip the EOI of an edge-triggered interrupt while no other
- * interrupt is pending.
+ * interrupt is pending. "No EOI required" is set only while the guest runs, so that the ISR is
+ * exact for all code outside of the guest.
  */
 #include "core/interrupt/eoi.h"
 
@@ -39,11 +40,12 @@ void interrupt_resolve_eoi(struct vsm_vp *vp)
 		end_skipping(vp, vp->active_vtl);
 }
 
-void interrupt_offer_eoi_assist(struct vp_vtl *own)
+void interrupt_offer_eoi_assist(struct vsm_vp *vp)
 {
+	struct vp_vtl *own = vp_active(vp);
 	uint32_t *assist = apic_assist(own);
 
-	if (assist && vsm_lapic_may_skip_eoi(&own->lapic)) {
+	if (assist && lapic_fast_may_skip_eoi(&own->lapic)) {
 		__atomic_fetch_or(assist, HV_APIC_ASSIST_NO_EOI_REQUIRED, __ATOMIC_ACQ_REL);
 		vsm_lapic_skip_eoi(&own->lapic);
 	}

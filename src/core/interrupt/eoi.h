@@ -6,13 +6,14 @@
 #include "core/core.h"
 
 /*
- * Does an EOI that the active VTL has skipped. Called before each entry, after each exit, and
- * before another VTL becomes active. Owner.
+ * Allows the active VTL to skip the EOI of the interrupt in service, if no other interrupt is in
+ * service or pending. Called directly before each entry; a later post makes the VP exit. Owner.
+ */
+void interrupt_offer_eoi_assist(struct vsm_vp *vp);
+/*
+ * Ends that permission, and does an EOI that the active VTL has skipped. Called directly after each
+ * exit, and before each entry, since a restored APIC may have a permission. Owner.
  */
 void interrupt_resolve_eoi(struct vsm_vp *vp);
-/*
- * Allows the guest to skip the EOI of the interrupt just injected, if no other is pending. Owner.
- */
-void interrupt_offer_eoi_assist(struct vp_vtl *own);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/memory/gpa.h"
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
+#include "core/interrupt/eoi.h"
 #include "core/interrupt/interrupt.h"
 #include "core/memory/protect.h"
 #include "core/memory/turn.h"
@@ -359,6 +360,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	atomic_store(&vp->in_guest, vtl_bit(run->vtl) | (uint32_t)vp->deferred << 16);
 	if (atomic_load(&vp->flush_wanted))
 		flush_tlbs(vp);
+	interrupt_offer_eoi_assist(vp);
 	error = partition->ops->vp_run(vp->backend, run);
 	atomic_fetch_add(&vp->exits, 1);
 	atomic_store(&vp->in_guest, 0);

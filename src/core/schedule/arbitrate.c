@@ -337,7 +337,6 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	    vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
-		interrupt_offer_eoi_assist(own);
 	}
 	/* A vector with AutoEOI is not in service, so the next vector needs a window, too (P34). */
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;

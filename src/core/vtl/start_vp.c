@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TLFS "HvCallStartVirtualProcessor", SDM 3A 9.4. */
-#include "core/interrupt/eoi.h"
 #include "core/vp/cpu_registers.h"
 #include "core/interrupt/start_rules.h"
 #include "core/vtl/start_vp.h"
@@ -67,7 +66,6 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
 		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;
 	if (highest != vp->active_vtl) {
-		interrupt_resolve_eoi(vp);
 		vtl_move_shared(vp, highest);
 		vp_set_active(vp, highest);
 	}

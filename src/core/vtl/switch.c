@@ -2,19 +2,15 @@
 /* TLFS "VTL Entry", "VTL Return". */
 #include <string.h>
 
-#include "core/interrupt/eoi.h"
 #include "core/trace/trace.h"
 #include "core/vp/debug.h"
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 #include "core/x64.h"
-#include "lapic/fast.h"
 
 /* RIP of both VTLs is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
-	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
-		interrupt_resolve_eoi(vp);
 	vtl_move_shared(vp, to);
 	vp_set_active(vp, to);
 	vp_active(vp)->entered = true;
