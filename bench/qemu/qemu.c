@@ -29,7 +29,7 @@
 #define VTL_LIMIT    1.1
 #define PAM_LIMIT    2e6
 #define BAR_LIMIT    1e6
-#define IDLE_LIMIT   1.4
+#define IDLE_LIMIT   1.15
 
 enum vmm {
 	VSM,
