@@ -35,14 +35,17 @@ struct engine {
 
 	/* Engine uffd */
 	int fd;	  /* c: userfaultfd */
-	int stop; /* c: eventfd that makes the event thread end, or remap blocks */
+	int stop; /* c: eventfd that makes the event thread end, or read `due` */
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
 	uint32_t pieces;       /* M: boundaries between blocks with and without minor faults */
 	uint32_t pieces_limit; /* c */
 	bool split_waiting;    /* E: some block may have `split` set */
-	uint32_t closed;       /* E: pages in closed_page */
+	/* E: when closed_page is opened and blocks are remapped, in ms of CLOCK_MONOTONIC; or 0 */
+	uint64_t due;
+	uint64_t closings; /* E: how often a page was closed, for a VP, a thread or a new mapping */
+	uint32_t closed;   /* E: pages in closed_page */
 	/* E: pages closed for threads that run no VP, to be opened again */
 	uint8_t *closed_page[64];
 };
@@ -105,6 +108,12 @@ struct engine_ops {
 	bool (*take)(struct vkvm_vp *vp, struct violation *violation);
 	/* Whether EFAULT of KVM_RUN is for a protection, which the exit describes. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
+
+	/*
+	 * Whether the engine has closed a page now, or has since the last call for this VP, so that
+	 * EFAULT of KVM_RUN may be due to this. NULL: the engine closes no pages.
+	 */
+	bool (*closes)(struct vkvm_vp *vp);
 
 	/* Before the vCPU's registers are stored for KVM_RUN. -errno, logged. NULL: not needed. */
 	int (*before_run)(struct vcpu *vcpu);

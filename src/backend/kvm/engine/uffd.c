@@ -308,11 +308,12 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
  * Maps a page without rights until it is write-protected; a VP that accesses it meanwhile exits and
  * repeats the access. Then wakes threads that wait for an event of the page.
  */
-static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
+static int map_closed(struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
 {
 	int error;
 
+	backend->engine.closings++;
 	if (mmap(start, VKVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
 		return -errno;
@@ -428,4 +429,5 @@ const struct engine_ops engine_uffd = {
 	.overlay_slot = overlay_slot,
 	.denied = denied,
 	.take = event_take,
+	.closes = event_closes,
 };

@@ -62,8 +62,11 @@ int event_start(struct vkvm_backend *backend);
 void event_stop(struct vkvm_backend *backend);
 /* Opens the pages that were closed for threads that run no VP. Engine lock held. */
 void event_reopen_pages(struct vkvm_backend *backend);
-void event_wake(struct vkvm_backend *backend);
+/* Makes the event thread remap blocks after a delay. Engine lock held. */
+void event_postpone(struct vkvm_backend *backend);
 /* As enter_take(); opens a page that was closed for the violation. */
 bool event_take(struct vkvm_vp *vp, struct violation *violation);
+/* As engine_ops.closes. */
+bool event_closes(struct vkvm_vp *vp);
 
 #endif

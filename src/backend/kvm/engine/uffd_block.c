@@ -145,7 +145,7 @@ static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, u
 	block->split = backend->can.huge_pages && pages == VKVM_BLOCK_PAGES;
 	if (block->split && !backend->engine.split_waiting) {
 		backend->engine.split_waiting = true;
-		event_wake(backend);
+		event_postpone(backend);
 	}
 }
 

@@ -11,12 +11,13 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kvm/engine/uffd.h"
 
 #define MESSAGES   16u
-#define QUIET_MS   50 /* time without an event after which postponed work is done */
+#define DELAY_MS   50u /* until postponed work is done */
 #define CLOSED_MAX (sizeof(((struct engine *)0)->closed_page) / sizeof(uint8_t *))
 
 /* The page of an event: of a window, or of the overlay memory behind memory slots */
@@ -138,8 +139,23 @@ static void close_page(struct vkvm_backend *backend, const struct fault_place *p
 {
 	bool readable = place->state & PAGE_OVERLAID || place->state != PAGE_NO_ACCESS;
 
+	backend->engine.closings++;
 	mprotect(place->address, VKVM_PAGE_SIZE, readable ? PROT_READ : PROT_NONE);
 	uffd_wake(backend->engine.fd, place->address, VKVM_PAGE_SIZE);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void postpone(struct engine *engine)
+{
+	if (!engine->due)
+		engine->due = now_ms() + DELAY_MS;
 }
 
 void event_reopen_pages(struct vkvm_backend *backend)
@@ -159,6 +175,7 @@ static void refuse_other_thread(struct vkvm_backend *backend, const struct fault
 		event_reopen_pages(backend);
 	close_page(backend, place);
 	engine->closed_page[engine->closed++] = place->address;
+	postpone(engine);
 }
 
 static void refuse(struct vkvm_backend *backend, const struct fault_place *place, bool write,
@@ -209,19 +226,41 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 		allow(backend, &place, flags);
 }
 
-/* event_take() relies on events being read and answered under one lock. */
-static void answer_all(struct vkvm_backend *backend)
+/*
+ * event_take() relies on events being read and answered under one lock. Guests can raise events
+ * without end: one batch at a time, so that other threads get the lock.
+ */
+static void answer_some(struct vkvm_backend *backend)
 {
 	struct uffd_msg message[MESSAGES];
 	ssize_t size;
 
 	pthread_mutex_lock(&backend->engine.lock);
-	do {
-		size = read(backend->engine.fd, message, sizeof(message));
-		for (ssize_t i = 0; i < size / (ssize_t)sizeof(message[0]); i++)
-			handle(backend, &message[i]);
-	} while (size > 0);
+	size = read(backend->engine.fd, message, sizeof(message));
+	for (ssize_t i = 0; i < size / (ssize_t)sizeof(message[0]); i++)
+		handle(backend, &message[i]);
 	pthread_mutex_unlock(&backend->engine.lock);
+}
+
+/* Does the work that is due, also while events arrive. Returns the time until more is due, or -1. */
+static int do_postponed(struct vkvm_backend *backend)
+{
+	struct engine *engine = &backend->engine;
+	uint64_t now;
+	int left = -1;
+
+	pthread_mutex_lock(&engine->lock);
+	now = engine->due ? now_ms() : 0;
+	if (engine->due && now >= engine->due) {
+		engine->due = 0;
+		event_reopen_pages(backend);
+		if (engine->split_waiting && block_remap(backend))
+			postpone(engine);
+	}
+	if (engine->due)
+		left = engine->due > now ? (int)(engine->due - now) : 0;
+	pthread_mutex_unlock(&engine->lock);
+	return left;
 }
 
 /* False: the event thread must end. */
@@ -241,28 +280,21 @@ static bool read_wake(struct vkvm_backend *backend)
 static void *event_thread(void *opaque)
 {
 	struct vkvm_backend *backend = opaque;
-	struct engine *engine = &backend->engine;
+	const struct engine *engine = &backend->engine;
 	struct pollfd wait[2] = {
 		{.fd = engine->fd, .events = POLLIN},
 		{.fd = engine->stop, .events = POLLIN},
 	};
-	bool later = false;
+	int timeout = -1;
 
 	for (;;) {
-		int ready = poll(wait, 2, later ? QUIET_MS : -1);
+		int ready = poll(wait, 2, timeout);
 
 		if (ready > 0 && wait[1].revents && !read_wake(backend))
 			return NULL;
 		if (ready > 0 && wait[0].revents)
-			answer_all(backend);
-		pthread_mutex_lock(&engine->lock);
-		if (!ready) {
-			event_reopen_pages(backend);
-			if (engine->split_waiting)
-				block_remap(backend);
-		}
-		later = engine->closed || engine->split_waiting;
-		pthread_mutex_unlock(&engine->lock);
+			answer_some(backend);
+		timeout = do_postponed(backend);
 	}
 }
 
@@ -289,13 +321,19 @@ int event_start(struct vkvm_backend *backend)
 	return 0;
 }
 
-void event_wake(struct vkvm_backend *backend)
+static void wake_thread(struct vkvm_backend *backend)
 {
 	uint64_t one = 1;
 
 	/* The write fails only if the eventfd is already readable. */
 	if (write(backend->engine.stop, &one, sizeof(one)) < 0)
 		return;
+}
+
+void event_postpone(struct vkvm_backend *backend)
+{
+	postpone(&backend->engine);
+	wake_thread(backend);
 }
 
 void event_stop(struct vkvm_backend *backend)
@@ -306,7 +344,7 @@ void event_stop(struct vkvm_backend *backend)
 		return;
 	pthread_mutex_lock(&engine->lock);
 	engine->ending = true;
-	event_wake(backend);
+	wake_thread(backend);
 	pthread_mutex_unlock(&engine->lock);
 	pthread_join(engine->thread, NULL);
 	engine->started = false;
@@ -329,4 +367,25 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	atomic_store(&vp->entered, 0);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return found;
+}
+
+/* Whether a page is closed for the VP's violation, until event_take(). */
+static bool is_stuck(const struct vkvm_vp *vp)
+{
+	return vp && atomic_load(&vp->violated) == atomic_load(&vp->entry) && vp->violation.stuck;
+}
+
+bool event_closes(struct vkvm_vp *vp)
+{
+	struct vkvm_backend *backend = vp->backend;
+	struct engine *engine = &backend->engine;
+	bool closes;
+
+	pthread_mutex_lock(&engine->lock);
+	closes = engine->closed || vp->closings != engine->closings;
+	for (uint32_t i = 0; i < backend->vp_count && !closes; i++)
+		closes = is_stuck(atomic_load(&backend->vp[i]));
+	vp->closings = engine->closings;
+	pthread_mutex_unlock(&engine->lock);
+	return closes;
 }

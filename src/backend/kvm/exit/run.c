@@ -7,7 +7,7 @@
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-/* Limits of consecutive entries that fail with EFAULT: in total, and without a pause */
+/* Limits of consecutive entries that fail with EFAULT: due to the host, and without a pause */
 #define FAULTS_MAX     20000u
 #define FAULTS_AT_ONCE 16u
 
@@ -84,12 +84,19 @@ static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* Retries an entry: a page is closed for another VP, or its mapping is being replaced. */
+/*
+ * Retries an entry: a page is closed for another VP, or its mapping is being replaced. Other VPs can
+ * cause this as often as they run, so that only an EFAULT without such a cause counts as the host's.
+ */
 static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct timespec moment = {.tv_nsec = 20000};
+	const struct engine_ops *ops = vp->backend->engine.ops;
 
-	if (++vp->faults > FAULTS_MAX) {
+	vp->faults++;
+	if (vp->faults > FAULTS_AT_ONCE && ops->closes && ops->closes(vp))
+		vp->faults = FAULTS_AT_ONCE + 1;
+	if (vp->faults > FAULTS_MAX) {
 		exit_describe_registers(vcpu, VSM_LOG_ERROR,
 					"the host does not provide guest memory");
 		run->exit = BACKEND_EXIT_ERROR;

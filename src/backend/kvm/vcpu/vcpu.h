@@ -97,13 +97,14 @@ struct vkvm_vp {
 	_Atomic bool inside;	     /* a: inside of the backend (exit/hold.c) */
 	_Atomic uint32_t kicked;     /* a: 0 or 1; a futex of vkvm_vp_wait() */
 	_Atomic bool waiting;	     /* a: in vkvm_vp_wait() */
-	_Atomic pid_t entered;	     /* a: the thread that is in KVM_RUN, or 0 */
+	_Atomic pid_t entered;	     /* a: the thread that is in KVM, or 0 */
 	_Atomic uint8_t entered_vtl; /* a: the VTL, if `entered` */
 	_Atomic uint64_t entry;	     /* a: counts entries into KVM */
 	_Atomic uint64_t
 		violated; /* a: the entry that `violation` belongs to, or 0; changed under E */
 	struct violation violation; /* E */
 	uint32_t faults;	    /* o: consecutive entries that ended with EFAULT */
+	uint64_t closings;	    /* o: engine.closings at the last of them */
 
 	pid_t tid; /* o: the thread that the timer signals */
 	bool timer_made;
