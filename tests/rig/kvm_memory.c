@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory of the KVM backend: a denied access stops at the instruction without effect, whether the CPU, its
  * page walk, or KVM's emulator makes it. */
+#include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/x64.h"
 #include "kvm/backend.h"
+#include "kvm/engine/uffd.h"
 #include "engine.h"
 #include "kvm_guest.h"
 #include "tap.h"
@@ -30,6 +33,7 @@ __asm__(".pushsection .rodata\n"
 	"g_ins: rep insb; out %al, $0x10\n"
 	"g_call: call *%rdi; out %al, $0x10\n"
 	"g_push: push %rax; out %al, $0x10\n"
+	"g_out: out %al, $0x10; nop; out %al, $0x10\n"
 	"g_ud: ud2\n"
 	"g_writer: inc %rax; mov %rax, (%rdi); jmp g_writer\n"
 	"g_replods: rep lodsb; cld; out %al, $0x10\n"
@@ -353,8 +357,10 @@ static void test_emulator_page_walk(struct guest *guest)
 	check(guest_is_done(&run), "... and the VTL continues");
 }
 
+/* VP 1, which writes to a page in an endless loop */
 struct racer {
 	struct guest *guest;
+	pthread_t thread;
 	_Atomic bool stop;
 	_Atomic uint64_t violations;
 };
@@ -375,17 +381,29 @@ static void *write_on(void *opaque)
 	return NULL;
 }
 
+static void racer_start(struct racer *racer, struct guest *guest, uint64_t at)
+{
+	*racer = (struct racer){.guest = guest};
+	guest_start(guest, 1, 0, GUEST(g_writer));
+	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
+	pthread_create(&racer->thread, NULL, write_on, racer);
+}
+
+static void racer_stop(struct racer *racer)
+{
+	racer->stop = true;
+	racer->guest->ops->vp_kick(racer->guest->vp[1]);
+	pthread_join(racer->thread, NULL);
+}
+
 static void test_race(struct guest *guest)
 {
 	uint64_t at = DATA + 0x51000;
-	struct racer racer = {.guest = guest};
+	struct racer racer;
 	unsigned int late = 0;
 	unsigned int stuck = 0;
-	pthread_t thread;
 
-	guest_start(guest, 1, 0, GUEST(g_writer));
-	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
-	pthread_create(&thread, NULL, write_on, &racer);
+	racer_start(&racer, guest, at);
 	for (unsigned int round = 0; round < 60; round++) {
 		volatile uint64_t *place = (volatile uint64_t *)(guest->ram + at);
 		uint64_t before = *place;
@@ -402,14 +420,227 @@ static void test_race(struct guest *guest)
 		stuck += racer.violations == seen;
 		grant(guest, at);
 	}
-	racer.stop = true;
-	guest->ops->vp_kick(guest->vp[1]);
-	pthread_join(thread, NULL);
+	racer_stop(&racer);
 	check(!late,
 	      "no write of another VP takes place after protect() has returned (%u of 60 did)",
 	      late);
 	check(!stuck, "each denied VP stops, and continues when permitted (%u of 120 did not)",
 	      stuck);
+}
+
+#define PAE_TABLE     (DATA + 0x54000)
+#define PAE_DIRECTORY (DATA + 0x55000)
+
+/* Identity of the first gigabyte */
+static void make_pae_tables(struct guest *guest)
+{
+	set_word(guest, PAE_TABLE, PAE_DIRECTORY | 1);
+	for (uint64_t i = 0; i < 512; i++)
+		set_word(guest, PAE_DIRECTORY + i * 8, i << 21 | 0xe7);
+}
+
+/* 32-bit mode with PAE paging, at an instruction without memory operand. The MSRs are stored as well. */
+static void start_pae(struct guest *guest)
+{
+	struct vcpu_state *state = guest_start_with(guest, GUEST(g_out), 0, 0);
+
+	state->cr0 = X64_CR0_PG | X64_CR0_PE | X64_CR0_ET;
+	state->cr3 = PAE_TABLE;
+	state->cr4 = X64_CR4_PAE;
+	state->efer = 0;
+	state->segment[SEGMENT_CS].attributes = 0xc09b;
+}
+
+static bool is_pae_violation(struct guest *guest, const struct backend_run *run, uint64_t rip)
+{
+	bool right = run->exit == BACKEND_EXIT_MEMORY &&
+		     run->memory.gpa / 4096 == PAE_TABLE / 4096 && run->memory.page_walk &&
+		     guest_rip(guest, 0) == rip;
+
+	if (!right)
+		printf("# exit %d gpa %#llx access %#x\n", run->exit,
+		       (unsigned long long)run->memory.gpa, run->memory.access);
+	return right;
+}
+
+/* KVM reads the PDPTEs when its registers are set: in KVM_RUN, or in KVM_SET_SREGS. */
+static void test_pae_tables(struct guest *guest)
+{
+	struct backend_run run;
+
+	make_pae_tables(guest);
+	no_access(guest, PAE_TABLE);
+	start_pae(guest);
+	run = guest_run_on(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)),
+	      "denied PDPTEs of a VTL that starts stop it");
+	run = guest_run_on(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)), "... and again");
+	guest->ops->vp_flush_tlb(guest->vp[0], 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)), "... and after a TLB flush");
+	guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr3 = PAE_TABLE;
+	run = guest_run_on(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)),
+	      "... and after a write of system registers");
+	grant(guest, PAE_TABLE);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_is_done(&run), "the VTL executes when they are permitted");
+}
+
+/* A change of the APIC's enable bit stores the system registers again, for a step before KVM_RUN. */
+static void test_pae_step(struct guest *guest)
+{
+	struct backend_debug debug = {.flags = VSM_DEBUG_STEP, .dr7 = X64_DR7_RESET};
+	struct backend_run run;
+
+	start_pae(guest);
+	guest_run_on(guest, 0, 0);
+	no_access(guest, PAE_TABLE);
+	guest->ops->vp_debug(guest->vp[0], 0, &debug);
+	run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
+	guest->ops->vp_run(guest->vp[0], &run);
+	check(is_pae_violation(guest, &run, GUEST(g_out) + 2), "denied PDPTEs stop a single step");
+	grant(guest, PAE_TABLE);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_DEBUG && guest_rip(guest, 0) == GUEST(g_out) + 3,
+	      "... which is executed when they are permitted");
+	debug.flags = 0;
+	guest->ops->vp_debug(guest->vp[0], 0, &debug);
+}
+
+/* Reads guest memory by the mapping that KVM has for VTL0, in a thread that runs no VP. */
+static int read_window(struct guest *guest, uint64_t gpa)
+{
+	const struct vkvm_region *region = ((struct vkvm_backend *)guest->backend)->region[0];
+	uint64_t value;
+	int ends[2];
+	int error = pipe(ends) ? errno : 0;
+
+	if (error)
+		return error;
+	if (write(ends[1], region->window[0].base + gpa, sizeof(value)) < 0)
+		error = errno;
+	close(ends[0]);
+	close(ends[1]);
+	return error;
+}
+
+/*
+ * A page that the engine has closed must not depend on other VPs to be opened: here VP 1 causes violations
+ * without a pause.
+ */
+static void test_closed_pages(struct guest *guest)
+{
+	uint64_t at = DATA + 0x57000;
+	uint64_t busy = DATA + 0x58000;
+	struct racer racer;
+	struct backend_run run;
+	unsigned int refused = 0;
+	unsigned int right = 0;
+
+	if (!((struct vkvm_backend *)guest->backend)->engine.ops->take) {
+		check_skipped("closed pages", "only engine uffd closes pages");
+		return;
+	}
+	test_pae_step(guest);
+	no_access(guest, at);
+	no_write(guest, busy);
+	racer_start(&racer, guest, busy);
+	while (!racer.violations)
+		usleep(1000);
+	for (unsigned int i = 0; i < 3; i++) {
+		refused += read_window(guest, at) == EFAULT;
+		start(guest, GUEST(g_load), at, 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		right += is_violation(guest, &run, at, GPA_READ, GUEST(g_load));
+	}
+	no_access(guest, PAE_TABLE);
+	start_pae(guest);
+	run = guest_run(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)),
+	      "denied PDPTEs stop a VTL at once while another VP causes violations");
+	grant(guest, PAE_TABLE);
+	racer_stop(&racer);
+	check(refused == 3, "a thread that runs no VP cannot read a denied page (%u of 3)",
+	      refused);
+	check(right == 3,
+	      "... and VTL0's accesses are intercepted while another VP causes violations (%u of "
+	      "3)",
+	      right);
+	grant(guest, at);
+	grant(guest, busy);
+}
+
+#define FAULTS 20100u /* more than the backend allows if the host is the cause */
+
+/* Loads from @at until the VP exits, or FAULTS times. Returns the last exit. */
+static enum backend_exit load_often(struct guest *guest, uint64_t at)
+{
+	struct backend_run run = {.exit = BACKEND_EXIT_INTERRUPTED};
+
+	start(guest, GUEST(g_load), at, 0, 0);
+	for (unsigned int i = 0; i < FAULTS && run.exit == BACKEND_EXIT_INTERRUPTED; i++)
+		run = guest_run(guest, 0, 0);
+	return run.exit;
+}
+
+/* VTL0 can make the engine close a page, so that a VP must wait until it is open however long this takes. */
+static void test_long_closed_pages(struct guest *guest)
+{
+	struct vkvm_backend *backend = guest->backend;
+	struct engine *engine = &backend->engine;
+	struct vkvm_vp *other = guest->vp[1];
+	uint64_t at = DATA + 0x5a000;
+	uint8_t *page = backend->region[0]->window[0].base + at;
+	struct violation ignored;
+	struct backend_run run;
+
+	if (!engine->ops->take)
+		return;
+	no_access(guest, at);
+	read_window(guest, at);
+	pthread_mutex_lock(&engine->lock);
+	if (!engine->closed)
+		engine->closed_page[engine->closed++] = page;
+	engine->due = UINT64_MAX;
+	mprotect(page, 4096, PROT_NONE);
+	pthread_mutex_unlock(&engine->lock);
+	check(load_often(guest, at) == BACKEND_EXIT_INTERRUPTED,
+	      "a page that is closed for a thread for a long time ends no VP");
+	pthread_mutex_lock(&engine->lock);
+	event_reopen_pages(backend);
+	engine->due = 0;
+	event_postpone(backend);
+	atomic_store(&other->violated, atomic_load(&other->entry));
+	other->violation = (struct violation){.page = page, .stuck = true};
+	mprotect(page, 4096, PROT_NONE);
+	pthread_mutex_unlock(&engine->lock);
+	check(load_often(guest, at) == BACKEND_EXIT_INTERRUPTED,
+	      "... nor one that is closed for another VP");
+	event_take(other, &ignored);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
+	      "... and the access is intercepted when the page is open");
+	grant(guest, at);
+}
+
+static void test_lost_memory(struct guest *guest)
+{
+	uint8_t *host;
+	int fd;
+
+	if (guest_memory_add(guest, 0x30000000, 4 * MIB, &host)) {
+		check(false, "memory can be added");
+		return;
+	}
+	fd = guest->file[guest->files - 1].fd;
+	check(!ftruncate(fd, 2 * MIB) &&
+		      load_often(guest, 0x30000000 + 3 * MIB) == BACKEND_EXIT_ERROR,
+	      "memory that the host has lost ends a VP");
+	check(!ftruncate(fd, 4 * MIB) && load_often(guest, 0x30000000 + 3 * MIB) == BACKEND_EXIT_IO,
+	      "... until it is provided again");
+	guest_memory_remove(guest);
 }
 
 static void test_overlay_refusals(struct guest *guest, uint64_t at)
@@ -849,6 +1080,10 @@ int main(void)
 	test_emulator(&guest);
 	test_emulator_page_walk(&guest);
 	test_race(&guest);
+	test_pae_tables(&guest);
+	test_closed_pages(&guest);
+	test_long_closed_pages(&guest);
+	test_lost_memory(&guest);
 	test_overlays(&guest);
 	test_large_pages(&guest);
 	test_many(&guest);

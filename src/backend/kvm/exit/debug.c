@@ -49,13 +49,13 @@ static int set(const struct vcpu *vcpu, uint32_t control)
  * Stores the registers before KVM_SET_GUEST_DEBUG: KVM records RIP in this ioctl, and sets TF only
  * for the instruction at that RIP.
  */
-static int store_registers(const struct vcpu *vcpu)
+static int store_registers(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	int error = 0;
 
 	if (run->kvm_dirty_regs & KVM_SYNC_X86_SREGS)
-		error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
+		error = enter_set_sregs(vcpu, &run->s.regs.sregs);
 	if (!error && run->kvm_dirty_regs & KVM_SYNC_X86_REGS) {
 		error = vkvm_ioctl(vcpu->fd, KVM_SET_REGS, &run->s.regs.regs);
 		if (run->s.regs.events.exception.pending)
@@ -70,10 +70,11 @@ int debug_before_run(struct vcpu *vcpu)
 	const bool step = debug_is_stepping(vcpu) && !io_hypercall_is_next(vcpu);
 	int error = step ? store_registers(vcpu) : 0;
 
-	if (!error)
-		error = set(vcpu, step ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
-						  KVM_GUESTDBG_BLOCKIRQ
-				       : 0);
+	if (error || vcpu->refused_waiting)
+		return error;
+	error = set(vcpu,
+		    step ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ
+			 : 0);
 	vcpu->debug_steps = !error && step;
 	/* The next step begins at another RIP. */
 	vcpu->debug_stale = debug_is_stepping(vcpu);

@@ -20,9 +20,10 @@ static int flush(struct vcpu *vcpu)
 	memset(sregs.interrupt_bitmap, 0, sizeof(sregs.interrupt_bitmap));
 	vcpu->run->s.regs.sregs = sregs;
 	sregs.cr4 ^= X64_CR4_PGE;
-	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	error = enter_set_sregs(vcpu, &sregs);
 	if (error)
 		return error;
+	/* CR4 has changed, and must be restored, even if the read of the PDPTEs was refused. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	vcpu->flush = false;
 	return 0;
@@ -67,11 +68,10 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
 	error = registers_store(vcpu);
-	if (!error)
-		set_apic_enabled(vcpu, run->apic_enabled);
-	if (!error && vcpu->flush)
-		error = flush(vcpu);
-	return error;
+	if (error || vcpu->refused_waiting)
+		return error;
+	set_apic_enabled(vcpu, run->apic_enabled);
+	return vcpu->flush ? flush(vcpu) : 0;
 }
 
 static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
@@ -223,6 +223,8 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 		error = debug_before_run(vcpu);
 		if (error)
 			return error;
+		if (report_waiting(vcpu, run))
+			return 0;
 	}
 	error = enter_kvm(vcpu, false);
 	if (__builtin_expect(vcpu->debug_steps, 0) && debug_after_run(vcpu))

@@ -171,6 +171,24 @@ bool enter_take(struct vkvm_vp *vp, struct violation *violation)
 	return false;
 }
 
+int enter_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	struct vkvm_vp *vp = vcpu->vp;
+	int error;
+
+	atomic_fetch_add(&vp->entry, 1);
+	atomic_store(&vp->entered_vtl, vcpu->vtl);
+	atomic_store(&vp->entered, vp->tid);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, sregs);
+	if (atomic_load(&vp->violated) == atomic_load(&vp->entry)) {
+		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
+		/* No instruction was executed: exceptions that are pending are the VTL's own. */
+		vcpu->refused.stuck = false;
+	}
+	atomic_store(&vp->entered, 0);
+	return error;
+}
+
 int enter_complete(struct vcpu *vcpu)
 {
 	struct vkvm_vp *vp = vcpu->vp;

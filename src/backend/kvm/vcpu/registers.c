@@ -346,6 +346,22 @@ struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups)
 	return state;
 }
 
+/* Whether KVM_SET_SREGS reads the PDPTEs. */
+static bool has_pdptes(const struct kvm_sregs *sregs)
+{
+	return sregs->cr0 & X64_CR0_PG && sregs->cr4 & X64_CR4_PAE && !(sregs->efer & X64_EFER_LMA);
+}
+
+/*
+ * Whether system registers cannot wait for the next entry. CR4 is stored before MSRs: KVM checks
+ * addresses in MSRs against its current CR4.LA57. If PDPTEs are denied, they must be read again:
+ * on Intel CPUs the VTL would run with older ones.
+ */
+static bool needs_set_sregs(uint32_t dirty, const struct kvm_sregs *sregs)
+{
+	return dirty & VCPU_SYSTEM && (dirty & VCPU_MSR || has_pdptes(sregs));
+}
+
 int registers_store(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
@@ -369,11 +385,11 @@ int registers_store(struct vcpu *vcpu)
 		events_store(vcpu);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
-	/* CR4 is stored before MSRs: KVM checks addresses in MSRs against its current CR4.LA57. */
-	if ((dirty & (VCPU_SYSTEM | VCPU_MSR)) == (VCPU_SYSTEM | VCPU_MSR)) {
-		int error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
+	if (needs_set_sregs(dirty, &run->s.regs.sregs)) {
+		int error = enter_set_sregs(vcpu, &run->s.regs.sregs);
 
-		if (error)
+		/* All groups stay dirty if it was refused. */
+		if (error || vcpu->refused_waiting)
 			return error;
 	}
 	for (size_t i = 0; dirty & ~SYNCED && i < ARRAY_SIZE(groups_by_ioctl); i++) {

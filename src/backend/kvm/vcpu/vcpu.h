@@ -65,7 +65,7 @@ struct vcpu {
 	bool completion;	  /* KVM completes the instruction of the exit at the next entry */
 	bool open;		  /* the core has not answered that exit */
 	bool exit_waiting;	  /* `run` has an exit that vp_run() has not reported */
-	bool refused_waiting;	  /* o: `refused` was recorded by the last completion */
+	bool refused_waiting;	  /* o: vp_run() has not reported `refused` */
 	struct violation refused; /* o */
 	bool delivers;		  /* o: the last entry had an event to deliver */
 	uint64_t entry_rip;	  /* o: RIP and RSP at the last entry */
@@ -240,7 +240,12 @@ int enter_signal(void);
 int enter_own(struct vkvm_vp *vp);
 /* KVM_RUN. @complete: only completes the last exit. 0, or -errno; -ECANCELED: not entered. */
 int enter_kvm(struct vcpu *vcpu, bool complete);
-/* Takes the violation recorded for the last KVM_RUN; false if there is none. */
+/*
+ * KVM_SET_SREGS. 0 or -errno. In PAE mode KVM reads the PDPTEs: if they are denied, refused_waiting
+ * is set, and @sregs must be set again before the VTL runs.
+ */
+int enter_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+/* Takes the violation recorded for the last entry into KVM; false if there is none. */
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
