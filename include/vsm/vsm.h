@@ -131,7 +131,8 @@ void vsm_partition_destroy(struct vsm_partition *partition);
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
  * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. Writable
  * RAM reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. The memory map,
- * CPUID, connections and eventfds are kept.
+ * CPUID, connections and eventfds are kept. Messages and event flags that other threads post
+ * meanwhile are refused, or dropped with those that the guest has not taken.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
  * run until a reset succeeds.
@@ -612,7 +613,9 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
 
 /*
  * Writes the state of the partition except RAM: versioned records, each with length and checksum
- * (docs/state.md). After a failure the written data is not usable; the partition is unchanged.
+ * (docs/state.md). After a failure the written data is not usable; the partition is unchanged. Of a
+ * message, event flag or interrupt that another thread posts meanwhile, the saved state may lack
+ * any part: the VMM stops its devices first.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or has an IO, MMIO or INTA exit that is not
  * completed: kick that VP and run it once more; -ENOMEM; or the error of @write.

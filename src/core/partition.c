@@ -22,6 +22,7 @@
 #include "core/memory/protect.h"
 #include "core/vp/request.h"
 #include "core/interrupt/stimer.h"
+#include "core/interrupt/synic.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
@@ -270,6 +271,17 @@ static int clear_memory(struct vsm_partition *partition, bool zero)
 	return error;
 }
 
+/*
+ * The SIM and SIEF pages are cleared after this: a SynIC that is still on accepts messages and event
+ * flags of other threads, which the next guest would find in the cleared pages.
+ */
+static void reset_synics(struct vsm_partition *partition)
+{
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+			synic_reset(partition->vp[i], vtl);
+}
+
 int partition_clear(struct vsm_partition *partition, bool zero)
 {
 	int error = clear_memory(partition, zero);
@@ -282,6 +294,7 @@ int partition_clear(struct vsm_partition *partition, bool zero)
 	map_error = memory_map_reset(partition);
 	error = error ? error : map_error;
 	memory_turn_reset(partition);
+	reset_synics(partition);
 	if (!error)
 		error = overlay_reset(partition);
 	if (error)

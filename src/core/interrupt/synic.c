@@ -14,11 +14,6 @@
 #include "core/interrupt/synic.h"
 #include "core/trace/trace.h"
 
-void synic_init(struct vsm_vp *vp, uint8_t vtl)
-{
-	pthread_mutex_init(&vp->vtl[vtl].synic.lock, NULL);
-}
-
 /* Lock held, or no other thread has access. */
 static void drop_messages(struct synic *synic)
 {
@@ -26,12 +21,6 @@ static void drop_messages(struct synic *synic)
 		free(synic->queue[i].message);
 		synic->queue[i] = (struct synic_message_queue){0};
 	}
-}
-
-void synic_destroy(struct vsm_vp *vp, uint8_t vtl)
-{
-	drop_messages(&vp->vtl[vtl].synic);
-	pthread_mutex_destroy(&vp->vtl[vtl].synic.lock);
 }
 
 void synic_reset(struct vsm_vp *vp, uint8_t vtl)
@@ -47,6 +36,18 @@ void synic_reset(struct vsm_vp *vp, uint8_t vtl)
 	drop_messages(synic);
 	atomic_store(&synic->waiting, 0);
 	pthread_mutex_unlock(&synic->lock);
+}
+
+void synic_init(struct vsm_vp *vp, uint8_t vtl)
+{
+	pthread_mutex_init(&vp->vtl[vtl].synic.lock, NULL);
+	synic_reset(vp, vtl);
+}
+
+void synic_destroy(struct vsm_vp *vp, uint8_t vtl)
+{
+	drop_messages(&vp->vtl[vtl].synic);
+	pthread_mutex_destroy(&vp->vtl[vtl].synic.lock);
 }
 
 /* Here and up to drain(): lock held, or no VP runs. */

@@ -7,6 +7,7 @@
 
 void synic_init(struct vsm_vp *vp, uint8_t vtl);
 void synic_destroy(struct vsm_vp *vp, uint8_t vtl);
+/* Turns the SynIC off and drops its messages. No VP runs. */
 void synic_reset(struct vsm_vp *vp, uint8_t vtl);
 
 /* SCONTROL to SINT15. False: #GP. Owner (the target VTL is explicit: P02). */
@@ -19,7 +20,10 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
  */
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue);
-/* Queues a message of a saved state. False: the queue is full, or no memory. No VP runs. */
+/*
+ * Queues a message of a saved state. False: the queue is full, or no memory. No VP runs, and the
+ * caller holds synic->lock.
+ */
 bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN: SynIC, SIEFP or SINT off. Any thread. */

@@ -83,7 +83,6 @@ static void reset_vtl(struct vsm_vp *vp, uint8_t vtl)
 	vsm_lapic_reset(&own->lapic);
 	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
 	msr_reset_vp(vp, vtl);
-	synic_reset(vp, vtl);
 	stimer_reset(vp, vtl);
 	tsc_reset(vp, vtl);
 	own->activity = vp->index == 0 ? VP_RUNNING : VP_WAIT_FOR_SIPI;

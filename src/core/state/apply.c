@@ -57,20 +57,23 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	const struct state_vp_vtl *state = &image->state;
 	int error;
 
+	/* Before the SynIC is on: loading drops vectors of messages that other threads post. */
+	vsm_lapic_load(&own->lapic, &image->lapic);
+	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
+	pthread_mutex_lock(&own->synic.lock);
 	state_put(&state_layout_vp_vtl, state, own);
+	error = apply_messages(vp, vtl, image);
+	pthread_mutex_unlock(&own->synic.lock);
 	own->activity = (enum vp_activity)state->activity;
 	/* Older versions saved these two states; the wait is not saved, so the VTL tries again. */
 	if (own->activity == VP_TLB_LOCKED || own->activity == VP_INTERCEPT_SUSPENDED)
 		own->activity = VP_RUNNING;
-	error = apply_messages(vp, vtl, image);
 	/* Mark all SINTs waiting; the first retry clears those with an empty queue. */
 	synic_mark_waiting(vp, vtl, UINT16_MAX);
 	if (!error && (image->tsc_moved || image->tsc_adjust))
 		error = tsc_restore(vp, vtl, image->tsc_moved ? image->tsc - partition_tsc : 0,
 				    image->tsc_adjust);
 	apply_cpu(vp, vtl, image);
-	vsm_lapic_load(&own->lapic, &image->lapic);
-	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
 	if (!error)
 		error = apply_page(vp, vtl, OVERLAY_ASSIST, state->assist);
 	if (!error)

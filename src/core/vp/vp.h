@@ -10,7 +10,7 @@
 
 int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **vp);
 void vp_destroy(struct vsm_vp *vp);
-/* Resets all state (partition reset). Owner, or no VP runs. */
+/* Resets all state except the SynICs (partition reset). Owner, or no VP runs. */
 void vp_reset(struct vsm_vp *vp);
 
 /*

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Another thread of the VMM posts to a SynIC while the partition is reset or restored. The functions
+ * that are linked in place of those of the core post at this point, since such a thread can post at
+ * any point.
+ */
+#include <errno.h>
+
+#include "core_test.h"
+#include "state_test.h"
+#include "vp_fixture.h"
+
+#define SINT   2u
+#define VECTOR 0x70u
+#define FLAG   5u
+#define TYPE   9u
+
+static enum {
+	NEVER,
+	IN_RESET,
+	IN_RESTORE
+} when;
+static int message_result;
+static int flag_result;
+
+static void post_both(struct vsm_partition *partition)
+{
+	const struct hv_message message = {.message_type = TYPE};
+
+	when = NEVER;
+	message_result = vsm_message_post(partition, 0, 0, SINT, &message);
+	flag_result = vsm_event_signal(partition, 0, 0, SINT, FLAG);
+}
+
+void __real_intercept_reset(struct vsm_partition *partition);
+void __wrap_intercept_reset(struct vsm_partition *partition);
+void __real_synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
+void __wrap_synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
+
+/* In a reset: after the overlay pages are cleared, before the VPs are reset. */
+void __wrap_intercept_reset(struct vsm_partition *partition)
+{
+	if (when == IN_RESET)
+		post_both(partition);
+	__real_intercept_reset(partition);
+}
+
+/* In a restore: after the messages of the saved state are in their queues. */
+void __wrap_synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
+{
+	if (when == IN_RESTORE)
+		post_both(vp->partition);
+	__real_synic_mark_waiting(vp, vtl, sints);
+}
+
+static uint64_t flag_word(struct vsm_vp *vp)
+{
+	uint64_t value;
+
+	assert_int_equal(guest_read(vp, SIEF_GPA(0) + SINT * 256u, 8, &value), GUEST_DONE);
+	return value;
+}
+
+static void a_message_that_is_posted_during_a_reset_does_not_survive_it(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	enable_synic(vp, SINT, VECTOR);
+	when = IN_RESET;
+	assert_int_equal(vsm_partition_reset(vp->partition), 0);
+	assert_int_equal(when, NEVER);
+	assert_int_equal(message_result, -EAGAIN);
+	assert_int_equal(flag_result, -EAGAIN);
+
+	guest_set_long_mode(vp, 0);
+	set_if(vp, 0, true);
+	enable_synic(vp, SINT, VECTOR);
+	guest_run(vp);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_NONE);
+	assert_int_equal(flag_word(vp), 0);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+}
+
+static void an_accepted_message_that_is_posted_during_a_restore_has_its_interrupt(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct guest_saved file;
+
+	set_if(vp, 0, true);
+	enable_synic(vp, SINT, VECTOR);
+	file = state_save(vp->partition);
+	when = IN_RESTORE;
+	assert_int_equal(vsm_partition_restore(vp->partition, file.bytes, file.size), 0);
+	free(file.bytes);
+	assert_int_equal(when, NEVER);
+	assert_int_equal(message_result, 0);
+	assert_int_equal(flag_result, 1);
+
+	guest_run(vp);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), TYPE);
+	assert_int_equal(flag_word(vp), UINT64_C(1) << FLAG);
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_message_that_is_posted_during_a_reset_does_not_survive_it, 1, 0),
+		TEST(an_accepted_message_that_is_posted_during_a_restore_has_its_interrupt, 1, 0),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
