@@ -48,8 +48,8 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 /*
  * Sends an MSI (as vsm_msi()) each time the eventfd @fd is signalled, from a thread of the library;
  * a second call with the same @fd changes the message. A semaphore eventfd sends one MSI for each
- * unit of its counter. Only the library may read the descriptor; the VMM keeps it open until it is
- * removed. Any thread.
+ * unit of its counter. A signal that the VMM reads itself may send no MSI. The VMM keeps the
+ * descriptor open until it is removed. Any thread.
  *
  * Returns: 0; -EINVAL: not an MSI; -EBADF: not an open eventfd; -ENOSPC: 1,024 exist; -ENOMEM,
  * -EAGAIN (no thread), -EMFILE.

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <vsm/eventfd.h>
@@ -44,15 +45,26 @@ static struct irqfd *find(const struct irqfds *irqfds, int fd)
 	return NULL;
 }
 
+/*
+ * False: no signal. Does not wait, even if the eventfd is blocking and the VMM has read it since
+ * the event: the lock is held.
+ */
+static bool take_signal(int fd)
+{
+	uint64_t count;
+	const struct iovec to = {&count, sizeof(count)};
+
+	return preadv2(fd, &to, 1, -1, RWF_NOWAIT) == sizeof(count);
+}
+
 /* Signals before the read merge into one interrupt, like edges of an interrupt line. */
 static void send_message(struct irqfds *irqfds, int fd)
 {
 	const struct irqfd *irqfd;
-	uint64_t count;
 
 	pthread_mutex_lock(&irqfds->lock);
 	irqfd = find(irqfds, fd);
-	if (irqfd && read(fd, &count, sizeof(count)) == sizeof(count))
+	if (irqfd && take_signal(fd))
 		vsm_msi(irqfds->partition, irqfd->address, irqfd->data);
 	pthread_mutex_unlock(&irqfds->lock);
 }
