@@ -34,7 +34,7 @@ static inline struct hv_initial_vp_context flat_context(uint16_t code, uint64_t 
 	};
 }
 
-/* Starts VTL0 with @context. Returns false if a register is refused. */
+/* Sets VTL0's registers to @context, except FS, GS, LDTR and PAT. Returns false if one is refused. */
 static inline bool flat_start(struct vsm_vp *vp, const struct hv_initial_vp_context *context)
 {
 	static const uint32_t name[] = {

@@ -37,7 +37,7 @@ enum world_step {
 	WORLD_FAULT0 = 0xef,
 };
 
-/* Labels at which VTL0 can start. Loops count R15 down. */
+/* Labels at which VTL0 can start. Loops except world_spin count R15 down. */
 extern const uint8_t world_code[], world_code_end[];
 extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
 extern const uint8_t world_violate[], world_sse_loop[], world_avx_loop[], world_registers[];
@@ -59,9 +59,9 @@ void world_destroy(struct world *world);
 void world_finish_exit(struct world *world);
 /* The GVA of code at @place. */
 uint64_t world_address(const uint8_t *place);
-/* Sets RIP of VTL0 to @place, RSP and RDI to their initial values, and R14 and R15. */
+/* Sets RIP of VTL0 to @place, RSP to its initial value, RDI to WORLD_SECRET, and R14 and R15. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
-/* CR0.EM set shows that VTL1 does not use the FPU. */
+/* Sets CR0.EM of VTL1 to @em; while it is set, VTL1 cannot use the FPU. */
 void world_set_em(struct world *world, bool em);
 /* Enables AVX in both VTLs. */
 void world_allow_avx(struct world *world);
@@ -70,7 +70,7 @@ void world_allow_avx(struct world *world);
 void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns);
 /* Returns the world_step that the guest reports, or the negated reason of another exit. */
 int world_run(struct world *world, uint32_t *result);
-/* Runs from reset until VTL0's first VTL call has returned. Returns whether each step succeeded. */
+/* Runs a new world until VTL0's first VTL call has returned. Returns whether each step succeeded. */
 int world_enter(struct world *world);
 
 #endif

@@ -118,7 +118,7 @@ static void fake_cpuid(struct probe_env *env, uint32_t leaf, uint32_t regs[4])
 	struct fake_host *fake = env->opaque;
 	uint32_t which = (leaf - 0x40000000) / 0x100;
 
-	/* For an unsupported leaf a CPU returns the data of another leaf. */
+	/* For an unsupported leaf an Intel CPU returns the data of another leaf. */
 	regs[0] = 7;
 	memset(&regs[1], 'x', 12);
 	if (leaf < 0x40000000 || which >= 4 || !fake->signature[which])
@@ -133,6 +133,8 @@ static unsigned int fake_uid(struct probe_env *env)
 	return ((struct fake_host *)env->opaque)->uid;
 }
 
+/* The self-test `bad_selftest` gets `bad_outcome`, the control run 1 ms or its timeout; others pass, except where
+ * the host lacks their feature. */
 static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 			  unsigned int timeout_ms, struct selftest_result *result)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A simulated host for the tests of `vsm probe`: a temporary folder, and results of ioctls. At
- * first it has every feature. */
+ * first it has every feature but /dev/userfaultfd. */
 #ifndef VSM_TESTS_UNIT_FAKE_HOST_H
 #define VSM_TESTS_UNIT_FAKE_HOST_H
 

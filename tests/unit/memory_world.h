@@ -27,7 +27,7 @@ struct world {
 	int rom;
 	uint8_t *ram_bytes;
 	uint8_t *rom_bytes;
-	/* Refused accesses by a guarded mapping to each page of the map: [read, write]. */
+	/* Refused accesses by a guarded mapping to each of 8 pages at PLACE: [read, write]. */
 	_Atomic unsigned int refused[8][2];
 	_Atomic unsigned int refused_elsewhere;
 };

@@ -16,7 +16,7 @@
 #define SECRET	  UINT64_C(0x5ec2e75ec2e75ec2)
 #define EVIL	  UINT64_C(0x6666666666666666)
 
-/* VTL1 is active, and may protect memory. */
+/* VTL1 is active, and after begin() may protect memory. */
 struct world {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;

@@ -205,7 +205,7 @@ static void mxcsr_is_set_and_read_by_its_register(void **state)
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 }
 
-/* AMD CPUs have VIRT_SPEC_CTRL, the CPU of the sim backend does not. */
+/* The CPU of the sim backend has no VIRT_SPEC_CTRL. */
 /* shows: register HvX64RegisterVirtSpecCtrl */
 static void virt_spec_ctrl_is_a_register_where_the_cpu_has_it(void **state)
 {

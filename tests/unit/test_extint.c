@@ -36,7 +36,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs the VP until an exit for the vector of the 8259. The VMM writes the vector to **@vector. */
+/* Runs the VP; returns whether it exits for the vector of the 8259, which the VMM writes to **@vector. */
 static bool exits_for_vector(struct vsm_vp *vp, int16_t **vector)
 {
 	const struct vsm_exit *exit;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLB flushes by hypercall, and the TLB locks of higher VTLs (TLFS "Virtual MMU", 15.12.3). */
+/* TLB flushes by hypercall, and the TLB locks of higher VTLs (TLFS "Virtual MMU",
+ * "HvRegisterVsmVpSecureConfigVtlX"). */
 #include "hypercall_test.h"
 
 #include "core/vtl/vtl.h"

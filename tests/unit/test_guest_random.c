@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Random guests: legal and illegal things in random order. After each step the partition is
- * compared with a model of plain arrays, which includes what each VTL reads at each page (P30).
- * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both. */
+/* Random guests: legal and illegal things in random order. After each step the registers, and the
+ * pages that the step used as each VTL sees them (P30), are compared with a model of plain arrays.
+ * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps of all guests. */
 #include "core/memory/overlay.h"
 #include "core/state/state.h"
 #include "core_test.h"
@@ -230,7 +230,7 @@ static void compare_memory(struct guest *guest, uint32_t page)
 	}
 }
 
-/* Runs the VP until it has nothing to do: afterwards every deliverable interrupt was delivered. */
+/* Runs the VP until its active VTL has accepted all deliverable interrupts, unless its IF is clear. */
 static void run(struct guest *guest, unsigned int index)
 {
 	struct model_vp *model = &guest->model.vp[index];
@@ -506,7 +506,7 @@ static void cluster_ipi(struct guest *guest, unsigned int index)
 		if (i != index)
 			run(guest, i);
 	}
-	/* The sender's own IPI was delivered in the run that made the call. */
+	/* The sender may have accepted its own IPI in the run that made the call. */
 	run(guest, index);
 }
 
@@ -678,7 +678,7 @@ static void same(struct guest *guest, struct guest *twin)
 	free(other.bytes);
 }
 
-/* Restores the saved guest to a twin. Both execute equal steps and must stay equal; then the twin
+/* Restores the saved guest to a twin. Both execute equal steps and must be equal at the end; then the twin
  * replaces the guest. */
 static void move(struct guest *guest)
 {

@@ -131,7 +131,7 @@ static bool is_one_of(uint32_t type, const uint32_t *types, size_t count)
 	return false;
 }
 
-/* Every type of the TLFS (HV_INTERCEPT_TYPE), and the numbers between them. */
+/* Every type of the TLFS (HV_INTERCEPT_TYPE), and other numbers below 0x20. */
 /* shows: intercept of offered_types; refuses: intercept of refused_types */
 static void test_each_intercept_type_is_installed_or_refused(void **state)
 {

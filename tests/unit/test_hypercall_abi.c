@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypercall ABI. Section numbers are those of the TLFS, chapter "Hypercall interface". */
+/* The hypercall ABI (TLFS "Hypercall interface"). */
 #include "hypercall_test.h"
 
 #include "core/msr/cpuid.h"
@@ -56,7 +56,7 @@ static void expect_undefined(struct vsm_vp *vp, uint64_t control)
 	assert_int_equal(rip(vp), at);
 }
 
-/* ------------------------------------------------------------------ 3.3 entry */
+/* ------------------------------------------------------------------ entry */
 
 /* shows: rule hypercall-cpl */
 static void cpl_above_0_is_an_invalid_instruction(void **state)
@@ -88,7 +88,7 @@ static void virtual_8086_mode_is_an_invalid_instruction(void **state)
 	expect_undefined(vp, HV_CALL_NOTIFY_LONG_SPIN_WAIT | HV_HYPERCALL_FAST);
 }
 
-/* ------------------------------------------------------------------ 3.4 call code, privilege */
+/* ------------------------------------------------------------------ call code, privilege */
 
 static void unknown_codes_are_invalid_codes(void **state)
 {
@@ -126,7 +126,7 @@ static void a_missing_privilege_has_precedence_over_every_other_error(void **sta
 		if (!info->privilege)
 			continue;
 		vp->partition->privileges = granted & ~info->privilege;
-		/* Other errors: reserved bits, a rep count, a fast form that no call has. */
+		/* Other errors: reserved bits, a rep start index, for some calls the fast form. */
 		assert_int_equal(status_with(vp, info->code | HV_HYPERCALL_FAST |
 							 UINT64_C(0xf123f00078000000)),
 				 HV_STATUS_ACCESS_DENIED);
@@ -147,7 +147,7 @@ static void unknown_extended_calls_are_denied_without_the_privilege(void **state
 	assert_int_equal(status_with(vp, 0x8001 | HV_HYPERCALL_FAST), HV_STATUS_INVALID_PARAMETER);
 }
 
-/* ------------------------------------------------------------------ 3.4 control word */
+/* ------------------------------------------------------------------ control word */
 
 static void every_reserved_bit_of_the_control_word_is_refused(void **state)
 {
@@ -216,7 +216,7 @@ static void only_variable_calls_accept_a_variable_header(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------ 3.6 parameters in memory */
+/* ------------------------------------------------------------------ parameters in memory */
 
 static void parameters_must_be_aligned_to_8(void **state)
 {
@@ -381,7 +381,7 @@ static void a_denied_output_page_stops_the_call_before_it_acts(void **state)
 		assert_int_equal(guest_ram(fixture->partition, 0x5000)[i], 0x5a);
 }
 
-/* ------------------------------------------------------------------ 3.7 parameters in registers */
+/* ------------------------------------------------------------------ parameters in registers */
 
 /* P28: only the sizes, computed by hand here, determine whether a fast call is accepted. */
 static void p28_fast_calls_are_accepted_or_refused_by_their_size(void **state)
@@ -428,7 +428,7 @@ static void p28_fast_output_follows_the_input_in_the_next_free_register(void **s
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
-	/* 16 + 4 n bytes in, up to 4 names: input ends in XMM0, values from XMM1 on (3.7.2). */
+	/* 16 + 4 n bytes in, up to 4 names: input ends in XMM0, values from XMM1 on. */
 	for (unsigned int n = 1; n <= 4; n++) {
 		struct {
 			struct hv_vp_registers_input header;
@@ -527,7 +527,7 @@ static void registers_in_their_initial_state_read_as_zero(void **state)
 	assert_true(atomic_load(&vsm_partition_vp(vp->partition, 1)->flush_wanted) & 1);
 }
 
-/* ------------------------------------------------------------------ 3.7 32-bit callers */
+/* ------------------------------------------------------------------ 32-bit callers */
 
 static void set_compatibility_mode(struct vsm_vp *vp)
 {
@@ -581,7 +581,7 @@ static void a_32_bit_caller_has_16_bytes_and_no_output(void **state)
 			 HV_STATUS_INVALID_HYPERCALL_INPUT);
 }
 
-/* ------------------------------------------------------------------ 3.8 result, 3.2 continuation */
+/* ------------------------------------------------------------------ result, continuation */
 
 static void the_rep_count_ends_at_a_failed_element(void **state)
 {

@@ -57,7 +57,7 @@ static void an_illegal_vector_is_not_sent(void **state)
 	assert_false(wr(&apic, ICR, 0x400f).flags & VSM_LAPIC_EFFECT_IPI);
 	wr(&apic, ESR, 0);
 	assert_int_equal(rd(&apic, ESR), VSM_LAPIC_ESR_SEND_VECTOR);
-	/* The vector of NMI and INIT is ignored. */
+	/* The vector of an NMI is ignored. */
 	assert_true(wr(&apic, ICR, 0x4400).flags & VSM_LAPIC_EFFECT_IPI);
 }
 

@@ -458,8 +458,8 @@ static void the_synthetic_msrs_access_eoi_icr_and_tpr(void **state)
 	assert_int_equal(effect.ipi.vector, 0x41);
 	assert_true(rdmsr(&apic, VSM_LAPIC_MSR_HV_ICR) == 0x0700000000004041);
 
-	/* Reserved bits are ignored in the synthetic ICR and fault in the x2APIC MSR; neither stores them
-	 * (found by a fuzzer). */
+	/* Reserved bits of the synthetic ICR are ignored in xAPIC mode and fault in x2APIC mode; they
+	 * are not stored (found by a fuzzer). */
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_HV_ICR, 0x08123456fff35041));
 	assert_true(rdmsr(&apic, VSM_LAPIC_MSR_HV_ICR) == 0x0800000000004041);
 	assert_false(vsm_lapic_set_register(&apic, 0, 0x30, 0x08123456fff35041, &effect));
@@ -467,7 +467,7 @@ static void the_synthetic_msrs_access_eoi_icr_and_tpr(void **state)
 	assert_false(wrmsr(&apic, VSM_LAPIC_MSR_HV_ICR, 0x08123456fff35041));
 }
 
-/* P33: Windows' secure kernel writes the EOI with stale bits in EAX and EDX. */
+/* P33: Windows' secure kernel does not clear the upper half of the value. */
 static void p33_the_synthetic_eoi_accepts_any_value(void **state)
 {
 	static const uint64_t values[] = {1, 1ull << 32, 0xdeadbeef00000000, UINT64_MAX};

@@ -61,7 +61,7 @@ static void expect_all(struct vsm_vp *vp, bool written)
 		assert_int_equal(rdmsr(vp, kept[i].msr), written ? kept[i].legal : kept[i].reset);
 }
 
-/* P31: MSRs by which KVM writes to guest memory: its clock, steal time and others. */
+/* P31: KVM's own MSRs, by some of which it writes to guest memory (clock, steal time). */
 static void p31_kvms_own_msrs_do_not_exist(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -149,7 +149,7 @@ static void an_intercepted_write_faults_as_on_the_cpu(void **state)
 	}
 }
 
-/* TLFS "Virtual Processor State Isolation": MCG_CAP and MCG_STATUS are shared, as most MSRs are. */
+/* TLFS "Virtual Processor State Isolation": MCG_CAP and MCG_STATUS are shared. */
 /* shows: rule mcg-cap, mcg-status */
 static void msrs_without_effect_are_shared_and_check_their_values(void **state)
 {
@@ -176,7 +176,7 @@ static void constants_cannot_be_written_and_commands_cannot_be_read(void **state
 	static const uint32_t constant[] = {X64_MSR_PLATFORM_ID, X64_MSR_FEAT_CTL,
 					    X64_MSR_PERF_STATUS, X64_MSR_SYSCFG, X64_MSR_VM_CR};
 	static const uint32_t command[] = {X64_MSR_UCODE_WRITE, X64_MSR_PATCH_LOADER};
-	/* MSRs of machine check banks, performance counters, SVM, CET, SMM and VMX. */
+	/* MSRs of machine check banks, performance counters, SVM, CET, SMM, VMX, SGX and Intel PT, and TEST_CTRL. */
 	static const uint32_t absent[] = {
 		0x17b, 0x280,	       0x400,	   0x403,      0x38f, 0x4d0,
 		0x345, 0xc0010114 + 3, 0xc0000104, 0x6a2,      0x6a8, 0x9e,

@@ -18,7 +18,7 @@
 #define EVIL	     UINT64_C(0xcccccccccccccccc) /* contents that VTL0 tries to place there */
 #define RX	     (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
 #define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* message page of VTL1 */
-#define TOP	     HV_INPUT_VTL_USE_TARGET
+#define TOP	     HV_INPUT_VTL_USE_TARGET		  /* not the highest VTL */
 
 static const struct kind {
 	uint32_t msr;
@@ -45,7 +45,7 @@ static void lock(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* Two VPs; VTL1 receives intercepts; VTL0 is active and has a guest OS ID. */
+/* Two VPs; VTL1 receives intercepts and may protect memory; VTL0 is active and has a guest OS ID. */
 static struct vsm_vp *create(struct vsm_partition **partition, const struct sim_options *options)
 {
 	struct vsm_vp *vp;
@@ -217,7 +217,7 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
 	look(vp, RX, SECRET);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1), GUEST_FAULT);
-	/* Without any protection a write is its own fault, not an intercept. */
+	/* Without any protection a write raises #GP, since the overlay itself denies it; it is not intercepted. */
 	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
 	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_FAULT);
@@ -226,7 +226,7 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	vsm_partition_destroy(partition);
 }
 
-/* By writing IA32_TSC a VTL chooses the 8 bytes of the offset in the TSC page. */
+/* By IA32_TSC_ADJUST a VTL chooses the 8 bytes of the offset in the TSC page. */
 static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **state)
 {
 	struct vsm_partition *partition;

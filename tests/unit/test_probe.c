@@ -321,7 +321,7 @@ static void a_verdict_that_needs_a_result_of_a_busy_host_is_unknown(void **state
 		assert_contains(probe_find(probe, row[i].busy)->found, "too busy");
 		free(probe);
 	}
-	/* A required item is missing, so the verdict is known in spite of unknown results. */
+	/* A wanted item is missing, so the verdict is known in spite of unknown results. */
 	fake->absent_capability = KVM_CAP_EXCEPTION_PAYLOAD;
 	fake->bad_selftest = "live.user_minor";
 	fake->controls = 0;

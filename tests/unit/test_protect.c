@@ -387,7 +387,7 @@ static void test_out_of_memory_changes_the_page_for_no_vtl(void **state)
 {
 	struct bare *bare = *state;
 
-	/* So much RAM that a protection map cannot allocate the bits of a single page. */
+	/* So much RAM that a protection map cannot allocate its array of blocks. */
 	claim_ram(bare->partition, UINT64_C(1) << 59);
 	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_INSUFFICIENT_MEMORY);
 	assert_int_equal(right(bare, 0, 5), GPA_ALL);

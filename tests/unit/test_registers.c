@@ -23,7 +23,7 @@ enum sharing {
 	SHARED,	 /* one for each VP */
 };
 
-/* A legal value, and the value that is read back. Each register of a run gets a different value. */
+/* A legal value of the registers @first to @last, and the value that is read back. */
 struct sample {
 	uint32_t first;
 	uint32_t last;
@@ -323,7 +323,7 @@ static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void *
 		}
 	}
 	assert_true(count > 70);
-	/* Private registers of VTL0 can be read, and all registers after VTL2 has returned. */
+	/* A private register of VTL0 can be read, and a shared one after VTL2 has returned. */
 	assert_int_equal(status_of(get_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_RIP, &value)),
 			 0);
 	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
@@ -577,7 +577,7 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 	value.reg64 = X64_CR0_PE | X64_CR0_PG;
 	set_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_CR0, &value);
 	assert_int_equal(vcpu_get(other, 0, VCPU_SYSTEM)->efer, 0x500);
-	/* Bits that CR0 lacks are dropped without an error. */
+	/* Undefined bits of the lower half of CR0 are dropped without an error. */
 	value.reg64 = X64_CR0_PE | 1u << 20 | 1u << 7;
 	assert_int_equal(status_of(set_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_CR0, &value)),
 			 0);

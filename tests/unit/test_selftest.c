@@ -236,8 +236,7 @@ static enum probe_status status_of(selftest_fn *test)
 	return finding.status;
 }
 
-/* Beside 24 other processes each test takes two seconds: timeouts after 300 and 1200 ms are no
- * failures. */
+/* Beside 24 other processes works() takes more than two seconds, longer than its timeouts. */
 static void a_busy_host_makes_no_item_missing(void **state)
 {
 	pid_t spinner[SPINNERS];

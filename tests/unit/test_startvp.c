@@ -7,6 +7,7 @@
 #include "core/vtl/start_vp.h"
 #include "vp_fixture.h"
 
+/* 0x3e: a default mask with all rights, ZeroMemoryOnReset. */
 #define DENY (HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP | 0x3e)
 
 /* A partition in which all VPs except the first wait for SIPI. */

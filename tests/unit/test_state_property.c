@@ -32,7 +32,7 @@ static uint32_t below(uint32_t limit)
 	return (uint32_t)(next() % limit);
 }
 
-/* Values near the limits of register values. */
+/* Random values, many of them near a limit of register values. */
 static uint64_t random_value(void)
 {
 	switch (below(9)) {
@@ -62,7 +62,7 @@ static bool set_one(struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, below(partition->vp_count));
 	const uint8_t vtl = (uint8_t)below(partition->vtl_count);
-	/* The registers of VSM, at the end of the table, as often as all others. */
+	/* Half of the registers are those of VSM, at the end of the table. */
 	const uint32_t rows = (uint32_t)regs_table_size, vsm = 9;
 	const struct regs_row *row = &regs_table[below(2) ? below(rows) : rows - 1 - below(vsm)];
 	const uint32_t count = row->last - row->first + 1;
@@ -231,7 +231,7 @@ static void each_saved_field_is_as_wide_as_its_live_member(void **state)
 	}
 }
 
-/* P29: a field that is always saved as zero would pass the previous test. */
+/* P29: a field that is always saved as zero would pass the tests above. */
 /* shows: rule save-fields */
 static void each_saved_field_was_restored_with_a_nonzero_value(void **state)
 {

@@ -145,7 +145,7 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 	size_t done;
 
 	(void)state;
-	/* The protections of the caller do not apply to its request. */
+	/* Denials by the caller's own mask are results, not intercepts. */
 	protect_set(partition, 1, -1, &gpn, 1, GPA_READ, &done);
 	assert_int_equal(code_of(READ, gpn << 12, NULL), HV_TRANSLATE_GVA_SUCCESS);
 	assert_int_equal(code_of(READ | WRITE, gpn << 12, &page),
@@ -217,7 +217,7 @@ static void the_input_is_checked(void **state)
 	assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << 61), HV_STATUS_INVALID_PARAMETER);
 	for (unsigned int bit = 6; bit < 10; bit++)
 		assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << bit), HV_STATUS_SUCCESS);
-	/* Bits 6 to 10 need CPUID 0x40000003.EDX[30]. */
+	/* Bits 6 to 9 need CPUID 0x40000003.EDX[30]; bit 10 is always refused. */
 	partition->features_edx &= ~HV_FEATURE(TRANSLATE_GVA_FLAGS);
 	for (unsigned int bit = 6; bit <= 10; bit++)
 		assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << bit),

@@ -12,7 +12,7 @@
 #define TSC_PAGE     0x60000
 #define TSC_PAGE_NEW 0x61000
 
-/* A partition whose clock advances only when the test moves it. */
+/* A partition whose clock advances only at entries and when the test moves it. */
 static struct vsm_partition *still_partition(uint32_t vps, uint8_t max_vtl)
 {
 	struct vsm_partition *partition = guest_partition(vps, max_vtl, RAM, NULL);

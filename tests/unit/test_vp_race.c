@@ -183,8 +183,8 @@ static void *call_from(void *opaque)
 }
 
 /*
- * VP A waits for VP B, whose VMM delays the completion of an exit. A third VP sends a request to A, which A
- * must serve without waiting for B.
+ * VP A waits for VP B, whose VMM delays the completion of an exit. A must serve a request of the VMM without
+ * waiting for B.
  */
 static void a_vp_that_waits_serves_requests(void **state)
 {

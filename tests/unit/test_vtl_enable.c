@@ -251,7 +251,7 @@ static void the_initial_context_is_the_private_state(void **state)
 	assert_int_equal(host_get(vp, 1, HV_REGISTER_VSM_VINA), 0);
 }
 
-/* TLFS "HvCallEnableVpVtl": a context that no CPU could have. */
+/* TLFS "HvCallEnableVpVtl": contexts that no CPU could have, and real mode. */
 /* shows: rule enable-context-illegal */
 static void an_illegal_context_is_refused_and_nothing_is_enabled(void **state)
 {
@@ -301,7 +301,6 @@ static void a_vtl_may_be_32_bit(void **state)
 	assert_int_equal(vp->active_vtl, 0);
 }
 
-/* Windows sets LMA in contexts, others leave it to the hypervisor. */
 static void lma_follows_from_lme_and_paging(void **state)
 {
 	struct vsm_vp *vp = *state;

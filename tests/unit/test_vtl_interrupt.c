@@ -3,7 +3,7 @@
  * Controller"). */
 #include "core_test.h"
 
-/* One VP in VTL0, with the VTLs up to @highest enabled, each with its assist page. */
+/* One VP in VTL0, with VTLs 1 to @highest enabled, each with its assist page. */
 static void enable_vtls(void **state, uint8_t highest)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -503,7 +503,7 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x80, 0));
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* P33: the value does not matter. */
+	/* P33: the upper half of the value is ignored. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOI, UINT64_MAX << 32), GUEST_DONE);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
 }

@@ -53,7 +53,7 @@ static void shared_registers_are_kept_in_both_directions(void **state)
 	}
 }
 
-/* A valid value of the MSR that differs between the VTLs. */
+/* A valid value of the MSR, which differs between the VTLs if any bit may be set. */
 static uint64_t private_msr(const struct vsm_vp *vp, unsigned int i, uint8_t vtl)
 {
 	uint64_t valid = vp->partition->features.msr_valid[i];
@@ -395,7 +395,7 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 }
 
 /* An interrupt enters VTL2 from VTL0. VTL2 returns to the next lower VTL, VTL1, which did not run
- * before: for VTL1 this is an entry by an interrupt. */
+ * at that moment: for VTL1 this is an entry by an interrupt. */
 /* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 {
@@ -448,7 +448,7 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
 	assert_int_equal(guest_write(vp, 0x50000, 1, 0x90), GUEST_FAULT);
 	assert_int_equal(sim_state(vp, 1)->exception_vector, X64_EXCEPTION_GP);
-	/* The stubs are where VsmCodePageOffsets says: ENDBR64; MOV RAX,RCX; MOV ECX,imm; VMCALL; RET. */
+	/* The stubs are where VsmCodePageOffsets says: ENDBR64; MOV RAX,RCX; MOV ECX,imm; ... */
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_CODE_PAGE_OFFSETS, &offsets),
 			 0);
 	assert_int_equal(guest_read(vp, 0x50004 + (offsets & 0xfff), 8, &value), GUEST_DONE);

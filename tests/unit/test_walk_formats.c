@@ -119,7 +119,7 @@ static void the_pml4e_has_no_page_size_sdm_table_4_15(void **state)
 	assert_finds(test, GVA, R, 0, 0x9567);
 	test->context.cpu = VSM_WALK_CPU_PML4E_BIT8_RESERVED;
 	assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
-	/* AMD reserves the bit only in the PML4E. */
+	/* AMD does not reserve the bit in a PDPTE or PDE. */
 	put(test, PML4E, PDPT | P);
 	put(test, PDPTE, PD | G | P);
 	put(test, PDE, PT | G | P);

@@ -128,7 +128,8 @@ static bool xd_is_legal(struct reference *walk, uint64_t entry)
 	return nxe(walk) || reserved_are_clear(walk, entry, 63, 63);
 }
 
-/* The lowest two levels, which PAE and long mode share; SDM tables 4-9 to 4-11 and 4-17 to 4-19. */
+/* The lowest two levels, which PAE and long mode share; SDM tables 4-9 to 4-11 and 4-18 to 4-20. Address bits
+ * from MAXPHYADDR to @top are reserved. */
 static void directory_and_table(struct reference *walk, uint64_t directory, uint64_t linear,
 				unsigned int top)
 {
@@ -247,7 +248,7 @@ static bool key_denies(const struct reference *walk, enum reference_access acces
 	       (cr0_wp(walk) || who == REFERENCE_USER);
 }
 
-/* SDM 4.6.1, in the order of its sentences. */
+/* SDM 4.6.1 by kind of access, then 4.6.2. */
 static bool denied(const struct reference *walk, enum reference_access access,
 		   enum reference_who who, bool ac)
 {

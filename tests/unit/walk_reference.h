@@ -18,7 +18,7 @@ enum reference_who {
 	REFERENCE_USER,
 	REFERENCE_SUPERVISOR,
 	REFERENCE_IMPLICIT,
-	REFERENCE_EXEMPT,
+	REFERENCE_EXEMPT, /* no check of U/S, SMAP, SMEP or PKRS */
 };
 
 struct reference_answer {

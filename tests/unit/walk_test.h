@@ -88,7 +88,7 @@ static inline uint32_t get32(const struct walk_test *test, uint64_t gpa)
 	return entry;
 }
 
-/* An empty guest, supervisor, CR0.WP and NXE on, 46 physical bits, the PAT of a reset. */
+/* An empty guest at CPL 0 with CR0.WP, 46 physical bits and the PAT of a reset. */
 static inline struct walk_test *walk_test_new(uint64_t cr4, uint64_t efer, uint64_t cr3)
 {
 	static struct walk_test test;

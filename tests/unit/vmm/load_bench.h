@@ -109,7 +109,7 @@ static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, si
 	return 0;
 }
 
-/* The file loads with as much memory as the last message recommends, and not with less. */
+/* The file loads with as much memory as the last message recommends, and not with 2 MiB less. */
 static inline void expect_memory_to_help(struct bench *bench)
 {
 	const char *advice = strstr(bench->text, "give it ");
@@ -203,7 +203,7 @@ static inline void expect_long_mode(const struct bench *bench)
 	assert_int_equal(bench_translate(bench, 0), 0);
 	assert_int_equal(bench_translate(bench, state->rip), state->rip);
 	assert_int_equal(bench_translate(bench, 0xfee00123), 0xfee00123);
-	/* The descriptor in memory equals the loaded CS. */
+	/* The descriptors in memory have the attributes of the loaded segments. */
 	assert_int_equal(ram64(bench, state->gdtr.base + state->cs.selector) >> 40 & 0xf0ff,
 			 state->cs.attributes);
 	assert_int_equal(ram64(bench, state->gdtr.base + state->data.selector) >> 40 & 0xf0ff,

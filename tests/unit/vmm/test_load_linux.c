@@ -7,7 +7,7 @@
 #define FILE_SIZE 0x4000u
 #define SETUP	  (5u * 512)
 
-/* The smallest bzImage: four sectors of setup, and a payload whose bytes depend on their offset. */
+/* A small bzImage: four sectors of setup, and a payload whose bytes depend on their offset. */
 static void start(struct bench *bench)
 {
 	bench_start(bench, FILE_SIZE);

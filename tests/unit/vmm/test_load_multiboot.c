@@ -144,7 +144,8 @@ static void an_image_with_its_own_addresses_is_loaded_by_them(void **state)
 	start(&bench, true);
 	memset(bench.file, 0x90, 64); /* not an ELF file */
 	put_header(&bench, HEADER, 0x10003);
-	put(&bench, HEADER + 12, 0x200200, 4); /* header_addr: 0x200 before it is loaded */
+	put(&bench, HEADER + 12, 0x200200,
+	    4); /* header_addr: loading begins 0x200 before the header */
 	put(&bench, HEADER + 16, 0x200000, 4); /* load_addr */
 	put(&bench, HEADER + 20, 0x202000, 4); /* load_end_addr */
 	put(&bench, HEADER + 24, 0x203000, 4); /* bss_end_addr */
