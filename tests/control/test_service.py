@@ -61,7 +61,7 @@ class Notify(unittest.TestCase):
             with Manager(abstract) as manager:
                 with Machine(KERNEL, *OPTIONS, env=manager.environment) as machine:
                     assert manager.message() == 'READY=1'
-                    # Neither a pause nor a save nor a reset is a new start.
+                    # Neither a pause nor a reset is a new start.
                     for command in ('pause', 'resume', 'reset'):
                         assert machine.ask(command)['ok']
                     machine.stop()

@@ -120,7 +120,7 @@ static void put_descriptors_32(struct raw_kvm *machine)
 	raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) | UINT64_C(2) << 40);
 }
 
-/* Takes the registers of vCPU 1, which has never run: a shutdown may have reset those of vCPU 0. */
+/* Takes the registers of vCPU 1, which must not have run: a shutdown may have reset those of vCPU 0. */
 static struct kvm_sregs first_sregs(struct raw_kvm *machine)
 {
 	return raw_kvm_sregs(&machine->vcpu[1]);

@@ -154,7 +154,7 @@ class Lines(TraceTest):
         vsm('-', data=tracefile.trace([record(0, 0, N.INSTRUCTION, 0, *[(1 << 64) - 1] * 4)]))
 
     def test_msrs_have_the_names_of_the_manuals(self):
-        # SDM 4 and 3A, table 11-6; TLFS, appendix C.
+        # SDM 4 and 3A, table 11-6; TLFS.
         names = {0x1b: 'IA32_APIC_BASE', 0x203: 'IA32_MTRR_PHYSMASK1', 0x26f: 'IA32_MTRR_FIX4K_F8000', 0x827: 'X2APIC_IRR7',
                  0x828: 'X2APIC_ESR', 0x40000003: 'HV_X64_MSR_RESET', 0xc0000080: 'IA32_EFER', 0x12345: 'MSR-0x12345'}
         lines = self.lines('-', data=tracefile.trace([record(i, 0, N.MSR_READ, 0, msr) for i, msr in enumerate(names)]))

@@ -7,7 +7,7 @@
 
 #define LISTENER_SIM_GPA 0x40000u /* plus 0x1000 for each VTL */
 
-/* Enables @vtl on all VPs, its SynIC on VP 0, and EnableVtlProtection. Returns in VTL0. */
+/* Enables @vtl on all VPs, its SynIC on VP 0, and EnableVtlProtection. VP 0 returns to its active VTL. */
 void listener_create(struct vsm_partition *partition, uint8_t vtl);
 
 /* Takes the message from the slot of @vtl, which must be active. Fails the test if there is none. */

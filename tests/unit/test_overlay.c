@@ -316,7 +316,7 @@ static void test_a_hidden_overlay_is_placed_and_removed_without_effect(void **st
 	bare_destroy(bare);
 }
 
-/* The GPA page number of every overlay of a VTL (0: none), the model of the next test. */
+/* An overlay of VTL1 in the model of the next test; @gpn 0: not mapped. */
 struct place {
 	enum overlay_kind kind;
 	uint32_t vp;

@@ -29,7 +29,7 @@ static void set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t
 /* Rights of VTL0 to a page that VTL1 protects, which every engine can enforce. */
 #define PROTECTED ((uint32_t)(GPA_READ | GPA_EXECUTE))
 
-/* A partition with every kind of state that the backend supports. */
+/* A partition with state of many kinds; VTL1 of VP 0 is active. */
 static struct vsm_partition *busy_partition(void)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);

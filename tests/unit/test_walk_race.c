@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* A guest that uses the page while it is walked: clears D, remaps, and sets again. */
+/* A guest that changes the PTE while it is walked: another page, with A and D clear. */
 struct race {
 	struct walk_test *test;
 	atomic_bool stop;
