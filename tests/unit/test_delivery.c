@@ -6,7 +6,7 @@
 
 #define VECTOR_MAX 8u
 
-/* A guest that spins: its only exits are the interrupt windows that the core requests. */
+/* A guest that spins: it exits for an interrupt window that the core requests, otherwise by a yield. */
 struct spinner {
 	const struct hv_vp_assist_page *page; /* or NULL */
 	uint8_t vector[VECTOR_MAX];

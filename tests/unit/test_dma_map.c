@@ -260,7 +260,7 @@ static void p38_a_change_of_the_map_revokes_mappings(void **state)
 	assert_int_equal(second.revoked, 1);
 	second.at[0x200] = EVIL;
 	assert_int_equal(bytes[0x8000 / 8], 5);
-	/* Remove the memory of the second mapping. */
+	/* Remove memory of the first mapping. */
 	change = (struct vsm_memory_change){.gpa = ELSEWHERE + 0x1000, .size = 0x1000, .fd = -1};
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
 	assert_int_equal(first.revoked, 1);

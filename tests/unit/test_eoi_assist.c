@@ -19,7 +19,7 @@
 #define PORT	 0x3f8u
 #define MOVED_TO 0x48000u
 
-/* One VP in VTL0 with VTL1 enabled, each with its assist page. */
+/* One VP in VTL0 with VTL1 enabled; both VTLs have an assist page. */
 static struct vsm_vp *with_assist(void)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

@@ -95,7 +95,7 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* VP 1 cannot be started before its exit is completed. Meanwhile VTL1 denies all starts, which must
+/* VP 1 cannot be started before its exit is completed. Meanwhile VTL1's configuration denies starts, which must
  * also apply to the pending one (P04). */
 static void a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup(void **state)
 {

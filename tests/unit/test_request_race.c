@@ -184,7 +184,7 @@ static void p40_an_init_during_the_wait_resets_all_of_the_vp(void **state)
 	struct waiter waiter = start_waiter(false);
 
 	(void)state;
-	/* INIT is not dropped, since no VP has a higher VTL. */
+	/* INIT is not dropped, since this VP has no higher VTL. */
 	interrupt_post_event(waiter.vp, 0, VSM_LAPIC_EVENT_INIT, 0);
 	/* The VP takes the INIT and waits for its SIPI, until its VMM stops it. */
 	WAIT_UNTIL(!atomic_load(&waiter.held->request_waiting));

@@ -546,8 +546,8 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 	assert_int_equal(sim_state(vp, 0)->action.value, HV_APIC_ASSIST_NO_EOI_REQUIRED);
-	/* The handler did not clear the bit before the next exit: the hypervisor clears it, and an EOI is
-	 * needed. */
+	/* The handler did not clear the bit: the hypervisor clears it at the exit, and the interrupt stays
+	 * in service. */
 	assert_int_equal(page->apic_assist, 0);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x40);
 	eoi(vp);

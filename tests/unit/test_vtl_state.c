@@ -434,7 +434,7 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5678);
 }
 
-/* P16: the other VTL sees the RAM. */
+/* The other VTL sees the RAM. */
 /* shows: rule code-page */
 static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 {
