@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+/* Sets the attention word. Returns KICK if it was clear, else QUEUED. */
 static enum vsm_lapic_posted attend(struct vsm_lapic *apic)
 {
 	if (LAPIC_SYNC_LOAD(&apic->attention))

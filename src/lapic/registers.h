@@ -21,7 +21,7 @@ struct lapic_access {
 enum {
 	LAPIC_PAGE_READ = 1 << 0, /* the xAPIC page */
 	LAPIC_PAGE_WRITE = 1 << 1,
-	LAPIC_MSR_READ = 1 << 2, /* RDMSR in x2APIC mode */
+	LAPIC_MSR_READ = 1 << 2, /* in the format of x2APIC: MSRs and hypercalls */
 	LAPIC_MSR_WRITE = 1 << 3,
 };
 
@@ -36,7 +36,7 @@ struct lapic_register {
 	const char *name;
 	void (*read)(struct lapic_access *access);
 	void (*write)(struct lapic_access *access);
-	uint32_t bits;	/* writable ones, or a LAPIC_BITS_*; the others are reserved */
+	uint32_t bits;	/* writable ones, or a LAPIC_BITS_* */
 	uint8_t access; /* LAPIC_PAGE_*, LAPIC_MSR_* */
 };
 

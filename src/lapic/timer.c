@@ -52,7 +52,7 @@ static uint64_t period(const struct vsm_lapic *apic)
 	return clocks > least ? clocks : least;
 }
 
-/* Computes the deadline; called after any change. */
+/* Computes apic->deadline. */
 void lapic_timer_update(struct vsm_lapic *apic)
 {
 	if (is_in_deadline_mode(apic))

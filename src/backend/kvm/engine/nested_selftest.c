@@ -103,8 +103,8 @@ static const struct {
 	uint64_t gpa;
 	uint64_t pages;
 	uint8_t denied;
-	uint64_t stops;
-	uint8_t access;
+	uint64_t stops; /* in the page of the expected exit */
+	uint8_t access; /* of the expected exit */
 } lines[] = {
 	{"a store to a page that may not be written", DATA, 1, GPA_WRITE, DATA, GPA_WRITE},
 	{"an access to a page without rights", DATA, 1, GPA_ALL, DATA, GPA_WRITE},
