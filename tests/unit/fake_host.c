@@ -133,8 +133,10 @@ static unsigned int fake_uid(struct probe_env *env)
 	return ((struct fake_host *)env->opaque)->uid;
 }
 
-/* The self-test `bad_selftest` gets `bad_outcome`, the control run 1 ms or its timeout; others pass, except where
- * the host lacks their feature. */
+/*
+ * `bad_selftest` gets `bad_outcome` (see `bad_tries`), the control run 1 ms or its timeout. The
+ * others pass, except those that fail or are slow on such a host.
+ */
 static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 			  unsigned int timeout_ms, struct selftest_result *result)
 {

@@ -150,7 +150,7 @@ static void *ask(void *opaque)
 	return NULL;
 }
 
-/* A VMM that reads registers while it handles an exit must not execute requests of other VPs. */
+/* A VMM that reads registers while it handles an exit must not execute requests that wait for the VP. */
 static void an_uncompleted_exit_is_not_changed_by_another_vp(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);

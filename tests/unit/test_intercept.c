@@ -67,7 +67,7 @@ static uint16_t set_register(struct world *world, uint8_t vtl, uint32_t name, ui
 	return regs_set(world->vp, vtl, name, &caller, &in);
 }
 
-/* The first 40 bytes, which all payloads share. */
+/* The header, which the messages of all intercepts have. */
 static void check_header(struct world *world, const struct hv_message *message, uint8_t length,
 			 uint8_t access)
 {

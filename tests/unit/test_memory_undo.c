@@ -7,7 +7,7 @@
 
 #include "core/memory/protect.h"
 
-/* The backend takes 64 ranges a call: these pages need two calls, as every second page changes. */
+/* Every second page changes: more ranges than RANGE_BATCH, so the core calls the backend twice. */
 #define PAGES 80u
 
 static void secret_pages(struct world *world, uint8_t access)

@@ -62,7 +62,7 @@ static bool set_one(struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, below(partition->vp_count));
 	const uint8_t vtl = (uint8_t)below(partition->vtl_count);
-	/* Half of the registers are those of VSM, at the end of the table. */
+	/* At least half of the registers are those of VSM, in the last rows of the table. */
 	const uint32_t rows = (uint32_t)regs_table_size, vsm = 9;
 	const struct regs_row *row = &regs_table[below(2) ? below(rows) : rows - 1 - below(vsm)];
 	const uint32_t count = row->last - row->first + 1;

@@ -128,8 +128,8 @@ static bool xd_is_legal(struct reference *walk, uint64_t entry)
 	return nxe(walk) || reserved_are_clear(walk, entry, 63, 63);
 }
 
-/* The lowest two levels, which PAE and long mode share; SDM tables 4-9 to 4-11 and 4-18 to 4-20. Address bits
- * from MAXPHYADDR to @top are reserved. */
+/* The lowest two levels, which PAE and long mode share; SDM tables 4-9 to 4-11 and 4-18 to 4-20. Bits
+ * MAXPHYADDR to @top are reserved. */
 static void directory_and_table(struct reference *walk, uint64_t directory, uint64_t linear,
 				unsigned int top)
 {
