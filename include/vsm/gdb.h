@@ -52,7 +52,7 @@ struct vsm_gdb_config {
 /*
  * Creates a stub. Destroy it before its partition. No VP may be inside vsm_vp_run().
  *
- * Returns: 0; -EINVAL: a field is out of range; -ENOMEM, -EMFILE.
+ * Returns: 0; -EINVAL: a field is out of range; -ENOMEM, -EMFILE, -ENFILE.
  */
 int vsm_gdb_create(const struct vsm_gdb_config *config, struct vsm_gdb **gdb);
 
@@ -88,7 +88,7 @@ int vsm_gdb_serve(struct vsm_gdb *gdb, int fd, int stop);
  *
  * vsm_gdb_attach() begins a session, vsm_gdb_receive() takes bytes of the client, vsm_gdb_poll()
  * reports a stop of the guest after all VPs have stopped; call it when the descriptor of
- * vsm_gdb_event() is readable. Each passes output to @send, which returns 0 or -errno.
+ * vsm_gdb_event() is readable. They pass output to @send, which returns 0 or -errno.
  * vsm_gdb_detach() ends the session.
  *
  * Returns: 0; -EPIPE: the client has ended the session; the error of @send.

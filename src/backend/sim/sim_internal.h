@@ -58,7 +58,7 @@ struct sim_backend {
 
 	/* Guards all fields below: shared by accesses of VPs, exclusive for changes and hold(). */
 	pthread_rwlock_t lock;
-	bool held;		   /* the thread between hold() and release() holds it */
+	bool held;		   /* between hold() and release(); read without the lock */
 	struct sim_region *region; /* [region_count], by GPA */
 	uint32_t region_count;
 	uint8_t *overlay_memory;
@@ -133,7 +133,7 @@ void sim_settle(struct sim_vp *vp, uint8_t vtl);
 enum sim_page {
 	SIM_PAGE_OK,
 	SIM_PAGE_DENIED,
-	SIM_PAGE_NONE, /* no memory: MMIO */
+	SIM_PAGE_NONE, /* no memory, or a write to ROM: MMIO */
 };
 
 /* The page that @vtl has at @gpa (@smm: in SMM); checks all rights of @access. Lock held. */
