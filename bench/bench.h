@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The floor of a figure is the time of the least work that could give the same result. Both are
+ * The floor of a figure is the time of the least work that could give the same result. Most are
  * measured alternately in the same run, so that a slow or busy machine slows both.
  *
  * Prints a line per figure: name, value, unit, floor, ratio, limit of the ratio; or name, value,

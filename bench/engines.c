@@ -21,7 +21,7 @@
 #define DATA_PAGES 131072u
 #define LIST	   510u
 #define ROUNDS	   5u
-/* WARM_ITERATIONS touch nearly all pages; a measurement is shorter than a time slice of the host. */
+/* WARM_ITERATIONS touch most pages; a measurement is shorter than a time slice of the host. */
 #define WARM_ITERATIONS 400000u
 #define BUSY_ITERATIONS 4000u
 #define BUSY_TIMES	100u

@@ -9,7 +9,10 @@
 
 #include "bench.h"
 
-/* With @detail prints also each piece of @fn against @floor. @limit: of the ratio; 0: no limit. */
+/*
+ * With @detail prints also the pieces of @fn, from 0.5% of @floor on. @limit: of the ratio; 0: no
+ * limit.
+ */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
 		    uint64_t count, double limit, bool detail);
 

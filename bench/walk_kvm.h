@@ -8,7 +8,10 @@
 
 #include "raw_kvm.h"
 
-/* Returns NULL, or an error text; call raw_kvm_destroy() in both cases. */
+/*
+ * @context must map 0x1000 to itself. Returns NULL, or an error text; call raw_kvm_destroy() in both
+ * cases.
+ */
 const char *walk_kvm_open(struct raw_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context);
 

@@ -118,7 +118,7 @@ struct vcpu_state {
 
 	uint64_t xcr0;
 	uint64_t msr[VCPU_MSR_COUNT];
-	uint64_t smbase; /* SDM 3C 33.11; VTL0, with features.smm */
+	uint64_t smbase; /* SDM 3C, "SMBASE Relocation"; VTL0, with features.smm */
 	struct vcpu_events events;
 };
 

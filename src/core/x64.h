@@ -58,7 +58,7 @@
 #define X64_FCW_INIT	0x37fu /* after FINIT, and in the initial state of the x87 component */
 
 #define X64_SMBASE_RESET 0x30000u
-/* Offset from SMBASE and size of the state save area (SDM 3C 33.4.1). */
+/* Offset from SMBASE and size of the state save area (SDM 3C, "SMRAM State Save Map"). */
 #define X64_SMM_SAVE_AREA 0xfe00u
 #define X64_SMM_SAVE_SIZE 0x200u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* System Management Mode of VTL0 (SDM 3C 33), called "the mode". */
+/* System Management Mode of VTL0, called "the mode". */
 #include "memory_world.h"
 
 #include "core/intercept/intercept.h"

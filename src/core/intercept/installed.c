@@ -16,7 +16,7 @@
 
 /*
  * Intercepts that System Management Mode makes impossible: SMI and RSM write these registers
- * without an exit (SDM 3C 33.4.1, 33.5.1).
+ * without an exit (SDM 3C, "SMRAM State Save Map", "SMI Handler Execution Environment").
  */
 #define WITHOUT_SMM                                                                              \
 	(HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE) | HV_CR_INTERCEPT(GDTR_WRITE) | \

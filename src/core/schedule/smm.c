@@ -8,7 +8,7 @@
 /* Rate of checks for the end of System Management Mode while an event waits for it. */
 #define LOOKS_HZ 1000u
 
-/* SDM 3C 33.2 (SMI), 33.6 and 33.9.2 (INIT, and the SIPI that follows it). */
+/* Held until RSM (SDM 3C, "System Management Mode"); a SIPI, as it follows an INIT. */
 #define BLOCKED (VSM_LAPIC_EVENT_SMI | VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI)
 
 uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl)

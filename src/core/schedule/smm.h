@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System Management Mode of VTL0 (SDM 3C 33). The CPU executes it with the rights that VTL0 has at
+ * SDM 3C, "System Management Mode", of VTL0. The CPU executes it with the rights that VTL0 has at
  * each GPA; the mode only adds memory with VSM_MEMORY_SMM.
  */
 #ifndef CORE_SMM_H
