@@ -25,7 +25,7 @@ struct tap_topic {
 					sizeof(list) / sizeof((list)[0])}
 
 /* Runs the topics that the command line selects (test=NAME,NAME; default all). True if nothing failed and at
- * least one case ran. */
+ * least one case was selected. */
 bool tap_run(const struct tap_topic *const *topic, size_t count);
 
 /* Skips the case for this reason; return afterwards. */

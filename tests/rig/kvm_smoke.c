@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A KVM that runs a guest, which every other test in the rig requires. The value at the port depends on all
- * registers, so that only a CPU can have produced it. */
+/* A KVM that runs a guest, which every other test in the rig requires. The value at the port depends on
+ * registers that the test sets, so that only a CPU can have produced it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

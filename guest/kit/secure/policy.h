@@ -52,7 +52,7 @@ void policy_lock(struct policy *policy);
 /* The kind of the range that @address is in, or POLICY_KINDS if it is in none. */
 enum policy_kind policy_kind_of(const struct policy *policy, uint64_t address);
 
-/* Whether VTL0 itself may read, or write, all of @size bytes at @address. */
+/* Whether the policy permits VTL0 to read, or write, all of @size bytes at @address. */
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);
 
 #endif
