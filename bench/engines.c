@@ -19,7 +19,7 @@
 #define TEXT_PAGES 2048u
 #define DATA_GPA   (256 * MIB)
 #define DATA_PAGES 131072u
-#define LIST	   510u
+#define LIST	   510u /* pages that fit in one input page */
 #define ROUNDS	   5u
 /* WARM_ITERATIONS touch most pages; a measurement is shorter than a time slice of the host. */
 #define WARM_ITERATIONS 400000u

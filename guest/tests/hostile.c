@@ -67,7 +67,7 @@ static const char *prepare(void)
 	return reason;
 }
 
-/* Writes that would end the machine, halt the VP, send an interrupt, or disable or move the hypercall
+/* MSRs whose access may end the machine, halt the VP, send an interrupt, or disable or move the hypercall
  * page. */
 static bool spared(uint32_t msr)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a guest image on the public API and the reference VMM's machine with the test devices; the guest's
- * write to port 0xf4 is the status. With test=soak it is an error if this process uses more resources at the
- * end than at the beginning. Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
+ * Runs a guest image on the public API and the reference VMM's machine with the test devices; the status is 0
+ * if the guest writes 0 to port 0xf4, else 1. With test=soak it is an error if this process uses more files,
+ * threads or (beyond GROWTH_MAX) memory at the end than at the beginning. Usage: guest_run IMAGE CPUS SECONDS
+ * [OPTION...]
  */
 #include <dirent.h>
 #include <errno.h>

@@ -92,7 +92,7 @@ static struct backend_run run_to_hypercall(struct guest *guest)
 	return run;
 }
 
-/* The backend reads all shared registers at the exit for the hypercall. */
+/* Starts code after an exit at which the backend has read all registers. */
 static void begin(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rcx)
 {
 	guest_run_on(guest, 0, 0);

@@ -86,7 +86,8 @@ static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 	return msr;
 }
 
-/* Executes RDMSR or WRMSR for each MSR of the range; `exits` counts those that exit to the core. */
+/* Executes RDMSR, or WRMSR where skip() permits, for the MSRs of the range; `exits` counts those that exit to
+ * the core. */
 static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 {
 	const uint64_t rip = write ? GUEST(g_walk_write) : GUEST(g_walk_read);

@@ -87,9 +87,7 @@ static void be_nested(struct guest *guest, bool nested)
 		guest_protect(guest, DATA + 0x70000, 1, GPA_ALL);
 }
 
-/*
- * Resets the time that VTL0 would stay nested after be_nested(). Other restrictions must be removed already.
- */
+/* Moves VTL0 to its plain vCPUs immediately. Other restrictions must be removed already. */
 static void become_plain(struct guest *guest)
 {
 	be_nested(guest, false);

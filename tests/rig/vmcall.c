@@ -86,7 +86,8 @@ static bool create(struct machine *machine)
 	put64(machine, GDT + 0x10, 0x00cf93000000ffff);
 	put64(machine, GDT + 0x18, 0x00cf9b000000ffff); /* 32-bit code */
 	put64(machine, TSS + 4, STACK);
-	/* The I/O map begins beyond the limit: no port is allowed (SDM 1, "I/O Permission Bit Map"). QEMU reads no map. */
+	/* The I/O map begins beyond the limit: no port is allowed (SDM 1, "I/O Permission Bit Map"). QEMU
+	 * reads no map. */
 	put64(machine, TSS + 0x60, UINT64_C(0xffff) << 48);
 	memcpy(machine->ram + HANDLER, handler, sizeof(handler));
 	memcpy(machine->ram + HANDLER_GP, handler_gp, sizeof(handler_gp));
