@@ -11,7 +11,8 @@
 #define EXIT_STATUS_CRASH 2
 
 /* Prints to the serial port at 0x3f8, or with the option console=debug to port 0xe9. Supports %s %c %d %u %x
- * %lx %lu %ld %%, widths of numbers, and a leading 0 for %u and %x. Callable on any VP and VTL; each call's text stays together. */
+ * %lx %lu %ld %%, widths of numbers, and a leading 0 for %u and %x. Callable on any VP and VTL; each call's
+ * text stays together. */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 /* Prints into @text, truncated to @size bytes with the NUL. Returns the length. Takes no lock. */
 uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments);
