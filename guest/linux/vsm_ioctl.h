@@ -73,8 +73,8 @@ struct vsm_time {
 /*
  * A call that the secure kernel defines. Request and answer are copied through a page that VTL1
  * reads and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). EOPNOTSUPP: the
- * secure kernel has no such call; ENOSPC: the answer is larger than @answer_size, and the call has
- * had its effect. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
+ * secure kernel has no such call, or NOT_ENFORCED; ENOSPC: the answer is larger than @answer_size,
+ * and the call has had its effect, or FULL. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
  * (BAD_ARGUMENT, DENIED, LOCKED, NOT_READY, MISMATCH and REFUSED of enum secure_kernel_status).
  */
 struct vsm_call {
