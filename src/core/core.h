@@ -49,7 +49,7 @@
 
 struct ram_file; /* memory/file.h */
 
-/* Sorted by gpn; runs do not overlap. */
+/* In memory.region: sorted by gpn, without overlap. memory.former is unsorted. */
 struct ram_region {
 	uint64_t gpn;
 	uint64_t pages;

@@ -16,8 +16,8 @@ struct ram_file {
 	dev_t device;
 	ino_t inode;
 	/*
-	 * A bit for each page that guests could write since the last reset. A reset zeroes these
-	 * pages, even if they have become readonly or have no GPA any more.
+	 * A bit for each page that the next reset zeroes: guests could write it since the last one.
+	 * Kept if the page becomes readonly, or leaves the map while a VTL above 0 is enabled.
 	 */
 	uint64_t *written;
 	/* a: pages written since vsm_memory_dirty() cleared the bit. NULL: never logged. */

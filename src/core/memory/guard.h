@@ -15,7 +15,7 @@ struct guard_set {
 
 /*
  * Guards mappings that only @to has, with all rights, and stops guarding those that only @from has.
- * A page with several GPAs is guarded once. Memory lock held for writing.
+ * An address that several regions have is guarded once. Memory lock held for writing.
  */
 int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		 const struct guard_set *to);

@@ -234,7 +234,7 @@ static void note_pages(const struct region_list *list, const struct range_list *
 	}
 }
 
-/* Without VTL1 a page that leaves the map has nothing that a reset must zero. */
+/* A page that leaves the map while only VTL0 is enabled has nothing that a reset must zero. */
 static void note(struct vsm_partition *partition, const struct transition *change)
 {
 	if (!has_secrets(partition))

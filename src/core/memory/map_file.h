@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Mappings of guest memory, which a child process of the VMM must not inherit: a mapping has no
- * rights until MADV_DONTFORK is set, so that a concurrent fork() copies none.
+ * rights until MADV_DONTFORK is set, so that a concurrent fork() copies only one without rights.
  */
 #ifndef CORE_MEMORY_MAP_FILE_H
 #define CORE_MEMORY_MAP_FILE_H

@@ -175,7 +175,6 @@ static int entry_of(const struct overlay_list *list, uint32_t page)
 	return -1;
 }
 
-/* Memory lock held for writing. */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const struct backend_ops *ops = partition->ops;
@@ -249,7 +248,6 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 	return error;
 }
 
-/* Does not call the backend. */
 static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
 {
 	memmove(&list->entry[index + 1], &list->entry[index],
@@ -299,7 +297,10 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 	return error;
 }
 
-/* An overlay hides the page below it, as a write would (TLFS "GPA Overlay Pages"). */
+/*
+ * Placing an overlay replaces what the VTL reads at the GPA, so it needs the rights of a read and a
+ * write, as in OpenVMM (docs/decisions.md).
+ */
 static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -319,7 +320,6 @@ static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 
 	if (old >= 0) {
 		old_gpn = list->entry[old].gpn;
-		/* The guest wrote the same location again. */
 		if (old_gpn == overlay->gpn)
 			return 0;
 	}

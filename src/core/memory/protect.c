@@ -691,7 +691,7 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 	return status;
 }
 
-/* Replaces each map of @owner by @map; *map holds the old ones afterwards. */
+/* Exchanges each map of @owner, for a lower VTL n, with map[n]. */
 static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct protection_map **map)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {

@@ -58,8 +58,8 @@ bool protect_possible(const struct vsm_partition *partition, uint32_t flags, boo
  * Sets the rights of @restricted (or, if negative, of every VTL below @owner) to @count pages. In
  * force on every VP when it returns. Stops at the first page that fails; *done: pages done before
  * it. Takes the memory lock for writing. INVALID_PARAMETER: never RAM since the last reset;
- * INSUFFICIENT_MEMORY; OPERATION_FAILED: the backend failed, this page and perhaps some before it
- * are unchanged.
+ * INSUFFICIENT_MEMORY, OPERATION_DENIED or OPERATION_FAILED: if the backend failed, this page and
+ * perhaps some before it are unchanged.
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);

@@ -4,8 +4,8 @@
  * no locks.
  *
  * Pages are numbered as in struct ram_span (`first`): RAM without its holes. For each right there
- * is one bit a page, the exclusive-or with the default, in blocks that exist only where a page
- * differs in that right.
+ * is one bit a page, the exclusive-or with the default, in bitmaps that are allocated when a page
+ * first differs in that right.
  */
 #ifndef CORE_PROTECTION_MAP_H
 #define CORE_PROTECTION_MAP_H
