@@ -19,6 +19,7 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 
+	/* image->msr has those from VCPU_MSR_OPTIONAL on, image->cpu the others. */
 	memcpy(cpu->msr, image->msr, sizeof(cpu->msr));
 	state_put(&state_layout_cpu, &image->cpu, cpu);
 	if (vcpu_has_fpu(vp, vtl))

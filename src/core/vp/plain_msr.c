@@ -32,7 +32,7 @@ struct plain_msr {
 /* AMD "BIOS and Kernel Developer's Guide": the TSC does not follow the clock of the core. */
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24)
 #define HWCR_KEPT	  (HWCR_TSC_FREQ_SEL | UINT64_C(1) << 18)
-#define HWCR_IGNORED	  UINT64_C(0x148) /* TLB caching, IGNNE, monitor and MWAIT at user level */
+#define HWCR_IGNORED	  UINT64_C(0x148) /* TLB cache and flush filter disable, IGNNE */
 #define DE_CFG_LFENCE	  (UINT64_C(1) << 1)
 
 /* clang-format off */
