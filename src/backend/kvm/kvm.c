@@ -91,7 +91,7 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 	if (error)
 		return error;
 	vkvm_cpuid_build(backend);
-	if (engine != VSM_ENGINE_UFFD)
+	if (engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
 		shared_fpu_find(backend);
 	error = vkvm_msr_find(backend);
 	if (!error)
