@@ -87,13 +87,14 @@ static void *wait_for_signals(void *opaque)
 	}
 }
 
-/* The thread blocks all signals, so that the VMM's own threads handle them. */
+/* Signals are for threads of the VMM. A blocked SIGSYS would end the process. */
 static int start_thread(struct irqfds *irqfds)
 {
 	sigset_t all, old;
 	int error;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&irqfds->thread, NULL, wait_for_signals, irqfds);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

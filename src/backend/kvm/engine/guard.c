@@ -222,7 +222,9 @@ static int start(struct vkvm_backend *backend)
 	if (guard->fd < 0)
 		return guard->fd;
 	guard->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Signals are for threads of the VMM. A blocked SIGSYS would end the process. */
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = guard->stop < 0 ? errno
 				: pthread_create(&guard->thread, NULL, guard_thread, backend);
