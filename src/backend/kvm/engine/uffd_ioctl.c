@@ -56,7 +56,7 @@ int uffd_open(const struct vsm_log *log)
 		close(fd);
 		return vsm_error(
 			log, error == EINVAL ? ENOTSUP : error,
-			"userfaultfd cannot protect shared memory: use Linux 5.19 or later");
+			"userfaultfd cannot protect shared memory: use Linux 6.4 or later");
 	}
 	return fd;
 }

@@ -25,7 +25,8 @@ static int flush(struct vcpu *vcpu)
 		return error;
 	/* CR4 has changed, and must be restored, even if the read of the PDPTEs was refused. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-	vcpu->flush = false;
+	/* PDPTEs that were refused must be read again before the VTL runs. */
+	vcpu->flush = vcpu->refused_waiting;
 	return 0;
 }
 
