@@ -134,8 +134,9 @@ void vsm_partition_destroy(struct vsm_partition *partition);
  * CPUID, connections and eventfds are kept. Messages and event flags that other threads post
  * meanwhile are refused, or dropped with those that the guest has not taken.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
- * run until a reset succeeds.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EIO: a change of memory or rights could not be
+ * undone (vsm_memory_update()); other errors of the host, after which no VP can run until a reset
+ * succeeds.
  */
 int vsm_partition_reset(struct vsm_partition *partition);
 
@@ -233,8 +234,10 @@ struct vsm_memory_change {
  * or the file is too short; -EBADF, -EACCES, -ENODEV: @fd is no file that can be mapped shared for
  * writing; -ENOSPC: the host has no more memory slots, the log has their number, or restricted
  * memory has left over 1,024 places of the map since the last reset; -ENOTSUP: this host cannot
- * guard a mapping; -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host.
- * After an error nothing has changed.
+ * guard a mapping; -EPERM: userfaultfd is not permitted; -EIO: an earlier change could not be
+ * undone; -ENOMEM and other errors of the host. After an error nothing has changed. If the host
+ * fails to undo a change, every VP reports VSM_EXIT_ERROR from then on, also after a reset: destroy
+ * the partition.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);

@@ -384,7 +384,9 @@ struct vsm_partition {
 	_Atomic uint32_t requests;    /* a: threads in vp_call(), or waiting in vp_own() */
 	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
 	_Atomic bool reset_wanted;    /* a: the guest wrote the reset MSR */
-	_Atomic uint8_t trace_on;     /* a: TRACE_TO_RING, TRACE_TO_TAP */
+	/* a: a failed change of memory or rights could not be undone: no VP runs any more. */
+	_Atomic bool rights_lost;
+	_Atomic uint8_t trace_on; /* a: TRACE_TO_RING, TRACE_TO_TAP */
 	/* Changed only while no VP runs: the callback for events, and its mask. */
 	vsm_trace_fn *tap;
 	void *tap_opaque;

@@ -284,9 +284,11 @@ static void reset_synics(struct vsm_partition *partition)
 
 int partition_clear(struct vsm_partition *partition, bool zero)
 {
-	int error = clear_memory(partition, zero);
+	int error = protect_check_lost(partition);
 	int map_error;
 
+	if (!error)
+		error = clear_memory(partition, zero);
 	if (error)
 		return error;
 	/* The protections end only after the secrets behind them are wiped (P25). */

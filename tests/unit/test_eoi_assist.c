@@ -533,6 +533,19 @@ static void a_bit_that_the_guest_sets_changes_nothing(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 }
 
+static void a_run_that_fails_leaves_no_permission(void **state)
+{
+	struct vsm_vp *vp = *state;
+	const struct vsm_exit *exit;
+
+	begin(vp, LOW, VSM_LAPIC_EDGE);
+	assert_true(offered(vp));
+	vp->partition->ops->disable(vp->partition->backend);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_ERROR);
+	assert_true(in_service(vp, 0, LOW));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -555,6 +568,7 @@ int main(void)
 		TEST(a_hidden_page_offers_nothing),
 		TEST(vtl0_cannot_end_an_interrupt_of_vtl1),
 		TEST(a_bit_that_the_guest_sets_changes_nothing),
+		TEST(a_run_that_fails_leaves_no_permission),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

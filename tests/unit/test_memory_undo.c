@@ -27,20 +27,22 @@ static void secret_pages(struct world *world, uint8_t access)
 /* VTL0 would read the secret at PLACE if a VP executed its next instruction. */
 static void no_vp_reads_the_secret(struct world *world)
 {
+	const struct vsm_memory_change none = change(PLACE, 0x1000, -1, 0, 0);
 	const struct vsm_exit *exit;
 
 	assert_true(sim_access(world->partition, 0, PLACE / 0x1000) & GPA_READ);
 	for (unsigned int round = 0; round < 2; round++) {
 		sim_next(world->vp, 0,
 			 &(struct sim_action){.kind = SIM_READ, .address = PLACE, .size = 8});
-		assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
+		assert_int_equal(vsm_vp_run(world->vp, &exit), round ? -EIO : 0);
 		assert_int_equal(exit->reason, VSM_EXIT_ERROR);
 		assert_int_equal(vsm_vp_run(world->vp, &exit), -EIO);
 		assert_false(sim_state(world->vp, 0)->done);
 		assert_int_equal(sim_state(world->vp, 0)->action.value, 0);
 		/* A reset does not enable the VPs. */
 		sim_fail(world->partition, SIM_CALL_PROTECT, 0, 0);
-		assert_int_equal(vsm_partition_reset(world->partition), 0);
+		assert_int_equal(vsm_partition_reset(world->partition), -EIO);
+		assert_int_equal(vsm_memory_update(world->partition, &none, 1), -EIO);
 	}
 }
 

@@ -62,8 +62,10 @@ static int backend_set(struct vsm_partition *partition, const struct region_list
 		map[i] = region_list_run(&list->region[i]);
 	error = partition->ops->memory_set(partition->backend, map, list->count, gone->range,
 					   gone->count);
-	if (error == -ENOTRECOVERABLE)
+	if (error == -ENOTRECOVERABLE) {
+		error = -EIO;
 		protect_undo_failed(partition, error, "memory slots");
+	}
 	free(map);
 	return error;
 }
@@ -310,8 +312,10 @@ static int apply(struct vsm_partition *partition, const struct vsm_memory_change
 		.old = {.region = memory->region, .count = memory->region_count},
 		.old_former = {.region = memory->former, .count = memory->former_count},
 	};
-	int error = 0;
+	int error = protect_check_lost(partition);
 
+	if (error)
+		return error;
 	/* Each change may split a region in two, and add one. */
 	if (count > UINT32_MAX / 4 ||
 	    !region_list_copy(&change.new, memory->region, memory->region_count, 2 * count))

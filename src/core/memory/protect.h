@@ -70,6 +70,8 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
  * in force are undefined. Memory lock held for writing.
  */
 void protect_undo_failed(struct vsm_partition *partition, int error, const char *what);
+/* Returns -EIO, logged, after protect_undo_failed(). */
+int protect_check_lost(const struct vsm_partition *partition);
 
 /* Grows the maps for spans that were added. Memory lock held for writing. */
 int protect_grow(struct vsm_partition *partition);

@@ -9,6 +9,7 @@
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
 #include "core/interrupt/eoi.h"
+#include "core/interrupt/eoi.h"
 #include "core/interrupt/interrupt.h"
 #include "core/memory/protect.h"
 #include "core/memory/turn.h"
@@ -269,7 +270,7 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 	struct vsm_exit *exit = &vp->exit;
 	const struct vcpu_state *cpu;
 
-	if (vp->broken) {
+	if (vp->broken || atomic_load(&vp->partition->rights_lost)) {
 		exit->reason = VSM_EXIT_ERROR;
 	} else if (vp->eoi_waiting) {
 		exit->reason = VSM_EXIT_EOI;
@@ -366,6 +367,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	atomic_store(&vp->in_guest, 0);
 
 	if (error || (size_t)run->exit >= ARRAY_SIZE(exit_table)) {
+		interrupt_resolve_eoi(vp);
 		vp->broken = true;
 		return false;
 	}

@@ -71,7 +71,7 @@ int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa,
 /* The number of a slot in the address space of System Management Mode. */
 #define VKVM_SMM_SLOT(number) (UINT32_C(1) << 16 | (number))
 /* Removes a memory slot that may be missing. */
-void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
+int vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
 
 /* ------------------------------------------------------------------ ram.c */
 

@@ -316,21 +316,29 @@ static int exchange_slots(struct vkvm_backend *backend, const struct slots *from
 	return error;
 }
 
-/* After a failure some slots may be missing: removing one of these fails, without a log line. */
+static int remove_from_all(struct vkvm_backend *backend, const struct vkvm_slot *slot)
+{
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+		error = vkvm_slot_remove(backend, vtl, slot->number);
+	return error;
+}
+
+/* After a failure some slots may be missing. */
 static int restore_slots(struct vkvm_backend *backend, const struct slots *failed,
 			 const struct slots *old)
 {
 	int error = 0;
 
-	for (uint32_t i = 0; i < failed->count; i++)
+	for (uint32_t i = 0; i < failed->count && !error; i++)
 		if (!find_same(old, &failed->slot[i]))
-			for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
-				vkvm_slot_remove(backend, vtl, failed->slot[i].number);
+			error = remove_from_all(backend, &failed->slot[i]);
 	for (uint32_t i = 0; i < old->count && !error; i++) {
-		for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
-			if (!find_same(failed, &old->slot[i]))
-				vkvm_slot_remove(backend, vtl, old->slot[i].number);
-		error = slot_set(backend, &old->slot[i], true);
+		if (!find_same(failed, &old->slot[i]))
+			error = remove_from_all(backend, &old->slot[i]);
+		if (!error)
+			error = slot_set(backend, &old->slot[i], true);
 	}
 	if (!error)
 		return 0;
@@ -404,7 +412,9 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	if (!error)
 		use_slots(backend, &new);
 	free(new.slot);
-	drop_unused_regions(backend);
+	/* KVM may still use a window of a slot that could not be removed. */
+	if (error != -ENOTRECOVERABLE)
+		drop_unused_regions(backend);
 	return error;
 }
 

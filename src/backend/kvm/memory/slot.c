@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory slots of a VTL's virtual machine. */
+#include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
 
@@ -44,16 +45,23 @@ int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint
 		return error;
 	error = vkvm_slot_set_smm(backend, slot, gpa, size, host, flags);
 	if (error && size)
-		vkvm_slot_remove(backend, vtl, slot);
+		(void)vkvm_slot_remove(backend, vtl, slot);
 	return error;
 }
 
-void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot)
+/* KVM refuses to remove a slot that does not exist, with EINVAL. */
+static int remove_slot(const struct vkvm_backend *backend, uint8_t vtl, uint32_t slot)
 {
 	struct kvm_userspace_memory_region region = {.slot = slot};
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 
-	(void)vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
-	region.slot = VKVM_SMM_SLOT(slot);
-	if (has_smm(backend, vtl))
-		(void)vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+	return error == -EINVAL ? 0 : error;
+}
+
+int vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot)
+{
+	int error = remove_slot(backend, vtl, slot);
+	int smm_error = has_smm(backend, vtl) ? remove_slot(backend, vtl, VKVM_SMM_SLOT(slot)) : 0;
+
+	return error ? error : smm_error;
 }
