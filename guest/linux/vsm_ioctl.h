@@ -72,10 +72,11 @@ struct vsm_time {
 
 /*
  * A call that the secure kernel defines. Request and answer are copied through a page that VTL1
- * reads and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). EOPNOTSUPP: the
- * secure kernel has no such call, or NOT_ENFORCED; ENOSPC: the answer is larger than @answer_size,
- * and the call has had its effect, or FULL. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
- * (BAD_ARGUMENT, DENIED, LOCKED, NOT_READY, MISMATCH and REFUSED of enum secure_kernel_status).
+ * reads and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). ENOSPC: the answer is
+ * larger than @answer_size, and the call has had its effect. EOPNOTSUPP: the secure kernel has no
+ * such call. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, ENOSPC, EBADMSG, EIO or
+ * EOPNOTSUPP (BAD_ARGUMENT, DENIED, LOCKED, NOT_READY, FULL, MISMATCH, REFUSED and NOT_ENFORCED of
+ * enum secure_kernel_status).
  */
 struct vsm_call {
 	__u32 number;	    /* VSM_CALL_FIRST and more (EINVAL) */
