@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The floor of measurements with guests: vCPUs of two virtual machines that only exit for an OUT,
- * without register synchronization. The program that links this defines guest_code.
+ * without register synchronization.
  */
 #ifndef BENCH_EXITS_H
 #define BENCH_EXITS_H
