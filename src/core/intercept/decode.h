@@ -34,7 +34,7 @@ bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size
 /* In bits: 16, 32 or 64. */
 unsigned int decode_width(const struct vcpu_state *cpu);
 
-/* CS base and RIP, truncated to the width of the mode. */
+/* RIP in 64-bit mode, else CS base plus RIP, truncated to 32 bits. */
 uint64_t decode_linear_rip(const struct vcpu_state *cpu);
 
 #endif

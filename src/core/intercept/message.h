@@ -12,7 +12,7 @@
 /* The intercepted instruction, as far as it is readable. */
 struct intercept_instruction {
 	uint8_t length;	    /* 0: unknown */
-	uint8_t byte_count; /* valid bytes: length, or if that is 0 all readable ones */
+	uint8_t byte_count; /* readable bytes, at most length unless that is 0 */
 	uint8_t bytes[16];
 	bool decoded;
 	struct decode_result decode; /* if decoded */

@@ -31,7 +31,7 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 	return true;
 }
 
-/* False: no such GPA, or a higher VTL denies @vtl to read or write it. */
+/* False: no such GPA, @vtl may not read and write it, or the backend failed. */
 static bool place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		  uint64_t value)
 {

@@ -54,7 +54,7 @@ static inline uint64_t vtl_config_at_reset(void)
 
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
 			uint64_t value);
-/* @vtl is the active one. */
+/* @vtl is reported as the active one. */
 uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
 uint64_t vtl_partition_status(const struct vsm_partition *partition);
 uint64_t vtl_capabilities(const struct vsm_partition *partition);
