@@ -49,8 +49,8 @@ static void read_request(const struct vcpu_state *cpu, struct request *request)
 }
 
 /*
- * Whether the VMM set RIP in a callback of this call: the output is dropped, as its context no
- * longer exists (P40).
+ * Whether the VMM set RIP in a callback of this call: results in registers are dropped, as their
+ * context no longer exists (P40).
  */
 static bool is_replaced(const struct hypercall *call)
 {

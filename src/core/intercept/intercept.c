@@ -96,8 +96,8 @@ static bool match_span(struct vsm_vp *vp, uint64_t gva, uint32_t size,
 }
 
 /*
- * The backend reports only the page; the instruction gives the exact address. Tries, in this order:
- * the backend's GVA, RIP for a fetch, the memory operands with this access.
+ * Finds the exact address: from the backend's GVA if it has one, else from RIP for a fetch, else
+ * from the memory operands with this access.
  */
 static void find_exact(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 		       struct intercept_access *access)

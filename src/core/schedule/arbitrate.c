@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLFS "Virtual Interrupt Management". Before each entry the VTLs above the active one are checked:
- * the highest one that has an NMI, or a vector above its own processor priority, is entered,
- * whatever RFLAGS.IF is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the
+ * the highest one that has an unblocked NMI, or a vector above its own processor priority, and does
+ * not wait for a SIPI, is entered, whatever RFLAGS.IF is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the
  * TPR masks never causes an entry (P12).
  */
 #include <string.h>
