@@ -76,7 +76,7 @@ static const struct {
 	 "hypercalls instead of IPIs"},
 };
 
-/* Privileges that VSM requires (TLFS "VSM Detection and Status"), those for hypercalls and VP index. */
+/* Privileges for VSM (TLFS "VSM Detection and Status"), for hypercalls and for the VP index. */
 #define VSM_NEEDS                                                      \
 	(HV_PRIVILEGES_FOR_VSM | HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS) | \
 	 HV_PRIVILEGE(ACCESS_VP_INDEX))

@@ -2,8 +2,8 @@
 /*
  * TLFS "Virtual Interrupt Management". Before each entry the VTLs above the active one are checked:
  * the highest one that has an unblocked NMI, or a vector above its own processor priority, and does
- * not wait for a SIPI, is entered, whatever RFLAGS.IF is in either VTL. For vectors only IRR, ISR and TPR decide, so one that the
- * TPR masks never causes an entry (P12).
+ * not wait for a SIPI, is entered, whatever RFLAGS.IF is in either VTL. For vectors only IRR, ISR
+ * and TPR decide, so one that the TPR masks never causes an entry (P12).
  */
 #include <string.h>
 

@@ -256,7 +256,7 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		save_vp_vtl(vp, vtl, writer);
 }
 
-/* Pages that the guest can write. The hypercall page and the TSC page are filled again on restore. */
+/* Pages that the guest can write. Hypercall and TSC page are filled again on restore. */
 static void save_overlays(struct vsm_partition *partition, struct state_writer *writer)
 {
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {

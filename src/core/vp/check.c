@@ -234,8 +234,9 @@ static bool msrs(const struct state *state)
 }
 
 /*
- * SDM 3C 27.2.1.3 and 27.3.1.4. An injected interrupt implies IF; an exception has an error code if
- * its vector pushes one (in real mode none does, which KVM handles).
+ * SDM 3C 27.2.1.3 and 27.3.1.4. An injected interrupt, except by INT n, needs IF and no interrupt
+ * shadow; an exception has an error code if its vector pushes one (in real mode none does, which
+ * KVM handles).
  */
 static bool events(const struct state *state)
 {
