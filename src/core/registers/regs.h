@@ -6,7 +6,7 @@
 #include "core/core.h"
 
 struct regs_caller {
-	bool host;    /* the VMM: no rule about VTLs applies */
+	bool host;    /* the VMM: no rule about the calling VTL applies */
 	uint8_t vtl;  /* the calling VTL */
 	bool same_vp; /* the caller runs on the VP concerned */
 };
@@ -14,7 +14,8 @@ struct regs_caller {
 /*
  * Reads or writes one register of @vtl of @vp. Returns an HV_STATUS: ACCESS_DENIED,
  * INVALID_PARAMETER (unknown, read-only, wrong VTL), INVALID_REGISTER_VALUE, INVALID_VTL_STATE,
- * INVALID_VP_STATE (a shared register while a VTL above the caller is active). Owner of @vp.
+ * INVALID_VP_STATE (a shared register while a VTL above the caller is active); for intercepts and
+ * protections also OPERATION_DENIED, OPERATION_FAILED, INSUFFICIENT_MEMORY. Owner of @vp.
  */
 uint16_t regs_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct regs_caller *caller,
 		  union hv_register_value *value);

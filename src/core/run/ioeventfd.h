@@ -8,7 +8,7 @@
 void ioeventfd_init(struct vsm_partition *partition);
 void ioeventfd_destroy(struct vsm_partition *partition);
 
-/* For a write to a port, or to a GPA without memory. False: no eventfd was signalled. */
+/* For a write that exits as port I/O or MMIO. False: no eventfd was signalled. */
 bool ioeventfd_signal(struct vsm_partition *partition, uint8_t vtl, bool port, uint64_t address,
 		      const uint8_t *data, uint8_t size);
 
