@@ -345,7 +345,7 @@ static void the_dsdt_equals_that_of_iasl_for_the_same_asl(void **state)
 	build(1, NULL);
 	dsdt = find("DSDT");
 	assert_int_equal(size, get(dsdt + 4, 4));
-	/* Equal except for signature, length, checksum and compiler. */
+	/* All but signature, length, revision, checksum and compiler. */
 	assert_memory_equal(dsdt + 10, compiled + 10, 18);
 	assert_memory_equal(dsdt + 36, compiled + 36, size - 36);
 	remove_folder(folder);

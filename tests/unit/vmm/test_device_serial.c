@@ -206,7 +206,7 @@ static void loop_mode_returns_bytes_and_lines(void **state)
 	(void)state;
 	start(&bench);
 	assert_int_equal(get(&bench, 6), 0xb0);
-	put(&bench, 4, 0x1e); /* value with which the 8250 driver probes the port */
+	put(&bench, 4, 0x1e); /* loop, OUT2, OUT1, RTS */
 	assert_int_equal(get(&bench, 6) & 0xf0, 0xd0);
 	put(&bench, 2, 1);
 	for (uint8_t i = 0; i < 20; i++)

@@ -14,7 +14,7 @@
 
 #include "gdb/listen.h"
 
-/* Rows of /proc/net/tcp: the socket of the peer, and the other end of the same connection. */
+/* The format of /proc/net/tcp. */
 #define HEAD "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
 #define ROW(local, remote, state, user)                                                      \
 	"   1: " local " " remote " " state " 00000000:00000000 00:00000000 00000000  " user \

@@ -53,7 +53,7 @@ static const struct {
 	{{{0x1fe, "\x55\xaa", 2}}, "boot sector", "copy the kernel and the initrd"},
 	{{{0, "MZ", 2}}, "a program for DOS", "not a kernel"},
 	{{{0, "MZ\0\0zimg", 8}}, "zboot", "give the kernel itself"},
-	/* PE: header at 0x80, an optional header of 0xf0 bytes, then two sections. */
+	/* PE: header at 0x80, two sections, subsystem at 0xdc. */
 	{{{0, "MZ", 2}, {0x3c, "\x80", 1}, {0x80, "PE\0\0\x64\x86\2", 7}, {0xdc, "\x0a", 1}},
 	 "an EFI program", "give the kernel itself"},
 	{{{0, "MZ", 2}, {0x3c, "\x80", 1}, {0x80, "PE\0\0\x64\x86\2", 7}, {0xdc, "\x03", 1}},
@@ -164,7 +164,7 @@ static void a_file_larger_than_ram_is_refused_with_its_kind(void **state)
 	bench_stop(&bench);
 }
 
-/* As in `vsm run <(gzip -dc kernel.gz)`: the loader reads the file twice, and a pipe would be empty then. */
+/* As in `vsm run <(gzip -dc kernel.gz)`: a reset reads the file again, and a pipe would be empty. */
 static void a_pipe_is_refused_as_a_kernel(void **state)
 {
 	char name[32];

@@ -70,7 +70,7 @@ static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 	assert_int_equal(ram32(&bench, zero + 0x21c), 0);
 	assert_int_equal(ram32(&bench, zero + 0x258), 0x1000000);
 	assert_string_equal(ram_string(&bench, ram32(&bench, zero + 0x228)), "console=ttyS0 quiet");
-	/* Fields that the protocol does not define are zeroed. */
+	/* Fields that the loader does not fill are zero. */
 	assert_int_equal(ram64(&bench, zero), 0);
 	assert_int_equal(ram64(&bench, zero + 0xff8), 0);
 }
@@ -246,7 +246,7 @@ static void debians_cloud_kernel_is_loaded(void **state)
 		fail_msg("%s", bench.text);
 	expect_long_mode(&bench);
 	assert_int_equal(bench.state.rip & 0xfff, 0x200);
-	/* startup_64 begins with CLD; CLI (with ENDBR64 before it where IBT is built in). */
+	/* startup_64 begins with CLD; CLI. An ENDBR64 may precede them. */
 	{
 		const uint8_t *entry = bench.ram + bench.state.rip;
 

@@ -53,7 +53,7 @@ static void expect_zero_page(struct bench *bench)
 	assert_int_equal(ram64(bench, zero + 0x070), 0xe0000);
 	assert_int_equal(bench->ram[zero + 0x1e8], 4);
 	assert_string_equal(ram_string(bench, ram32(bench, zero + 0x228)), "console=ttyS0");
-	/* boot.rst: a sentinel that is not 0 makes the kernel clear most of the page. */
+	/* The sentinel of zero-page.rst: if it is not 0, the kernel clears fields of the page. */
 	assert_int_equal(bench->ram[zero + 0x1ef], 0);
 }
 
