@@ -541,6 +541,7 @@ static void a_run_that_fails_leaves_no_permission(void **state)
 	begin(vp, LOW, VSM_LAPIC_EDGE);
 	assert_true(offered(vp));
 	vp->partition->ops->disable(vp->partition->backend);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_ERROR);
 	assert_true(in_service(vp, 0, LOW));

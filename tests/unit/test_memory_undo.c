@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A change of rights or of the memory map fails, and so does its undo: the rights that the backend
- * enforces are then undefined, and no VP may execute guest code any more.
+ * Changes of rights or of the memory map that fail. If the undo fails, too, the rights that the
+ * backend enforces are undefined, and no VP may execute guest code any more.
  */
 #include "memory_world.h"
 
+#include "core/memory/map.h"
 #include "core/memory/protect.h"
+
+static unsigned int calls_until_failure; /* 0: none fails */
+
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size)
+{
+	if (calls_until_failure && --calls_until_failure == 0)
+		return NULL;
+	return __real_realloc(memory, size);
+}
 
 /* Every second page changes: more ranges than RANGE_BATCH, so the core calls the backend twice. */
 #define PAGES 80u
@@ -103,12 +115,32 @@ static void no_vp_runs_after_a_map_that_could_not_be_restored(void **state)
 	end(&world);
 }
 
+/* A restored protection of a GPA without RAM: the maps of protections grow. */
+static void without_memory_a_gpa_stays_unknown(void **state)
+{
+	struct world world;
+	uint64_t pages;
+
+	(void)state;
+	begin(&world);
+	secret_pages(&world, 0);
+	pages = world.partition->memory.page_count;
+	/* The list of spans has grown; the maps cannot. */
+	calls_until_failure = 2;
+	assert_int_equal(memory_map_know(world.partition, 0x100000, 0x100000), -ENOMEM);
+	assert_int_equal(world.partition->memory.page_count, pages);
+	assert_int_equal(memory_map_know(world.partition, 0x100000, 0x100000), 0);
+	assert_int_equal(world.partition->memory.page_count, pages + 0x100000);
+	end(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_vp_runs_after_protections_that_could_not_be_restored),
 		cmocka_unit_test(no_vp_runs_after_a_default_mask_that_could_not_be_restored),
 		cmocka_unit_test(no_vp_runs_after_a_map_that_could_not_be_restored),
+		cmocka_unit_test(without_memory_a_gpa_stays_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

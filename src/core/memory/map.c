@@ -374,8 +374,10 @@ int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t page
 	error = span_list_extend(partition, &region, 1, &spans);
 	if (!error) {
 		span_list_swap(partition, &spans);
-		free(spans.span);
 		error = protect_grow(partition);
+		if (error)
+			span_list_swap(partition, &spans);
+		free(spans.span);
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);
 	return error;
