@@ -69,6 +69,7 @@ static const struct {
 	[NEED_LA57_ADDRESS] = {takes_la57_address,
 			       "KVM before Linux 6.13 refuses 57-bit addresses in 4-level mode"},
 	[NEED_2048_VPS] = {NULL, "2,048 VPs are 4,096 vCPUs, which need more memory"},
+	[NEED_DISABLE] = {NULL, "kvm_life.c tests it, without the registers of a disabled VP"},
 	[NEED_MANY_PAGES] = {NULL, "65,536 single page changes take too long"},
 };
 
