@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""All files of Bochs are unnamed or pipes, so that no file remains after it."""
+"""Bochs writes only to memfds, pipes and a pseudo terminal, so that no file remains after it."""
 import collections
 import fcntl
 import os

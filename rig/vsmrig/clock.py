@@ -26,7 +26,7 @@ class Clock:
                 self.waited = max(self.waited, int(words[1]) / 1e9)
 
     def now(self):
-        """Never goes back and never advances faster than the host's clock."""
+        """Never advances faster than the host's clock. May go back, since schedstat gets a wait only at its end."""
         self._update()
         elapsed = self.clock() - self.begin
         return max(elapsed - self.waited, elapsed / STRETCH)

@@ -108,8 +108,8 @@ def shell(words):
 
 @reporting
 def fetch(words):
-    parser = option.Parser(prog='rig/fetch', description='Fetches all that the rig needs into its cache '
-                           '($VSM_RIG_CACHE, or build/rig-cache), so that later runs need no network.')
+    parser = option.Parser(prog='rig/fetch', description='Fetches kernel, busybox, QEMU and Bochs into the cache '
+                           '($VSM_RIG_CACHE, or build/rig-cache), so that later runs without --blocks need no network.')
     parser.add_argument('--again', action='store_true', help='also download parts that are present, which may have newer packages')
     option.add_series(parser)
     options = parser.parse_args(words)
@@ -121,5 +121,5 @@ def fetch(words):
         say(f'{error}\n--cpu intel is not available; all other options are')
     for program in fetching.PROGRAMS:
         fetching.build(program)
-    say(f'the cache {cache.directory()} is complete')
+    say(f'the cache {cache.directory()} is filled')
     return 0

@@ -38,12 +38,12 @@ class GuestLost(RigError):
 
 
 class TimeUp(GuestLost):
-    """The guest was ended by a time limit."""
+    """A time limit has expired while the host waited for the guest."""
 
 
 @dataclasses.dataclass
 class Machine:
-    """`memory` is in MB; `append`: words for the kernel's command line; `parameters`: of KVM's last module."""
+    """`memory` is in MB; `append`: words for the kernel's command line; `parameters`: of kvm_amd or kvm_intel."""
     cpus: int = 2
     memory: int = 1024
     mttcg: bool = False
@@ -165,7 +165,7 @@ class Guest:
         return '\n'.join('| ' + line for line in crash) or '| (the console is empty)'
 
     def _gone(self, waiting_for):
-        """The guest has ended by itself."""
+        """Returns the error for a guest whose channel to the agent has ended."""
         self._drain_console()
         panic = PANIC.search('\n'.join(self.console_lines()))
         what = (f'its kernel panicked: {panic.group(1)}' if panic else
@@ -250,7 +250,7 @@ class Guest:
             raise self._gone('it to accept a request') from error
 
     def wait_until_ready(self):
-        """Returns the seconds since the start of the emulator, and the CPU time that it used."""
+        """Returns the seconds since the creation of this Guest, and the CPU time that the emulator used."""
         timeout = self.emulator.boot_timeout
         said = 2
         while True:

@@ -22,7 +22,7 @@ class Image:
         self.libraries = set()
 
     def system(self, kernel_modules, parameters):
-        """`kernel_modules`: result of modules.load_order(); `parameters`: of KVM's last module."""
+        """`kernel_modules`: result of modules.load_order(); `parameters`: of kvm_amd or kvm_intel."""
         for folder in FOLDERS:
             self.cpio.directory(folder)
         self.cpio.directory('/tmp', 0o1777)

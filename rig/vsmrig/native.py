@@ -16,7 +16,7 @@ KVM_MODULES = {'svm': 'kvm_amd', 'vmx': 'kvm_intel'}
 
 
 def obstacle(root='/'):
-    """None: programs that need KVM can run on this host. `root`: the folder of /proc, /sys, /dev."""
+    """Returns why programs that need KVM cannot run on this host, or None. `root` has the folders proc, sys and dev."""
     root = pathlib.Path(root)
     if (root / 'sys/module/kvm_pvm').is_dir():
         return '/dev/kvm of this host belongs to kvm_pvm, which runs guests in an emulator; kvm_intel or kvm_amd is required'
@@ -44,7 +44,7 @@ def obstacle(root='/'):
 
 
 class Native:
-    """The methods of a Guest. Programs run in a temporary folder that is removed at the end."""
+    """Has the methods of Guest that Place and rig/run call. Programs run in the folder `keep`, else in one that is removed."""
 
     def __init__(self, keep=None):
         self.temporary = None if keep else tempfile.TemporaryDirectory(prefix='vsm-rig-')
@@ -93,7 +93,7 @@ class Native:
 
     @staticmethod
     def _listen(process, deadline, on_output):
-        """Until the program has ended and its pipes are empty. Returns whether that was in time."""
+        """Reads until the program has ended and its pipes are empty, or the deadline. Returns whether the program has ended."""
         with selectors.DefaultSelector() as selector:
             for number, pipe in ((1, process.stdout), (2, process.stderr)):
                 if not pipe.closed:

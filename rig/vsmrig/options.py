@@ -67,7 +67,7 @@ def series(text):
 
 
 def add_series(parser):
-    """Tests that start the rig themselves have this option, too."""
+    """rig/fetch has this option, too."""
     parser.add_argument('--series', type=series, default=os.environ.get('VSM_RIG_SERIES') or KERNEL_SERIES, metavar='N.M',
                         help=f"Debian's kernel of this series, or \"{NEWEST}\" ($VSM_RIG_SERIES, or {KERNEL_SERIES})")
 

@@ -107,7 +107,7 @@ class Place:
             self.keep = options.keep or tempfile.mkdtemp(prefix='vsm-rig-')
             pathlib.Path(self.keep).mkdir(parents=True, exist_ok=True)
             (pathlib.Path(self.keep) / 'console.log').unlink(missing_ok=True)
-            say(f'keeping console and root archive in {self.keep}')
+            say(f'keeping files in {self.keep}')
         if self.native:
             self.environment = dict(options.env)
             return
@@ -138,7 +138,7 @@ class Place:
         self.runner = Guest(self.emulator, machine(self.options), kernel, self.write_image,
                             self.keep, self.options.verbose)
         seconds, computed = self.runner.wait_until_ready()
-        say(f'the guest has started: {seconds:.1f} s from start to first user instruction, '
+        say(f'the guest has started: {seconds:.1f} s until its agent was ready, '
             f'{computed:.1f} s of CPU time')
 
     def stop(self):

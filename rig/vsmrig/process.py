@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""No process may outlive the rig."""
+"""How the rig starts programs of the host: their environment and their end."""
 import os
 
 
@@ -9,5 +9,5 @@ def own_environment():
 
 
 def tied(command):
-    """The kernel kills the command when this process ends, even by SIGKILL."""
+    """The kernel kills the command, but not its child processes, when the thread that starts it ends, even by SIGKILL."""
     return ['setpriv', '--pdeathsig', 'KILL', '--', *command]
