@@ -85,7 +85,7 @@ def _with_libvsm(environment, libvsm, folder):
 
 
 def _compile(source, output, environment, options, libvsm):
-    """Configures if options, tools or libvsm have changed since the last time, and compiles. Returns the program."""
+    """Configures if options, variables of tools or paths have changed since the last time, and compiles. Returns the program."""
     build = output / 'build'
     stamp = build / 'vsm-configure.stamp'
     names = ('PKG_CONFIG_PATH', 'PYTHONPATH', 'LDFLAGS', 'CFLAGS', 'CC')

@@ -41,7 +41,7 @@ def _run(command):
 
 
 def digest(headers, version, library):
-    """A hash of everything from which a module is made."""
+    """A hash of the sources and flags of a module, and of the versions of QEMU and its headers and the path of libvsm."""
     found = hashlib.sha256(version.encode() + str(library).encode() + repr(FLAGS).encode())
     for path in sorted([*ACCEL.glob('*.[ch]'), *(cache.TREE / 'include').rglob('*.h'), headers / 'version']):
         found.update(path.name.encode() + path.read_bytes())
@@ -49,7 +49,7 @@ def digest(headers, version, library):
 
 
 def build(headers, version, library, folder):
-    """Builds vsm-accel.so and vsm-accel.version in `folder`, unless they were built from the same sources."""
+    """Builds vsm-accel.so and vsm-accel.version in `folder`, unless those there have the same digest(). Returns the module."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp, module = folder / 'vsm-accel.stamp', folder / 'vsm-accel.so'
     wanted = digest(headers, version, library)
