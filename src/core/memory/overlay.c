@@ -354,7 +354,7 @@ static int place(struct vsm_partition *partition, enum overlay_kind kind, uint8_
 	pthread_rwlock_unlock(&partition->memory.lock);
 	if (error == -EACCES)
 		vsm_log(&partition->log, VSM_LOG_DEBUG,
-			"VTL%u: overlay at page %#llx refused: a higher VTL denies read or write",
+			"VTL%u: overlay at page %#llx refused: the VTL may not read and write it",
 			vtl, (unsigned long long)gpn);
 	if (!error)
 		trace_about(partition->vp[overlay.vp], vtl, VSM_TRACE_OVERLAY, kind, gpn, true, 0);

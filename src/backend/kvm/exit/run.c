@@ -142,10 +142,10 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 	return true;
 }
 
-/* Appended to EIO, which KVM_RUN of VTL0 returns on every VP from the failed SMI on. */
-#define ENDED_BY_SMI                                                                            \
-	": KVM has ended the virtual machine, as it does if it cannot write to the state save " \
-	"area of an SMI; a reset does not help: create a new partition"
+/* Appended to EIO if VTL0 has SMM: KVM_RUN of VTL0 returns it on every VP after a failed SMI. */
+#define ENDED_BY_SMI                                                                              \
+	": KVM has ended the virtual machine, for example since it could not write to the state " \
+	"save area of an SMI; a reset does not help: create a new partition"
 
 static void translate_result(struct vcpu *vcpu, struct backend_run *run, int error)
 {
