@@ -174,5 +174,5 @@ void selftest_user_continue_protected(struct selftest *test)
 	if (*page.admin != 1)
 		selftest_fail(test, "the write is reported, but took effect");
 	else if (protect(&page, false) && access_ends(&page))
-		selftest_pass(test, "readable at once, and a write is reported");
+		selftest_pass(test, "mapped without a fault, and a write is reported");
 }

@@ -74,7 +74,7 @@ const columns = [
   {name: 'From', at: 4, text: (row) => 'VTL' + row[4]},
   {name: 'To', at: 5, text: (row) => 'VTL' + row[5]},
   {name: 'Kind', at: 6},
-  {name: 'GPA, MSR or port', at: 7, code: true},
+  {name: 'GPA, MSR, port or register', at: 7, code: true},
   {name: 'Access', at: 8},
   {name: 'RIP', at: 9, code: true},
   {name: 'Instruction', at: 10, code: true},
@@ -90,8 +90,8 @@ class Intercepts {
     this.page = 0;
     const {total, others} = data.intercepts;
     byId('intercepts-about').textContent = !total ? 'There were none.' :
-      `${plural(total, 'intercept')}; intercepts that differ only in their time share a row.` +
-      (others ? ` ${count(others)} more are not shown, as they are of further kinds.` : '');
+      `${plural(total, 'intercept')}; intercepts that differ only in time and value share a row, which has the last value.` +
+      (others ? ` ${count(others)} of them are not shown, as the table is full.` : '');
     this.head();
     byId('filter').addEventListener('input', () => { this.page = 0; this.fill(); });
     byId('page-back').addEventListener('click', () => { this.page--; this.fill(); });
