@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Attacks of a lower VTL on a higher one, and VMMs that misuse the interface. */
+/* Requests of lower VTLs that must not affect higher ones, and unusual calls of the VMM. */
 #include "core_test.h"
 
 #include "core/interrupt/connection.h"
@@ -151,7 +151,7 @@ static void *ask(void *opaque)
 }
 
 /* A VMM that reads registers while it handles an exit must not execute requests that wait for the VP. */
-static void an_uncompleted_exit_is_not_changed_by_another_vp(void **state)
+static void a_read_of_registers_during_an_exit_executes_no_request(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -187,7 +187,7 @@ static void read_own_register(void *opaque, uint32_t id, uint32_t type, const vo
 	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
 }
 
-static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
+static void a_callback_may_read_registers_of_the_vp_that_signals(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -202,7 +202,7 @@ static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
 }
 
 /* An instruction that waits for its data must not end after the registers were restored. */
-static void a_restore_first_ends_an_exit_that_was_not_completed(void **state)
+static void a_restore_ends_an_exit_that_was_not_completed(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_partition *partition = vp->partition;
@@ -246,7 +246,7 @@ static void *signal_often(void *opaque)
 	return NULL;
 }
 
-static void a_connection_can_be_removed_while_vps_post(void **state)
+static void a_connection_can_be_removed_while_threads_signal_it(void **state)
 {
 	struct signaller poster = {.partition = guest_partition(1, 0, RAM, &threads)};
 	struct vsm_connection connection = {
@@ -329,9 +329,9 @@ static void an_enabled_hypercall_page_is_not_written_again(void **state)
 	assert_int_equal(page[CORE_PAGE_SIZE - 1], 0x5a);
 }
 
-/* The MSR, the register and the mask of its intercept apply to one value. */
+/* The MSR and the register have one value, and each VTL its own. */
 /* shows: rule private-misc-enable; register HvX64RegisterMsrIa32MiscEnable */
-static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
+static void misc_enable_is_one_value_for_msr_and_register_of_a_vtl(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_partition *partition = vp->partition;
@@ -354,14 +354,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_waits_for_another_can_be_stopped),
 		cmocka_unit_test(a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup),
-		cmocka_unit_test(an_uncompleted_exit_is_not_changed_by_another_vp),
-		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
-		TEST_NEEDS_VP(NEED_SIM, a_restore_first_ends_an_exit_that_was_not_completed, 1, 1),
-		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),
+		cmocka_unit_test(a_read_of_registers_during_an_exit_executes_no_request),
+		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_signals),
+		TEST_NEEDS_VP(NEED_SIM, a_restore_ends_an_exit_that_was_not_completed, 1, 1),
+		cmocka_unit_test(a_connection_can_be_removed_while_threads_signal_it),
 		TEST_NEEDS_VP(NEED_SIM, a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1, 2, 1),
 		TEST(timers_of_vtl0_leave_vtl1_time_to_run, 1, 1),
 		TEST(an_enabled_hypercall_page_is_not_written_again, 1, 0),
-		TEST(misc_enable_is_one_value_for_guest_register_and_mask, 1, 1),
+		TEST(misc_enable_is_one_value_for_msr_and_register_of_a_vtl, 1, 1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

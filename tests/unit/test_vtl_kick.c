@@ -151,7 +151,7 @@ static void interrupts_that_did_not_kick_are_not_lost(void **state)
 	assert_int_equal(sim_state(vp, 0)->interrupts - before, ROUNDS + 1);
 }
 
-static void an_interrupt_of_the_running_vtl_kicks(void **state)
+static void an_interrupt_of_the_running_or_a_higher_vtl_kicks(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -170,7 +170,7 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 }
 
 /* A VP that is halted in VTL1 is not in the guest. */
-static void a_halted_vtl1_is_woken_once_at_most(void **state)
+static void a_halted_vtl1_is_kicked_once_at_most(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -191,7 +191,7 @@ static void enable_vina(struct vsm_vp *vp)
 			 0);
 }
 
-static void interrupts_that_vtl0_cannot_accept_cause_few_kicks(void **state)
+static void nmis_and_masked_interrupts_of_vtl0_cause_few_kicks_and_no_vina(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -206,7 +206,7 @@ static void interrupts_that_vtl0_cannot_accept_cause_few_kicks(void **state)
 }
 
 /* One kick for the notification and one for the next interrupt; later ones do not kick. */
-static void vina_kicks_only_for_the_first_interrupts(void **state)
+static void vina_kicks_only_for_the_first_two_interrupts(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -250,7 +250,7 @@ static void vina_without_a_new_interrupt_sets_no_deadline(void **state)
 }
 
 /* VTL0 of another VP starts the VP, which is in VTL1 and not in the guest: no kick. */
-static void a_start_by_vtl0_stops_vtl1_only_for_the_request(void **state)
+static void a_start_of_a_vp_that_is_not_in_the_guest_does_not_kick(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_vp *other = vsm_partition_vp(vp->partition, 1);
@@ -330,8 +330,8 @@ static int note_entry_of_vtl1(void *vp, struct backend_run *run)
 	return sim_ops.vp_run(vp, run);
 }
 
-/* P27: a message to all VPs is a system call for each, and VTL1 has an interrupt after the first ones. */
-static void p27_vtl1_is_entered_between_the_kicks_of_a_message_to_all_vps(void **state)
+/* P27: an IPI to all VPs kicks each by a system call; VTL1 gets an interrupt after the first ones. */
+static void p27_vtl1_is_entered_between_the_kicks_of_an_ipi_to_all_vps(void **state)
 {
 	static uint64_t (*const to_all[])(struct vsm_vp * vp) = {hypercall_to_all, icr_to_all,
 								 nmi_to_all};
@@ -368,7 +368,7 @@ static int note_sleep(void *vp, uint64_t deadline)
 	return sim_ops.vp_wait(vp, deadline);
 }
 
-/* P14: the other VPs are kicked for the message of VTL0 even if VTL1 of the sender is halted. */
+/* P14: the other VPs are kicked for the IPI of VTL0 even if VTL1 of the sender is halted. */
 static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(halt_vtl1);
@@ -401,7 +401,7 @@ static int send_from_vtl1(void *vp, struct backend_run *run)
 	return sim_ops.vp_run(vp, run);
 }
 
-static void p27_vtl1_waits_only_for_the_kicks_of_its_own_message(void **state)
+static void p27_vtl1_waits_only_for_the_kicks_of_its_own_ipi(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(send_from_vtl1);
 
@@ -420,16 +420,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(interrupts_of_vtl0_do_not_stop_vtl1),
 		TEST(interrupts_that_did_not_kick_are_not_lost),
-		TEST(an_interrupt_of_the_running_vtl_kicks),
-		TEST(a_halted_vtl1_is_woken_once_at_most),
-		TEST(interrupts_that_vtl0_cannot_accept_cause_few_kicks),
-		TEST(vina_kicks_only_for_the_first_interrupts),
+		TEST(an_interrupt_of_the_running_or_a_higher_vtl_kicks),
+		TEST(a_halted_vtl1_is_kicked_once_at_most),
+		TEST(nmis_and_masked_interrupts_of_vtl0_cause_few_kicks_and_no_vina),
+		TEST(vina_kicks_only_for_the_first_two_interrupts),
 		TEST(vina_notifies_again_within_a_tenth_of_a_millisecond),
 		TEST(vina_without_a_new_interrupt_sets_no_deadline),
-		TEST(a_start_by_vtl0_stops_vtl1_only_for_the_request),
-		cmocka_unit_test(p27_vtl1_is_entered_between_the_kicks_of_a_message_to_all_vps),
+		TEST(a_start_of_a_vp_that_is_not_in_the_guest_does_not_kick),
+		cmocka_unit_test(p27_vtl1_is_entered_between_the_kicks_of_an_ipi_to_all_vps),
 		cmocka_unit_test(p14_no_kick_waits_until_a_halted_vtl1_returns),
-		cmocka_unit_test(p27_vtl1_waits_only_for_the_kicks_of_its_own_message),
+		cmocka_unit_test(p27_vtl1_waits_only_for_the_kicks_of_its_own_ipi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
