@@ -12,8 +12,8 @@ names (subjects.py), in one of these forms:
     KIND NAME to NAME       both items and all between them
     KIND of TABLE           those in the rows of the array TABLE, which the test uses
 
-A mark counts if the test is a registered case that does not always skip, and if it, a function that it calls, or an
-array or macro that it uses names each item (except rules, features, recommendations and entry reasons).
+A mark counts if the test is a registered case that does not always skip, and if it or a function, array or macro that it
+uses names each item, of NAME to NAME the first (except rules, features, recommendations and entry reasons).
 """
 import re
 

@@ -53,7 +53,7 @@ class Threads(unittest.TestCase):
             filters = 0 if not FILTER else 2 if thread['Name'].strip() in ROLES else 1
             assert int(thread['Seccomp_filters']) == filters, thread
 
-    def test_off_restricts_nothing(self):
+    def test_off_sets_neither_a_filter_nor_no_new_privs(self):
         with Machine(*OPTIONS, '--sandbox', 'off') as machine:
             wait_until(lambda: machine.serial() == '.')
             for thread in threads(machine.process):

@@ -398,7 +398,7 @@ class Hostile(unittest.TestCase):
         assert 'damaged' in restore(path)
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 1 << 20)
 
-    def test_a_map_of_absent_pages_is_refused(self):
+    def test_an_invalid_map_of_the_saved_pages_is_refused(self):
         runs = list(struct.iter_unpack('<QQ', Saved(self.data).parts[MAP]))
         first, rest = runs[0], runs[1:]
         last = runs[-1]
@@ -437,7 +437,7 @@ class Hostile(unittest.TestCase):
             saved.parts[DEVICES] = bytearray(length)
             assert 'devices: their size' in self.refused(saved.pack())
 
-    def test_a_damaged_state_is_refused_with_its_record(self):
+    def test_a_damaged_state_is_refused(self):
         saved = Saved(self.data)
         saved.file_size = None
         saved.parts[STATE][100] ^= 1

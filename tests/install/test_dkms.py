@@ -60,7 +60,7 @@ class World(unittest.TestCase):
         return (self.out / name).read_text().splitlines()
 
     def loads(self, name, modules):
-        """The script's $IN_USE has written the file."""
+        """The commands of IN_USE have written the file."""
         self.assertEqual([line.partition(self.release + '/')[2] for line in self.says(name)], modules)
 
 

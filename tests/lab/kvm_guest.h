@@ -76,7 +76,7 @@ int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, 
 
 bool guest_is_done(const struct backend_run *run);
 
-/* How often KVM or the CPU refused registers. */
+/* The number of log lines with the word "refuses". */
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
 

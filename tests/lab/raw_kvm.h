@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtual machine on KVM without libvsm. Each function ends the program with "Bail out!" if KVM
- * fails, except those that return bool. */
+ * fails, except raw_kvm_destroy() and those that return bool. */
 #ifndef LAB_RAW_KVM_H
 #define LAB_RAW_KVM_H
 
@@ -33,8 +33,8 @@ struct raw_kvm_cpuid {
 /* Flat segments, with the selectors of raw_kvm_flat_32(). */
 extern const struct kvm_segment raw_kvm_code_64, raw_kvm_code_32, raw_kvm_data;
 
-/* Sets KVM's emulation of instructions with the prefix ud2; "kvm": "1" is on. Returns false if this
- * kernel does not permit it. */
+/* Writes @value ("1": on) to KVM's parameter force_emulation_prefix. Returns false if this kernel
+ * does not permit it. */
 bool raw_kvm_force_emulation(const char *value);
 
 /* Ends the program with @what and errno unless @ok. */

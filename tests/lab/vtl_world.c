@@ -49,7 +49,7 @@ __asm__(".pushsection .rodata\n"
 	"xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_avx_loop; out %eax, $0x24; hlt\n"
 	"world_spin: out %eax, $0x25; jmp world_spin\n"
-	/* Reads a word of each 64 bytes of [RDI, R14), R15 times. */
+	/* Reads 8 of each 64 bytes of [RDI, R14), R15 times. */
 	"world_read: mov %rdi, %rsi\n"
 	"1: mov (%rsi), %rax; mov 64(%rsi), %rax; mov 128(%rsi), %rax; mov 192(%rsi), %rax\n"
 	"add $256, %rsi; cmp %r14, %rsi; jb 1b\n"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares libvsm's I/O APIC with KVM's after the same register writes by guest code, line changes and EOIs.
- * Each deviation of KVM from the data sheet is a case kvm_*, and the random part avoids it. Usage:
- * ioapic_diff [ROUNDS [SEED]]
+ * Each deviation of KVM from the data sheet is a case kvm_*; the random part avoids or permits it.
+ * Usage: ioapic_diff [ROUNDS [SEED]]
  */
 #include <errno.h>
 #include <inttypes.h>

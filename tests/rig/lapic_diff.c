@@ -45,7 +45,7 @@ static uint32_t x2apic_destination(bool mixed)
 	return mixed ? chance(256) : chance(2) << 16 | chance(0x10000);
 }
 
-/* Edge-triggered (kvm_sends_level_triggered_ipis), with vectors and two modes that send nothing; lowest
+/* Edge-triggered (kvm_sends_level_triggered_ipis), fixed, or in a mode that sends nothing; lowest
  * priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector). */
 static uint32_t random_icr(bool physical_one)
 {
@@ -88,7 +88,7 @@ static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 /*
  * Makes a write with the same effect on both sides: without reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
- * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR
+ * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR other than 0
  * (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the timer masked.
  */
 static void random_write(struct machine *m, unsigned int vcpu)
@@ -134,7 +134,7 @@ static void random_read(struct machine *m, unsigned int vcpu)
 	machine_read(m, vcpu, reg);
 }
 
-/* Accesses in x2APIC mode that fault because of the MSR's number or of bits above 31. */
+/* Writes in x2APIC mode that fault because of the MSR's number or of bits above 31. */
 static void random_fault(struct machine *m, unsigned int vcpu)
 {
 	static const uint32_t read_only[] = {
@@ -252,14 +252,14 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 	machine_destroy(&m);
 }
 
-static void the_legal_transitions_of_the_base_agree(struct machine *m)
+static void all_transitions_of_the_base_agree(struct machine *m)
 {
 	static const uint64_t base[] = {0xfee00000, 0xfee00400, 0xfee00800, 0xfee00c00};
 	bool same = true;
 
 	for (unsigned int from = 0; from < 4; from++)
 		for (unsigned int to = 0; to < 4; to++) {
-			/* Enter the first mode by valid transitions. */
+			/* The first mode is entered from xAPIC mode; base[1] is not valid. */
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[0]);
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[2]);
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[from]);
@@ -287,7 +287,7 @@ static void an_xapic_id_that_the_guest_writes_is_its_address(struct machine *m)
 int main(int argc, char **argv)
 {
 	static void (*const agreements[])(struct machine *) = {
-		the_legal_transitions_of_the_base_agree,
+		all_transitions_of_the_base_agree,
 		an_xapic_id_that_the_guest_writes_is_its_address,
 	};
 	enum {

@@ -115,7 +115,7 @@ def end(process):
 
 
 def run_tied(command):
-    """Runs a command that ends, with all its processes, when this process ends for any reason."""
+    """Runs a command in its own session. An exception ends all its processes; SIGKILL of this process ends only the command."""
     with subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True) as process:
         try:
             status = process.wait()

@@ -127,7 +127,7 @@ class Options(unittest.TestCase):
                 self.parsed('--cpu', text)
             self.assertEqual(caught.exception.code, options.RIG_FAILED)
 
-    def test_options_that_only_qemu_supports_are_refused(self):
+    def test_mttcg_is_refused_since_only_qemu_supports_it(self):
         with self.assertRaisesRegex(RigError, '--mttcg'):
             options.machine(self.parsed('--cpu', 'intel', '--mttcg'))
 

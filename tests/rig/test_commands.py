@@ -33,7 +33,7 @@ TIMEOUT = 1000
 
 
 def rig(*words, program='run', **more):
-    """Runs rig/<program> in the guest. Output is bytes."""
+    """Runs rig/<program>, with --native in `words` on this host. Output is bytes."""
     more.setdefault('timeout', TIMEOUT)
     where = ['--rig'] if program != 'shell' and '--native' not in words else []
     return subprocess.run([str(RIG / program), *where, *map(str, words)], stdin=subprocess.DEVNULL,
@@ -256,7 +256,7 @@ class Trouble(RigTest):
         self.expect(done, RIG_FAILED)
         self.assertIn(b'there is no kernel image', done.stderr)
 
-    def test_signals_end_qemu_and_leave_no_process_or_file(self):
+    def test_signals_end_qemu_and_leave_no_process(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
             process = self.started('--', 'sh', '-c', 'echo ready; sleep 1000')
             below = children(process.pid)

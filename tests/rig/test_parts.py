@@ -194,7 +194,7 @@ class Limits(unittest.TestCase):
             waited(a=188)
             self.assertEqual(limit.now(), 20)
 
-    def test_a_real_process_that_runs_or_sleeps_is_counted(self):
+    def test_the_time_of_a_real_process_that_sleeps_is_counted(self):
         with subprocess.Popen(['sleep', '60']) as process:
             limit = clock.Clock(process.pid)
             begin = time.monotonic()

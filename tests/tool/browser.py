@@ -18,7 +18,7 @@ TIMEOUT = 90
 
 
 class Browser:
-    """Without network access: no host name resolves."""
+    """A chromium in which no host name resolves."""
 
     def __init__(self, dark=False):
         driver = shutil.which('chromedriver')

@@ -20,7 +20,7 @@ def schema_errors(report, schema_path):
 
 
 def verdict_of(report):
-    """From the findings."""
+    """Returns the exit status that follows from the findings."""
     def worst(*statuses):
         return max(SEVERITY[finding['need']] if finding['status'] in statuses else 0 for finding in report['findings'])
     known = worst('missing', 'unknown')

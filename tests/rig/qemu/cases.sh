@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Tests Debian's QEMU with the accelerator vsm, called by its wrapper, in the rig. Prints TAP. Usage: cases.sh [CASE...]
-# P37: cases with DMA; P38: cases with PAM.
+# P37: cases with DMA; P38: cases with PAM and other chipset registers that place memory.
 . ./common.sh
 
 attacks_blocked() {
