@@ -183,7 +183,7 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 
 /* The VTLs of a VP share XCR0. A value that VTL1 has set must not show in VTL0's sizes before VTL1
  * returns. */
-static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
+static void xsave_sizes_show_xcr0_of_a_higher_vtl_only_after_its_return(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, TEST_RAM, NULL);
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
@@ -215,7 +215,7 @@ int main(void)
 		TEST(the_result_is_for_the_callers_vtl_and_not_for_the_active_one, 2, 2),
 		TEST(for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below, 2, 2),
 		unit_test_needs(NEED_SIM_CPU, xsave_sizes_follow_xcr0_and_xss),
-		cmocka_unit_test(xsave_sizes_do_not_show_xcr0_of_a_higher_vtl),
+		cmocka_unit_test(xsave_sizes_show_xcr0_of_a_higher_vtl_only_after_its_return),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

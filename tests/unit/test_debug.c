@@ -285,7 +285,7 @@ static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(voi
 	assert_int_equal(vp->active_vtl, 1);
 }
 
-static void an_unanswered_stop_blocks_no_access_to_the_registers(void **state)
+static void an_unanswered_stop_blocks_neither_save_nor_reset(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_partition *partition = vp->partition;
@@ -336,7 +336,7 @@ int main(void)
 		TEST(each_vtl_has_breakpoints_of_its_own, 1, 1),
 		TEST(an_entry_into_a_vtl_stops_before_its_first_instruction, 1, 1),
 		TEST(an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs, 1, 1),
-		TEST(an_unanswered_stop_blocks_no_access_to_the_registers, 1, 1),
+		TEST(an_unanswered_stop_blocks_neither_save_nor_reset, 1, 1),
 		TEST(what_cannot_be_enforced_is_refused, 1, 1),
 	};
 

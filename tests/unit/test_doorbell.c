@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sim signals also for a denied store, as KVM's emulator would. */
+/* Ioeventfds. The sim signals one also for a store that VTL1 denies, as KVM's emulator does. */
 #include "eventfd_test.h"
 #include "memory_world.h"
 

@@ -115,7 +115,7 @@ static void the_table_is_in_ascending_order(void **state)
 		assert_true(hypercall_table[i - 1].code < hypercall_table[i].code);
 }
 
-static void a_missing_privilege_has_precedence_over_every_other_error(void **state)
+static void a_missing_privilege_has_precedence_over_other_errors(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	const uint64_t granted = vp->partition->privileges;
@@ -675,7 +675,7 @@ int main(void)
 		TEST_NEEDS(NEED_CPL3_HYPERCALL, virtual_8086_mode_is_an_invalid_instruction),
 		TEST(unknown_codes_are_invalid_codes),
 		TEST(the_table_is_in_ascending_order),
-		TEST(a_missing_privilege_has_precedence_over_every_other_error),
+		TEST(a_missing_privilege_has_precedence_over_other_errors),
 		TEST(unknown_extended_calls_are_denied_without_the_privilege),
 		TEST(every_reserved_bit_of_the_control_word_is_refused),
 		TEST(simple_calls_with_rep_fields_are_refused),

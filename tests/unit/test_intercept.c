@@ -435,7 +435,7 @@ static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **sta
 	vsm_partition_destroy(world.partition);
 }
 
-static void test_p25_reset_removes_every_intercept(void **state)
+static void test_p25_reset_removes_msr_and_cr0_intercepts(void **state)
 {
 	struct world world = create(*state);
 
@@ -474,7 +474,8 @@ int main(void)
 			NEED_CONTROL_BITS,
 			test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_changes),
 		cmocka_unit_test(test_p20_control_bits_that_cannot_be_enforced_are_refused),
-		TEST_NEEDS_VP(NEED_CONTROL_BITS, test_p25_reset_removes_every_intercept, 1, 2),
+		TEST_NEEDS_VP(NEED_CONTROL_BITS, test_p25_reset_removes_msr_and_cr0_intercepts, 1,
+			      2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,7 +164,7 @@ static void the_page_follows_the_base_and_exists_only_in_xapic_mode(void **state
 }
 
 /* SDM 11.4.3: the state after a hardware disable is that of power-up. */
-static void a_hardware_disable_clears_all_state(void **state)
+static void a_hardware_disable_ignores_interrupts_and_resets_registers(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -532,7 +532,7 @@ int main(void)
 		cmocka_unit_test(modes_change_by_the_legal_transitions_only),
 		cmocka_unit_test(reserved_bits_of_the_base_fault),
 		cmocka_unit_test(the_page_follows_the_base_and_exists_only_in_xapic_mode),
-		cmocka_unit_test(a_hardware_disable_clears_all_state),
+		cmocka_unit_test(a_hardware_disable_ignores_interrupts_and_resets_registers),
 		cmocka_unit_test(the_x2apic_ldr_follows_from_the_id),
 		cmocka_unit_test(x2apic_msrs_are_those_of_the_table_and_no_others),
 		cmocka_unit_test(x2apic_msrs_fault_outside_x2apic_mode),

@@ -152,7 +152,7 @@ static void change_something(const struct system *s)
 	vsm_lapic_router_update(s->router, i);
 }
 
-static void every_destination_finds_the_apics_of_the_model(void **state)
+static void random_destinations_find_the_apics_of_the_model(void **state)
 {
 	static const struct {
 		uint32_t count;
@@ -334,7 +334,7 @@ static void apics_that_cannot_be_added_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_destination_finds_the_apics_of_the_model),
+		cmocka_unit_test(random_destinations_find_the_apics_of_the_model),
 		cmocka_unit_test(all_8_bit_destinations_match_in_both_logical_models),
 		cmocka_unit_test(lowest_priority_selects_the_focus_or_the_lowest_ppr),
 		cmocka_unit_test(sending_posts_to_each_target_and_returns_the_vps_to_kick),

@@ -76,7 +76,7 @@ static void a_long_message_is_truncated(void **state)
 	assert_int_equal(strlen(seen.text), 511);
 }
 
-static void every_level_has_a_name(void **state)
+static void error_and_debug_have_names_and_an_unknown_level_has_none(void **state)
 {
 	(void)state;
 	assert_string_equal(vsm_log_level_name(VSM_LOG_ERROR), "error");
@@ -91,7 +91,7 @@ int main(void)
 		cmocka_unit_test(levels_above_the_maximum_are_dropped),
 		cmocka_unit_test(a_log_without_a_function_is_valid),
 		cmocka_unit_test(a_long_message_is_truncated),
-		cmocka_unit_test(every_level_has_a_name),
+		cmocka_unit_test(error_and_debug_have_names_and_an_unknown_level_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,7 +179,7 @@ static void p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call(v
 	vsm_partition_destroy(waiter.partition);
 }
 
-static void p40_an_init_during_the_wait_resets_all_of_the_vp(void **state)
+static void p40_an_init_during_the_wait_resets_rip_and_rax(void **state)
 {
 	struct waiter waiter = start_waiter(false);
 
@@ -556,7 +556,7 @@ static void count_all_kicks(void *vp)
 }
 
 /* VTL1 locks and unlocks a TLB many times: VPs that do not wait for the lock must not be kicked. */
-static void p32_a_released_tlb_lock_disturbs_only_those_that_wait(void **state)
+static void p32_a_released_tlb_lock_kicks_no_vp_that_does_not_wait(void **state)
 {
 	struct vsm_partition *partition = guest_partition(3, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -585,7 +585,7 @@ int main(void)
 		cmocka_unit_test(p40_a_vp_that_is_started_during_the_wait_begins_with_its_context),
 		cmocka_unit_test(
 			p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call),
-		cmocka_unit_test(p40_an_init_during_the_wait_resets_all_of_the_vp),
+		cmocka_unit_test(p40_an_init_during_the_wait_resets_rip_and_rax),
 		cmocka_unit_test(p40_a_read_during_the_wait_sees_the_state_before_the_call),
 		cmocka_unit_test(p40_registers_that_the_vmm_sets_in_a_callback_are_kept),
 		cmocka_unit_test(p40_a_vtl_does_not_set_its_own_context),
@@ -595,7 +595,7 @@ int main(void)
 		cmocka_unit_test(p32_an_entry_of_vtl1_comes_before_requests_of_vtl0),
 		cmocka_unit_test(p32_requests_do_not_block_the_vps_own_thread),
 		cmocka_unit_test(p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0),
-		cmocka_unit_test(p32_a_released_tlb_lock_disturbs_only_those_that_wait),
+		cmocka_unit_test(p32_a_released_tlb_lock_kicks_no_vp_that_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

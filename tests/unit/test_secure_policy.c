@@ -134,7 +134,7 @@ static void the_log_keeps_its_newest_entries_at_their_sequence_numbers(void **st
 		assert_int_equal(log.entry[(i - 1) % SECURE_KERNEL_LOG_ENTRIES].address, i);
 }
 
-static void changed_entries_in_the_shared_log_do_not_change_the_log(void **state)
+static void a_changed_count_of_the_shared_log_is_not_used(void **state)
 {
 	static struct secure_kernel_log log;
 	const struct secure_kernel_log_entry entry = {.address = 1};
@@ -224,7 +224,7 @@ int main(void)
 		cmocka_unit_test(a_policy_that_is_full_still_grows_its_last_range),
 		cmocka_unit_test(a_locked_policy_accepts_no_range),
 		cmocka_unit_test(the_log_keeps_its_newest_entries_at_their_sequence_numbers),
-		cmocka_unit_test(changed_entries_in_the_shared_log_do_not_change_the_log),
+		cmocka_unit_test(a_changed_count_of_the_shared_log_is_not_used),
 		cmocka_unit_test(a_secret_of_any_size_is_unsealed_unchanged),
 		cmocka_unit_test(a_sealed_secret_with_any_changed_bit_is_refused),
 		cmocka_unit_test(different_nonces_give_different_ciphertexts),

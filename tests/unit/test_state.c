@@ -137,7 +137,7 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void every_truncation_is_refused_and_changes_nothing(void **state)
+static void truncations_are_refused_and_change_nothing(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
@@ -156,7 +156,7 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void every_altered_byte_is_detected(void **state)
+static void altered_bytes_are_detected(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
@@ -294,8 +294,8 @@ int main(void)
 		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
 		cmocka_unit_test(p29_a_restored_guest_continues_where_it_was_saved),
 		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept),
-		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
-		cmocka_unit_test(every_altered_byte_is_detected),
+		cmocka_unit_test(truncations_are_refused_and_change_nothing),
+		cmocka_unit_test(altered_bytes_are_detected),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),
 		cmocka_unit_test(another_configuration_is_refused),
 		cmocka_unit_test(

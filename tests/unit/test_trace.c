@@ -163,7 +163,7 @@ static void changes_of_overlays_and_exceptions_are_reported(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-static void a_reset_of_the_partition_is_reported_for_every_cause(void **state)
+static void a_reset_by_the_vmm_is_reported(void **state)
 {
 	struct world world = create();
 
@@ -253,7 +253,7 @@ int main(void)
 				the_initial_state_takes_at_most_half_of_the_ring),
 		unit_test_needs(NEED_DENY_EXECUTE, the_instruction_follows_its_intercept),
 		cmocka_unit_test(changes_of_overlays_and_exceptions_are_reported),
-		cmocka_unit_test(a_reset_of_the_partition_is_reported_for_every_cause),
+		cmocka_unit_test(a_reset_by_the_vmm_is_reported),
 		cmocka_unit_test(an_exception_of_a_refused_msr_access_is_reported),
 		unit_test_needs(NEED_NO_TABLES,
 				a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl),

@@ -467,7 +467,7 @@ static void *write_often(void *opaque)
 }
 
 /* shows: hypercall HvCallModifyVtlProtectionMask; rule protect-modify */
-static void no_access_takes_place_after_a_protection_has_returned(void **state)
+static void no_write_takes_place_after_a_protection_has_returned(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -497,7 +497,7 @@ static void no_access_takes_place_after_a_protection_has_returned(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_flush_is_complete_on_a_vp_that_runs(void **state)
+static void flushes_of_a_vp_that_runs_return_and_are_made(void **state)
 {
 	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
 	struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
@@ -609,8 +609,8 @@ int main(void)
 		cmocka_unit_test(p13_no_interrupt_for_a_vp_that_sleeps_is_lost),
 		cmocka_unit_test(p14_no_interrupt_is_lost_during_a_vtl_return),
 		cmocka_unit_test(posted_messages_are_delivered_once_and_in_order),
-		cmocka_unit_test(no_access_takes_place_after_a_protection_has_returned),
-		cmocka_unit_test(a_flush_is_complete_on_a_vp_that_runs),
+		cmocka_unit_test(no_write_takes_place_after_a_protection_has_returned),
+		cmocka_unit_test(flushes_of_a_vp_that_runs_return_and_are_made),
 		cmocka_unit_test(p09_a_tlb_lock_blocks_a_flush_until_it_is_released),
 		cmocka_unit_test(p26_one_vtl_at_a_time),
 	};

@@ -70,7 +70,7 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
 }
 
-static void every_result_code_follows_from_a_walk(void **state)
+static void result_codes_follow_from_a_walk(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
@@ -139,7 +139,7 @@ static void the_pending_event_of_the_ex_form_is_the_fault(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_result_code_follows_from_a_walk),
+		cmocka_unit_test(result_codes_follow_from_a_walk),
 		cmocka_unit_test(a_page_that_a_vtl_denies_has_its_result_code),
 		cmocka_unit_test(the_cache_type_is_one_of_the_tlfs),
 		cmocka_unit_test(the_pending_event_of_the_ex_form_is_the_fault),

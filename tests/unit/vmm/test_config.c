@@ -85,7 +85,7 @@ static void a_kernel_alone_gets_the_defaults(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void every_option_is_accepted_in_both_forms(void **state)
+static void options_are_accepted_in_both_forms(void **state)
 {
 	struct bench bench;
 
@@ -291,7 +291,7 @@ static void errors_in_a_file_are_reported_with_their_line(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void the_help_names_every_option(void **state)
+static void the_help_names_options_in_at_most_100_columns(void **state)
 {
 	static const char *const names[] = {"--kernel", "--initrd",  "--append",   "--cpus",
 					    "--memory", "--vtls",    "--boot-vtl", "--serial",
@@ -321,12 +321,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unknown_option_gets_the_closest_name),
 		cmocka_unit_test(a_kernel_alone_gets_the_defaults),
-		cmocka_unit_test(every_option_is_accepted_in_both_forms),
+		cmocka_unit_test(options_are_accepted_in_both_forms),
 		cmocka_unit_test(invalid_values_are_refused_with_the_valid_ones),
 		cmocka_unit_test(sizes_have_suffixes_of_1024),
 		cmocka_unit_test(a_file_has_the_same_names_and_the_command_line_has_precedence),
 		cmocka_unit_test(errors_in_a_file_are_reported_with_their_line),
-		cmocka_unit_test(the_help_names_every_option),
+		cmocka_unit_test(the_help_names_options_in_at_most_100_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static void invalid_headers_are_refused_with_the_reason(void **state)
 	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
-static void every_truncation_is_an_error(void **state)
+static void truncations_are_errors(void **state)
 {
 	(void)state;
 	for (size_t size = 1; size <= FILE_SIZE - 16; size += 7) {
@@ -270,7 +270,7 @@ int main(void)
 		TEST(a_kernel_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_kernel_whose_last_paragraph_is_not_whole_is_loaded),
 		cmocka_unit_test(invalid_headers_are_refused_with_the_reason),
-		TEST(every_truncation_is_an_error),
+		TEST(truncations_are_errors),
 		TEST(a_command_line_longer_than_the_maximum_of_the_kernel_is_refused),
 		cmocka_unit_test(debians_cloud_kernel_is_loaded),
 	};
