@@ -336,6 +336,25 @@ static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 }
 
+/* The library itself has not written to the two pages. */
+static void p25_synic_pages_that_only_the_guest_wrote_are_empty_after_a_reset(void **state)
+{
+	struct vsm_vp *vp = *state;
+	const uint64_t gpa[] = {SIM_GPA(0) + 0x100, SIEF_GPA(0) + 0x100};
+	uint64_t value;
+
+	for (unsigned int round = 0; round < 2; round++) {
+		enable_synic(vp, 3, 0x70);
+		for (size_t i = 0; i < ARRAY_SIZE(gpa); i++) {
+			assert_int_equal(guest_read(vp, gpa[i], 8, &value), GUEST_DONE);
+			assert_int_equal(value, 0);
+			assert_int_equal(guest_write(vp, gpa[i], 8, 0x5ec2e7), GUEST_DONE);
+		}
+		assert_int_equal(vsm_partition_reset(vp->partition), 0);
+		guest_set_long_mode(vp, 0);
+	}
+}
+
 /* P25, the exception: VTL1 cleared ZeroMemoryOnReset. */
 /* shows: rule config-zero */
 static void p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset(void **state)
@@ -475,6 +494,7 @@ int main(void)
 		TEST(port_io_and_mmio_exit_to_the_vmm, 1, 1),
 		TEST(a_kick_ends_the_run_once, 1, 1),
 		TEST(p25_a_reset_clears_all_state_of_a_higher_vtl, 2, 2),
+		TEST(p25_synic_pages_that_only_the_guest_wrote_are_empty_after_a_reset, 1, 0),
 		TEST(p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset, 1, 1),
 		TEST(a_reset_discards_an_exit_that_was_not_completed, 1, 1),
 		TEST(the_trace_has_the_events_in_order, 1, 1),

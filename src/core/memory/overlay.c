@@ -98,13 +98,23 @@ void overlay_destroy(struct vsm_partition *partition)
 	memory->overlay_page = NULL;
 }
 
+static uint8_t *page_address(const struct vsm_partition *partition, uint32_t page)
+{
+	return partition->memory.overlay_page + (size_t)page * CORE_PAGE_SIZE;
+}
+
+static void mark_used(struct vsm_partition *partition, uint32_t page)
+{
+	atomic_store_explicit(&partition->memory.overlay_used[page], true, memory_order_relaxed);
+}
+
 uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 			uint32_t vp)
 {
 	uint32_t page = page_number(partition, kind, vtl, vp);
 
-	atomic_store_explicit(&partition->memory.overlay_used[page], true, memory_order_relaxed);
-	return partition->memory.overlay_page + (size_t)page * CORE_PAGE_SIZE;
+	mark_used(partition, page);
+	return page_address(partition, page);
 }
 
 static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int kind, uint32_t vp)
@@ -349,6 +359,8 @@ static int place(struct vsm_partition *partition, enum overlay_kind kind, uint8_
 			(unsigned long long)gpn, partition->features.gpa_bits);
 		return -EINVAL;
 	}
+	/* The guest can write to the page without an exit. */
+	mark_used(partition, overlay.page);
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	error = place_or_move(partition, vtl, &overlay, check);
 	pthread_rwlock_unlock(&partition->memory.lock);
@@ -406,8 +418,7 @@ int overlay_reset(struct vsm_partition *partition)
 	for (uint32_t page = 0; page < memory->overlay_page_count; page++) {
 		if (atomic_exchange_explicit(&memory->overlay_used[page], false,
 					     memory_order_relaxed))
-			memset(memory->overlay_page + (size_t)page * CORE_PAGE_SIZE, 0,
-			       CORE_PAGE_SIZE);
+			memset(page_address(partition, page), 0, CORE_PAGE_SIZE);
 	}
 	pthread_rwlock_unlock(&memory->lock);
 	return error;
