@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/memory/protect.h"
 #include "core/state/state.h"
@@ -288,6 +289,37 @@ static void a_saved_state_is_described_as_text(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* Returns how many of the pages for overlays take memory of the host. */
+static size_t resident_overlays(const struct vsm_partition *partition)
+{
+	const uint32_t pages = partition->memory.overlay_page_count;
+	unsigned char *in_core = calloc(pages, 1);
+	size_t count = 0;
+
+	assert_non_null(in_core);
+	assert_int_equal(
+		mincore(partition->memory.overlay_page, (size_t)pages * CORE_PAGE_SIZE, in_core),
+		0);
+	for (uint32_t page = 0; page < pages; page++)
+		count += in_core[page] & 1;
+	free(in_core);
+	return count;
+}
+
+/* busy_partition() maps three overlays: hypercall page, assist page and SIM page of VTL1. */
+static void saving_and_a_later_reset_use_only_overlay_pages_that_were_mapped(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct guest_saved file = state_save(partition);
+
+	(void)state;
+	assert_in_range(resident_overlays(partition), 1, 3);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_in_range(resident_overlays(partition), 1, 3);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +333,7 @@ int main(void)
 		cmocka_unit_test(
 			a_state_with_fewer_privileges_is_accepted_and_one_with_more_is_refused),
 		cmocka_unit_test(a_saved_state_is_described_as_text),
+		cmocka_unit_test(saving_and_a_later_reset_use_only_overlay_pages_that_were_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,16 @@ uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind,
 	return page_address(partition, page);
 }
 
+const uint8_t *overlay_contents(const struct vsm_partition *partition, enum overlay_kind kind,
+				uint8_t vtl, uint32_t vp)
+{
+	uint32_t page = page_number(partition, kind, vtl, vp);
+
+	return atomic_load_explicit(&partition->memory.overlay_used[page], memory_order_relaxed)
+		       ? page_address(partition, page)
+		       : NULL;
+}
+
 static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int kind, uint32_t vp)
 {
 	if (overlay->gpn != gpn)

@@ -25,6 +25,9 @@ void overlay_destroy(struct vsm_partition *partition);
 /* The core's address of an overlay's page, constant even while the overlay is not mapped. */
 uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 			uint32_t vp);
+/* The same page to read, or NULL if it is empty: not used since the last reset. */
+const uint8_t *overlay_contents(const struct vsm_partition *partition, enum overlay_kind kind,
+				uint8_t vtl, uint32_t vp);
 
 /*
  * Maps the overlay at @gpn for @vtl, or moves it there; an unchanged location always succeeds.

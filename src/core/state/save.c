@@ -262,11 +262,11 @@ static void save_overlays(struct vsm_partition *partition, struct state_writer *
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
 		for (uint32_t kind = OVERLAY_ASSIST; kind < OVERLAY_KIND_COUNT; kind++) {
 			for (uint32_t vp = 0; vp < partition->vp_count; vp++) {
-				const uint8_t *page =
-					overlay_memory(partition, (enum overlay_kind)kind, vtl, vp);
+				const uint8_t *page = overlay_contents(
+					partition, (enum overlay_kind)kind, vtl, vp);
 				static const uint8_t empty[CORE_PAGE_SIZE];
 
-				if (memcmp(page, empty, CORE_PAGE_SIZE) != 0)
+				if (page && memcmp(page, empty, CORE_PAGE_SIZE) != 0)
 					state_write(writer, "overlay", vp, vtl, kind, page,
 						    CORE_PAGE_SIZE);
 			}
