@@ -423,7 +423,7 @@ static void test_pdptes(struct raw_kvm *machine)
 	      "MOV CR0 raises #GP only for reserved bits of a PDPTE");
 	set_page(machine, PDPT, KVM_ACCESS_MASK);
 	check(turn_on_pae(machine, reserved) == END_TRAP && turn_on_pae(machine, 0) == END_TRAP,
-	      "MOV CR0 always raises #GP if the PDPTEs may not be read");
+	      "MOV CR0 raises #GP for either PDPTE if it may not be read");
 	set_page(machine, PDPT, 0);
 	cpu_end_32(machine);
 }

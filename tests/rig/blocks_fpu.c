@@ -138,7 +138,7 @@ static void test_values(void)
 	for (uint64_t i = 1; i < 500 && ok; i++)
 		ok = put(&machine[i % 2], 0, i * 0x10001) &&
 		     holds(&machine[!(i % 2)], 0, i * 0x10001);
-	check(ok, "500 writes alternate between both VMs");
+	check(ok, "499 writes alternate between both VMs");
 	check(put(&machine[0], 1, 0x99) && holds(&machine[0], 0, 499 * 0x10001),
 	      "a vCPU that does not share has its own registers");
 	raw_kvm_destroy(&machine[0]);
@@ -352,7 +352,7 @@ static void test_while_one_runs(void)
 	start_forever(&runner, &machine[0].vcpu[0], &thread);
 	check(is_busy(fd, KVM_RUN, NULL) && is_busy(fd, KVM_GET_XSAVE, &area) &&
 		      is_busy(fd, KVM_SET_FPU, &fpu) && is_busy(fd, KVM_GET_REGS, &regs),
-	      "while one vCPU is in KVM_RUN, ioctls of the other are refused with EBUSY");
+	      "while one vCPU is in KVM_RUN, four ioctls of the other are refused with EBUSY");
 	check(share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "a third vCPU cannot share with the one that runs");
 	check(share(&machine[2].vcpu[0], fd) == 0 && is_busy(machine[2].vcpu[0].fd, KVM_RUN, NULL),

@@ -127,7 +127,7 @@ static void test_each_setting(struct raw_kvm *machine)
 		emulated += !emulated_fetch_is_right(machine, &row);
 	}
 	check(!fetches, "each restriction denies exactly its fetches in every mode");
-	check(!emulated, "an instruction that KVM emulates is fetched with the same rights");
+	check(!emulated, "an instruction that may be fetched is also emulated by KVM");
 }
 
 /* An existing mapping must not be used after a change of the setting, of CR4 or of the restriction. */

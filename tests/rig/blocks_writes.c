@@ -108,7 +108,7 @@ static void test_cr0(struct raw_kvm *machine)
 	      "LMSW exits");
 	ending = cpu_go(machine, GUEST(g_cr0), cr0);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)),
-	      "MOV CR0 exits for a bit that a task switch may change");
+	      "MOV CR0 exits for a bit that LMSW can change, too");
 	if (ts) {
 		check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0) &&
 			      cpu_go(machine, GUEST(g_clts), 0) == END_DONE,
@@ -144,7 +144,7 @@ static void test_cr4(struct raw_kvm *machine)
 	      "a write that changes CR4.TSD exits before it takes effect");
 	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_PGE);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_PGE, GUEST(g_cr4)),
-	      "a write that changes CR4.PGE exits before it takes effect");
+	      "a write that changes CR4.PGE exits");
 	check(cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE &&
 		      cpu_go(machine, GUEST(g_cr4), cr4 ^ 0x100) == END_DONE &&
 		      sregs_of(cpu).cr4 == (cr4 ^ 0x100),

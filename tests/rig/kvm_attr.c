@@ -198,7 +198,7 @@ static void test_user(struct guest *guest)
 	/* With MBEC, the kernel-execute right applies until the core enables MBEC (backend_run.mbec). */
 	check(is_denied(guest, &run, at,
 			guest->features.mbec ? GPA_KERNEL_EXECUTE : GPA_USER_EXECUTE, at),
-	      "a fetch at CPL 3 is checked with the execute right in force");
+	      "a denied fetch at CPL 3 reports the execute right in force");
 	if (!guest->features.mbec) {
 		check(guest_protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "denying only user execution is refused on this CPU");
@@ -506,7 +506,7 @@ static void test_large_pages(struct guest *guest)
 	      (unsigned long long)some, (unsigned long long)all);
 	guest_protect(guest, first, 4096, GPA_ALL);
 	some = large_pages(guest, first);
-	check(some >= all, "the large page is restored with the rights of the page (%llu of %llu)",
+	check(some >= all, "equal rights of all pages restore the large page (%llu of %llu)",
 	      (unsigned long long)some, (unsigned long long)all);
 }
 
@@ -527,7 +527,7 @@ static void test_scattered(struct guest *guest)
 		run = guest_run_on(guest, 0, 0);
 		right += guest_is_done(&run);
 	}
-	check(right == 60, "510 scattered pages are protected, those between them are not (%u)",
+	check(right == 60, "30 of 510 scattered pages refuse writes, their neighbours do not (%u)",
 	      right);
 	guest->ops->protect(guest->backend, 0, range, 510, GPA_ALL);
 }
@@ -602,7 +602,7 @@ static void test_control_registers(struct guest *guest)
 	watch(guest, 0, 0, 0);
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "no write exits when none is intercepted any more");
+	check(guest_is_done(&run), "a write of CR4 that nothing intercepts does not exit");
 }
 
 static void test_xcr0(struct guest *guest)
@@ -661,9 +661,9 @@ static void test_tables(struct guest *guest)
 		check(is_write(guest, &run, cases[i].control, 0, cases[i].rip) &&
 			      state->gdtr.base == GDT && state->idtr.limit == 0xfff &&
 			      guest_word(guest, GDT + 0x28) == descriptor,
-		      "%s exits before it takes effect", cases[i].name);
+		      "%s exits; GDTR, IDTR and TSS descriptor are unchanged", cases[i].name);
 		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-		check(guest_is_done(&run), "... and NATIVE performs it");
+		check(guest_is_done(&run), "... and after NATIVE the guest continues");
 		start(guest, cases[i].rip, DATA, cases[i].rax);
 		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
 		watch(guest, 0, 0, 0);
@@ -677,7 +677,7 @@ int main(void)
 	struct guest guest;
 
 	guest_create(&guest, 2, 2, 64 * MIB);
-	check(guest.features.protect == GPA_ALL, "every right can be denied");
+	check(guest.features.protect == GPA_ALL, "the engine reports that it can deny every right");
 	test_no_execute(&guest);
 	test_read_only(&guest);
 	test_border(&guest);
@@ -689,7 +689,7 @@ int main(void)
 	test_large_pages(&guest);
 	test_scattered(&guest);
 	check((guest.features.cr_intercepts & HV_CR_INTERCEPT(CR4_WRITE)) != 0,
-	      "writes of registers can be watched");
+	      "writes of CR4 can be watched");
 	test_control_registers(&guest);
 	test_xcr0(&guest);
 	test_tables(&guest);

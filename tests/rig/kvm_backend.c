@@ -195,7 +195,7 @@ static void test_msr_registers(struct guest *guest)
 			 gpr(guest, 0, GPR_RDX) == value >> 32 &&
 			 guest_get(guest, 0, 0, VCPU_MSR)->msr[i] == value;
 	}
-	check(right == VCPU_MSR_OPTIONAL, "each private MSR is loaded and read back (%u)", right);
+	check(right == VCPU_MSR_OPTIONAL, "MSRs of all CPUs are loaded and read back (%u)", right);
 }
 
 static void test_privacy(struct guest *guest)
@@ -270,7 +270,7 @@ static void test_msr_retry(struct guest *guest)
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(guest_rip(guest, 0) == GUEST(g_rdmsr) && gpr(guest, 0, GPR_RAX) == 0 &&
 		      gpr(guest, 0, GPR_RCX) == 0x40000002,
-	      "RETRY takes an RDMSR back: no register has changed");
+	      "RETRY takes an RDMSR back: RIP, RAX and RCX are those of before");
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MSR_READ, "the RDMSR is executed again");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
@@ -317,7 +317,7 @@ static void test_msr_intercepts(struct guest *guest)
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, false, false);
 	guest->ops->msr_intercept(guest->backend, 0, 0x40000000, false, false);
 	run = guest_run_msr(guest, GUEST(g_rdmsr), 0x40000000, 0);
-	check(run.exit == BACKEND_EXIT_MSR_READ, "synthetic MSRs exit regardless of intercepts");
+	check(run.exit == BACKEND_EXIT_MSR_READ, "a synthetic MSR exits without an intercept");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_FAULT);
 }
 
@@ -467,7 +467,7 @@ static void test_flush(struct guest *guest)
 	check(fresh == tries, "vp_flush_tlb() removes the translation before the VTL continues");
 	check(guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4_before | 0x620) &&
 		      gpr(guest, 0, GPR_RDI) == DATA,
-	      "vp_flush_tlb() does not change registers");
+	      "vp_flush_tlb() changes neither CR4 nor RDI");
 	guest->ops->vp_flush_tlb(guest->vp[0], 0);
 }
 
@@ -487,7 +487,7 @@ static void test_shutdown(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_SYSTEM)->efer = 0xd00 & ~UINT64_C(0x100);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_SHUTDOWN,
-	      "registers that no CPU can have are a shutdown, not an error of the VMM");
+	      "an EFER that no CPU can have is a shutdown, not an error of the VMM");
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "a VP that was shut down can be started again");
@@ -608,7 +608,7 @@ static void test_time(struct guest *guest)
 		last = now;
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	}
-	check(!backward, "all VTLs and the core have the same TSC (%u of 400 readings go back)",
+	check(!backward, "the TSC of VTLs and core does not go back (%u of 400 readings do)",
 	      backward);
 }
 
@@ -726,7 +726,7 @@ static void test_kicks(struct guest *guest)
 		kicker.returned++;
 	}
 	pthread_join(thread, NULL);
-	check(kicker.returned == kicker.kicks, "P14: of %u kicks at random times none is lost",
+	check(kicker.returned == kicker.kicks, "P14: of %u kicks at different times none is lost",
 	      kicker.kicks);
 }
 

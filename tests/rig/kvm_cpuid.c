@@ -178,7 +178,7 @@ static void test_what_the_guest_sees(struct guest *guest)
 	if (at)
 		at->ebx &= ~(1u << SMEP);
 	check(try(guest, entry, host_count) == 0,
-	      "the host's CPUID is accepted, also with fewer features");
+	      "the host's CPUID with fewer features is accepted");
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		run_cpuid(guest, vtl, 1, 0, value);
 		check(value[0] == 0x00080f20 && !(value[2] & 1) && value[2] >> 31 & 1,
@@ -187,7 +187,7 @@ static void test_what_the_guest_sees(struct guest *guest)
 		check(value[1] == 0x1234, "VTL%u reads the hypervisor leaves of the core", vtl);
 	}
 	check(!smep || !(guest->features.cr4_valid & CR4_SMEP),
-	      "a bit of CR4 whose feature is hidden is refused");
+	      "CR4.SMEP is not valid when its feature is hidden");
 }
 
 int main(void)

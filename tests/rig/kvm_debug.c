@@ -141,7 +141,7 @@ static void test_hardware(struct guest *guest)
 	      "a watchpoint stops after the store");
 	check(guest_get(guest, 0, 0, VCPU_DEBUG)->dr[0] == 0x1234 &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == X64_DR7_RESET,
-	      "the guest's debug registers keep their values");
+	      "DR0 and DR7 of the guest keep their values");
 	guest_start(guest, 0, 1, GUEST(g_store));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = DATA;
 	run = guest_run_on(guest, 0, 1);

@@ -223,7 +223,7 @@ static void shuts_down(struct guest *guest, uint64_t rip, bool stack, const char
 	/* KVM for AMD CPUs retries some of them forever, which a kick can interrupt (Linux 6.12). */
 	check((run.exit == BACKEND_EXIT_SHUTDOWN || run.exit == BACKEND_EXIT_DEADLINE) &&
 		      other_vtl_runs(guest),
-	      "%s with %s at a GPA without memory affects only its VTL: %s", what,
+	      "%s with %s at a GPA without memory does not stop the other VTL: %s", what,
 	      stack ? "the stack" : "the IDT",
 	      run.exit == BACKEND_EXIT_SHUTDOWN ? "shutdown" : "retried");
 }
@@ -352,7 +352,7 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 
 	check(reserved.exit == legal.exit && rip == guest_rip(guest, 0) &&
 		      legal.exit != BACKEND_EXIT_ERROR,
-	      "MOV CR0 with PDPTEs in a denied page ends the same for all contents (exits %d, %d)",
+	      "MOV CR0 with PDPTEs in a denied page ends the same if one is invalid (exits %d, %d)",
 	      reserved.exit, legal.exit);
 	guest_start(guest, 0, 0, GUEST(g_done));
 }

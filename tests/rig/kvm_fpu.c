@@ -113,7 +113,7 @@ static void test_many(struct guest *guest)
 	for (uint64_t i = 1; i < 300 && ok; i++)
 		ok = put(guest, i % 3 == 1, i) && get(guest, i % 3 != 1) == i &&
 		     (i % 7 || xmm5(guest_get(guest, 0, i % 2, VCPU_FPU)) == i);
-	check(ok, "300 writes by one VTL are read by the other");
+	check(ok, "299 writes by one VTL are read by the other");
 }
 
 static void make(struct guest *guest, uint8_t engine)

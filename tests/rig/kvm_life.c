@@ -100,8 +100,8 @@ static void test_leaks(unsigned int rounds)
 	      after.files);
 	check(before.threads == after.threads, "no thread is left (%u, %u)", before.threads,
 	      after.threads);
-	check(after.mappings <= before.mappings + 4, "no mapping is left (%u, %u)", before.mappings,
-	      after.mappings);
+	check(after.mappings <= before.mappings + 4, "no more than 4 mappings are left (%u, %u)",
+	      before.mappings, after.mappings);
 }
 
 static void test_two_at_once(void)
@@ -261,7 +261,7 @@ static void test_rights(void)
 	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(logged, "kvm_amd"),
 	      "without /dev/kvm it is refused, and the message has a remedy");
 	rename("/dev/kvm.away", "/dev/kvm");
-	check(before.files == count_all().files, "a refusal leaves no file open");
+	check(before.files == count_all().files, "without /dev/kvm no file is left open");
 }
 
 static void not_ours(int signal)
@@ -276,7 +276,7 @@ static void test_signal(void)
 
 	sigaction(SIGRTMIN + 5, &other, &old);
 	check(try_create(VSM_ENGINE_AUTO) == -EBUSY && strstr(logged, "SIGRTMIN+5"),
-	      "the backend keeps a signal handler of the program");
+	      "a signal that the program handles is refused, and the message has its name");
 	sigaction(SIGRTMIN + 5, &old, NULL);
 }
 
@@ -374,7 +374,7 @@ static void test_open_instruction(void)
 	guest.ops->disable(guest.backend);
 	check(!guest.ops->vp_can_inject(guest.vp[0], 0) && !guest.ops->finish_all(guest.backend) &&
 		      !guest.ram[DATA],
-	      "an open instruction is never completed after the backend is disabled");
+	      "an open instruction is not completed after the backend is disabled");
 	guest_destroy(&guest);
 }
 
@@ -407,7 +407,7 @@ static void test_disable(bool held)
 	check(run_vp(guest, 0) == -EIO &&
 		      guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE) == -EIO &&
 		      guest->ops->vp_load(guest->vp[0], 0, VCPU_GPR) == -EIO,
-	      "... and each use of a VP fails");
+	      "... and vp_run(), vp_answer() and vp_load() fail");
 	guest_destroy(guest);
 }
 

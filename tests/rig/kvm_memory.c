@@ -836,17 +836,17 @@ static void test_many(struct guest *guest)
 	start(guest, GUEST(g_store), 47 * MIB, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, 47 * MIB, GPA_WRITE, GUEST(g_store)),
-	      "8192 pages are protected by one range");
+	      "one range protects 8192 pages: one in its last MiB is read-only");
 	guest_protect(guest, 16 * MIB, 8192, 0);
 	start(guest, GUEST(g_load), 47 * MIB, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, 47 * MIB, GPA_READ, GUEST(g_load)),
-	      "8192 pages are made unreadable by one range");
+	      "... or cannot be read");
 	guest_protect(guest, 16 * MIB, 8192, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
-	      "8192 pages are permitted again, with their contents");
+	      "... and can be read again, with its contents");
 	for (unsigned int i = 0; i < 256; i++)
 		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
 	guest->ops->protect(guest->backend, 0, range, 256, 0);
@@ -858,7 +858,7 @@ static void test_many(struct guest *guest)
 		run = guest_run_on(guest, 0, 0);
 		right += guest_is_done(&run);
 	}
-	check(right == 36, "scattered pages are protected, those between them are not");
+	check(right == 36, "18 of 256 scattered pages refuse reads, their neighbours do not");
 }
 
 static void test_refusals(struct guest *guest)
@@ -915,7 +915,7 @@ static void test_regions(struct guest *guest)
 	uint8_t *again = NULL;
 
 	check(!guest_memory_add(guest, gpa + 0x3000, 4 * MIB, &host),
-	      "memory may be added anywhere");
+	      "memory may be added at a multiple of 4 KiB");
 	check(!guest_protect(guest, gpa + 0x3000, 1024, 0), "added memory can be protected");
 	check(!guest_memory_remove(guest) &&
 		      !guest_memory_add(guest, gpa + 0x3000, 2 * MIB, &again),
@@ -988,7 +988,7 @@ static void test_moves(struct guest *guest)
 	no_access(guest, PLACE(PLACES - 1) + 4096);
 	check(!move(guest, PLACES - 1, 0) && !move(guest, 0, PLACES - 1) &&
 		      stores_at(guest, PLACES - 1),
-	      "a place to which memory returns has no rights of before");
+	      "a place that was read-only can be written when memory returns to it");
 	touch(guest, 16 * MIB, 8192);
 	before = mapped_by_kvm(guest);
 	check(!move(guest, PLACES - 1, PLACES), "memory that moves can be removed");

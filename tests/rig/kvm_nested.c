@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Engine nested: the guest can access neither hidden memory, with the engine's page tables, nor SVM; a VTL
- * can change between its two vCPUs at any instruction; restrictions that cannot be enforced are refused. */
+ * can change its vCPU between an exit and the answer; restrictions that cannot be enforced are refused. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -883,7 +883,7 @@ static void test_choice(void)
 	      "AUTO logs each engine with its reason");
 	if (host_is_nested()) {
 		check(!create_with(VSM_ENGINE_NESTED) || !strstr(logged, "does not stop"),
-		      "the self-test succeeds where KVM offers nested SVM");
+		      "where KVM offers nested SVM no self-test is logged as failed");
 		return;
 	}
 	check(strstr(logged, "nested=1"), "... and how to enable nesting if it is disabled");
@@ -902,7 +902,7 @@ int main(void)
 		check_skipped("engine nested", "not available on this host's KVM, see above");
 		return checks_end();
 	}
-	check(guest.features.protect == GPA_ALL, "every right can be denied");
+	check(guest.features.protect == GPA_ALL, "the engine reports that it can deny every right");
 	check(!guest.features.fpu_shared,
 	      "the two vCPUs of a VTL do not share FPU registers in KVM");
 	test_hidden_region(&guest, "plain");

@@ -125,7 +125,7 @@ static void test_msrs(struct guest *guest)
 		}
 	for (size_t i = 0; i < ARRAY_SIZE(never); i++)
 		reached += msr(guest, never[i], true, hidden | 1);
-	check(!reached, "EFER, SVM's MSRs and KVM's paravirtual ones never reach KVM");
+	check(!reached, "writes of EFER, SVM's MSRs and KVM's paravirtual ones do not reach KVM");
 	check(sum_of_hidden(guest) == before && is_protected(guest),
 	      "after writes of thousands of MSRs protections are enforced and page tables the "
 	      "same");
@@ -234,7 +234,7 @@ static void test_random_code(struct guest *guest)
 	}
 	guest_quiet = false;
 	check(!failed, "random code causes no failure of the backend (%u of 200 did)", failed);
-	check(!lost, "... and changes neither page tables nor a page that it may not write");
+	check(!lost, "... and changes neither page tables nor the start of a read-only page");
 }
 
 static void test_interrupted_delivery(struct guest *guest)

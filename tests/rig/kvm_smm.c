@@ -95,7 +95,7 @@ static void test_entry_and_return(struct guest *guest)
 	run = smi(guest, GUEST(g_out), 0, 7);
 	check(is_out(&run, 0x11) && in_smm(guest, 0), "an SMI enters SMM at SMBASE");
 	check(guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == X64_DR7_RESET,
-	      "registers that the SMI changes are read again");
+	      "DR7, which the SMI changes, is read again");
 	check(guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "NMIs are masked in SMM");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(guest_is_done(&run) && !in_smm(guest, 0) &&
@@ -123,7 +123,7 @@ static void test_smram(struct guest *guest, const uint8_t *smram)
 	run = guest_run_on(guest, 0, 1);
 	check(guest_is_done(&run) &&
 		      (uint32_t)guest_get(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] == word(smram),
-	      "for VTL1 SMRAM is always memory");
+	      "for VTL1 SMRAM is memory");
 }
 
 /* @at: the host's mapping of the page at @gpa, in RAM or in SMRAM. */
@@ -298,7 +298,7 @@ static void test_engines(void)
 		void *backend;
 
 		check(vkvm_ops.create(&config, &backend, &features) == -ENOTSUP,
-		      "engine %s refuses SMM", i ? "nested" : "attr");
+		      "engine %s is refused with SMM", i ? "nested" : "attr");
 	}
 }
 

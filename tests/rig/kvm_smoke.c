@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A KVM that runs a guest, which every other test in the rig requires. The value at the port depends on
+/* A KVM that runs a guest, which the other tests on KVM require. The value at the port depends on
  * registers that the test sets, so that only a CPU can have produced it. */
 #include <stdint.h>
 #include <stdio.h>

@@ -322,7 +322,7 @@ int main(int argc, char **argv)
 		{"IOAPIC[0]: apic_id", "Linux finds the I/O APIC"},
 		{"Brought up 1 node, 2 CPUs", "Linux brings up the second processor"},
 		{"ttyS0 at I/O 0x3f8", "Linux finds the serial port by ACPI"},
-		{"USER-SPACE-SAYS-HELLO", "user space writes by the serial port's interrupt"},
+		{"USER-SPACE-SAYS-HELLO", "user space writes to the serial port"},
 		{"DATE-20", "the clock has a year of this century"},
 	};
 	const struct vmm_machine_ops ops = {write_memory, msi,	   stop, console,

@@ -204,7 +204,7 @@ static void test_reset(struct world *world)
 
 	check(!vsm_partition_reset(world->partition), "the partition can be reset");
 	memcpy(&word, world->ram + WORLD_SECRET, sizeof(word));
-	check(!word, "the memory of a reset partition is zero (%#llx)", (unsigned long long)word);
+	check(!word, "the word that VTL0 stored is then zero (%#llx)", (unsigned long long)word);
 	word = vp_register(world, 0, HV_X64_REGISTER_RIP);
 	check(word == 0xfff0, "a reset partition starts at the reset vector (%#llx)",
 	      (unsigned long long)word);

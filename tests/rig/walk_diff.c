@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares vsm_walk() with a CPU: a guest makes random accesses through random page tables. Fault, error
- * code, CR2, GPA, accessed and dirty bits must be the same; KVM_TRANSLATE is compared, too. Only undefined
+ * code, CR2, GPA of reads, A and D bits must be the same; KVM_TRANSLATE is compared, too. Only undefined
  * behaviour is not compared: A in entries that a *faulting* walk used, which are those above the entry that
  * is not present or has a reserved bit, and all of them for a fault by access rights (SDM 3A 4.8; footnote to
  * the page-fault exception in 6.15). D never changes on a fault. Behaviour that differs between CPUs, or in
@@ -458,8 +458,7 @@ static void report_mode(enum paging paging, const struct count *c)
 		printf("# %s: %" PRIu64 " outcomes, %" PRIu64 " entries, %" PRIu64
 		       " translations differ\n",
 		       name, c->wrong_outcome, c->wrong_entries, c->wrong_translations);
-	check(c->cases && !c->wrong_outcome, "%s: faults, error codes, CR2 and pages reached",
-	      name);
+	check(c->cases && !c->wrong_outcome, "%s: faults, error codes, CR2 and pages read", name);
 	check(c->entries && !c->wrong_entries, "%s: accessed and dirty bits", name);
 	check(c->translated && !c->wrong_translations, "%s: KVM_TRANSLATE", name);
 }
