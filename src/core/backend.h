@@ -375,7 +375,7 @@ struct backend_ops {
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
 	/*
 	 * Sets the bits in @bitmap of pages from @host on that are denied a right, or whose mapping
-	 * was replaced because devices accessed too many denied pages.
+	 * was replaced because a denied page that a device accessed got no stand-in.
 	 */
 	void (*guard_denied)(void *backend, const void *host, uint64_t pages, uint64_t *bitmap);
 	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */

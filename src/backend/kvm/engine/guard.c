@@ -92,11 +92,30 @@ static bool replace_by_copy(uint8_t *start, const uint8_t *memory)
 	return false;
 }
 
+/* Shared memory counts neither for RLIMIT_DATA nor, until it is written to, for overcommit. */
+static bool replace_by_shared_zeroes(uint8_t *start, uint64_t size)
+{
+	const int fd = memfd_create("guard-zeroes", MFD_CLOEXEC);
+	bool replaced;
+
+	if (fd < 0)
+		return false;
+	replaced = !ftruncate(fd, (off_t)size) &&
+		   mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+			fd, 0) != MAP_FAILED;
+	close(fd);
+	if (replaced)
+		(void)madvise(start, size, MADV_DONTFORK);
+	return replaced;
+}
+
 /* Replaces the whole range by one mapping, as a process may have only vm.max_map_count of them. */
 static void replace_all(struct guard_range *range)
 {
-	if (replace_by_zeroes(range->memory.host, uffd_bytes(range->memory.pages)))
-		range->lost = true;
+	const uint64_t size = uffd_bytes(range->memory.pages);
+
+	range->lost = replace_by_shared_zeroes(range->memory.host, size) ||
+		      replace_by_zeroes(range->memory.host, size);
 }
 
 /*
@@ -184,7 +203,7 @@ static void answer_all(struct vkvm_backend *backend)
 		/* Without the lock: functions of the VMM may wait for threads that need it. */
 		if (refusal.lost)
 			vsm_log(backend->log, VSM_LOG_ERROR,
-				"devices accessed too many pages that are denied to VTL0: they "
+				"no stand-in for one more page that is denied to VTL0: devices "
 				"lost access to memory at %#llx",
 				(unsigned long long)refusal.range_gpa);
 		if (guard->refused)
