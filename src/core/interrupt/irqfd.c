@@ -87,7 +87,7 @@ static void *wait_for_signals(void *opaque)
 	}
 }
 
-/* Signals are for threads of the VMM. A blocked SIGSYS would end the process. */
+/* Signals are for threads of the VMM, except SIGSYS: seccomp ends the process if it is blocked. */
 static int start_thread(struct irqfds *irqfds)
 {
 	sigset_t all, old;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reference time (TLFS "Partition Reference Counter"), by one formula, so that the counter MSR, the
- * reference TSC page and the timers agree to the last unit.
+ * Reference time (TLFS "Partition Reference Counter"), by one formula: the counter MSR and the
+ * reference TSC page of a VTL agree exactly, and are at most one unit ahead of the timers.
  */
 #include "core/interrupt/stimer.h"
 #include "core/vp/vp.h"

@@ -75,7 +75,7 @@ static void kick(struct vsm_vp *vp, uint8_t vtl)
 
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
 {
-	/* If the VP's own thread posts, the kick is not needed, but cheap. */
+	/* If the owner of the VP posts, vp_kick() does nothing. */
 	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
 		kick(vp, vtl);
 }

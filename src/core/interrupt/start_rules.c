@@ -22,7 +22,7 @@ bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
 
 bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
 {
-	/* Only StartVirtualProcessor starts a VTL above the boot VTL. */
+	/* INIT and SIPI start only VTL0 and the boot VTL. */
 	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
 		return false;
 	/* TLFS "INIT and SIPI": dropped if a higher VTL is enabled, whatever its configuration. */

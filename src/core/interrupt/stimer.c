@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Four timers for each VTL of each VP (TLFS "Synthetic Timers"). They expire independent of the
- * active VTL.
+ * Four timers for each VTL of each VP (TLFS "Synthetic Timers"). They expire whichever VTL is
+ * active.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 #define NEVER UINT64_MAX
 
 /*
- * Minimum gap between expiries, 20 us: multiples of the period within a gap are skipped. Otherwise a
- * lower VTL could keep the VP in the hypervisor while a higher one runs.
+ * 20 us: a timer with a shorter period skips multiples of it, so that its expiries are at least
+ * this far apart. Otherwise the VP could spend all of its time on them.
  */
 #define MIN_GAP UINT64_C(200)
 
@@ -39,7 +39,7 @@ static uint8_t sint_of(const struct stimer *timer)
 	return (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT;
 }
 
-/* False: the message slot is busy, or the SynIC is off. */
+/* False: the message slot is busy, or the SynIC, SIMP or SINT is off. */
 static bool deliver_message(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t due)
 {
 	const struct stimer *timer = &vp->vtl[vtl].stimer[index];
@@ -84,7 +84,7 @@ static void expire_one(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint6
 		uint64_t passed = now - due;
 		uint64_t gap = passed + (timer->count < MIN_GAP ? MIN_GAP : 1);
 
-		/* The first multiple of the period after the minimum gap. */
+		/* The first multiple of the period that is not before the end of the gap. */
 		timer->due = add_saturating(due, timer->count);
 		if (timer->count < gap)
 			timer->due = add_saturating(due, (gap + timer->count - 1) / timer->count *

@@ -7,7 +7,7 @@
 
 /* @start: the TSC at reference time 0. */
 void reftime_init(struct vsm_partition *partition, uint64_t start);
-/* In units of 100 ns since creation. */
+/* Reference time, in units of 100 ns. */
 uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);
 /*
@@ -16,8 +16,8 @@ uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t referenc
  */
 uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset);
 /*
- * Fills a reference TSC page (TLFS "Reference TSC Page"). If the VTL's TSC differs between VPs or
- * could wrap, the page is marked invalid, so that the guest reads the counter. Partition lock held.
+ * Fills a reference TSC page (TLFS "Reference TSC Page"), or marks it invalid if the VTL's TSC
+ * differs between VPs or could wrap. Partition lock held, or no VP runs.
  */
 void reftime_fill_page(struct vsm_partition *partition, uint8_t vtl, uint8_t *page);
 /* reftime_fill_page() without an increment of the partition's sequence number. */
@@ -31,7 +31,7 @@ bool stimer_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t val
 void stimer_expire(struct vsm_vp *vp, uint8_t vtl, uint64_t now);
 /* Reference time of the next expiry of this VTL's timers, UINT64_MAX: none. Owner. */
 uint64_t stimer_next(const struct vsm_vp *vp, uint8_t vtl);
-/* Retries messages of expired timers whose slot was busy. True: some still wait. Owner. */
+/* Retries undelivered messages of expired timers of @sint. True: some still wait. Owner. */
 bool stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 
 #endif

@@ -94,9 +94,7 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 
 	if (__atomic_load_n(&slot->message_type, __ATOMIC_ACQUIRE) != HV_MESSAGE_TYPE_NONE) {
 		__atomic_fetch_or(&slot->flags, HV_MESSAGE_FLAG_PENDING, __ATOMIC_SEQ_CST);
-		/*
-		 * The guest may have freed the slot before the flag was set, and then sends no EOM.
-		 */
+		/* If the guest freed the slot before the flag was set, it sends no EOM. */
 		if (__atomic_load_n(&slot->message_type, __ATOMIC_SEQ_CST) != HV_MESSAGE_TYPE_NONE)
 			return false;
 	}

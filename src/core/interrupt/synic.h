@@ -28,11 +28,12 @@ bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN: SynIC, SIEFP or SINT off. Any thread. */
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
-/* Raises the SINT's vector, without a message or event flag. */
+/* Raises the SINT's vector, without message or flag. -EAGAIN: SynIC or SINT off. Any thread. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
- * After an EOI or EOM: moves a queued message to the slot of each SINT with @vector (-1: of all
- * SINTs) whose slot is free, and retries messages of timers. @by_eom: also of masked SINTs. Owner.
+ * After an EOI or a write of a SynIC MSR: moves a queued message to the slot of each SINT with
+ * @vector (-1: of all SINTs) if that is free, also of masked SINTs if @by_eom, and retries messages
+ * of timers. Owner.
  */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
 /* Marks SINTs with messages that wait, for synic_retry() before each entry. */

@@ -37,7 +37,7 @@ bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *valu
 	return known;
 }
 
-/* SIMP and SIEFP: the page moves first, so that nothing is written to the old location. */
+/* SIMP and SIEFP: the page moves first, since this can fail; the MSR is then unchanged. */
 static bool set_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t *msr,
 		     uint64_t value)
 {

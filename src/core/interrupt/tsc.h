@@ -15,7 +15,7 @@ bool tsc_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 /* Sets the VTL's TSC to the partition's TSC. partition->lock held, or no VP runs. */
 void tsc_reset(struct vsm_vp *vp, uint8_t vtl);
-/* Restores a saved state; no VP runs. */
+/* Restores a saved state; no VP runs. -ENOTSUP: the backend cannot offset the TSC of a VTL. */
 int tsc_restore(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust);
 /* Whether the guest has enabled the invariant TSC in CPUID, or has no privilege to enable it. */
 bool tsc_invariant_is_shown(const struct vsm_partition *partition);
