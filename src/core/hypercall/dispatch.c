@@ -139,8 +139,8 @@ static uint16_t check_control(struct hypercall *call, uint64_t control, struct l
 }
 
 /*
- * TLFS "Register-based Hypercall Inputs": the limits of fast calls. *undefined: the call needs
- * registers that the partition was not offered, so the instruction is invalid.
+ * TLFS "Register-based Hypercall Inputs": the limits of fast calls. *undefined: #UD, since the call
+ * needs XMM registers or fast output, which the partition was not offered.
  */
 static uint16_t check_fast(const struct vsm_partition *partition, const struct request *request,
 			   const struct layout *layout, bool *undefined)

@@ -5,7 +5,7 @@
 #include "core/trace/trace.h"
 #include "core/hypercall/vp_set.h"
 
-/* The target VTL is read from the copy of the input, as in every form of the call (P18). */
+/* The target VTL is read from the copied input, and applies in every form of the call (P18). */
 static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t input_vtl,
 			    const struct vp_set *set)
 {

@@ -9,7 +9,7 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Pages between two checks of the clock: they take much less than the 50 us of a call (P27). */
+/* Pages between two checks whether the call's 50 us have passed (P27). */
 #define SLICE 32u
 
 static bool any_bit(const uint8_t *reserved, size_t size)

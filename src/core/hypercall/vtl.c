@@ -53,7 +53,7 @@ uint16_t hc_enable_vp_vtl(struct hypercall *call)
 	status = regs_check_context(vp->partition, request.target, request.context);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	/* Runs on the thread of the target VP, which may be running (P01). */
+	/* Runs on the thread that owns the target VP, which may be running (P01). */
 	if (!vp_call(call->vp, vp, enable, &request))
 		return HYPERCALL_RETRY;
 	return request.status;

@@ -116,7 +116,7 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		/* Some secure kernels send IPIs before they write their SVR (P23). */
 		vsm_lapic_software_enable(&own->lapic);
 		vsm_lapic_router_update(partition->router[target], vp->index);
-		/* A VP that waits for its start runs no VTL; startvp_start() starts all of them. */
+		/* A VP that waits for its start runs no VTL: see startvp_start(). */
 		own->activity =
 			vp_active(vp)->activity == VP_WAIT_FOR_SIPI ? VP_WAIT_FOR_SIPI : VP_RUNNING;
 		own->entered = false;

@@ -60,7 +60,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	if (!first)
 		return;
 	/*
-	 * A VP that has never run begins in its highest VTL, with the context of HvCallEnableVpVtl.
+	 * A VP that waits for its start begins in its highest VTL, with that VTL's initial context.
 	 * That VTL reaches the started one by VTL return.
 	 */
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
