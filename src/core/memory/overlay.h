@@ -32,8 +32,8 @@ const uint8_t *overlay_contents(const struct vsm_partition *partition, enum over
 /*
  * Maps the overlay at @gpn for @vtl, or moves it there; an unchanged location always succeeds.
  * -EINVAL: beyond the GPA space. -EACCES: @vtl may not read and write there. -ENOSPC: an earlier
- * move failed. Also errors of the backend. In force on every VP when it returns. Takes the memory
- * lock for writing.
+ * move failed. Also errors of the backend and of dma_map_revoke(). In force on every VP when it
+ * returns. Takes the memory lock for writing.
  */
 int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		uint64_t gpn);

@@ -152,7 +152,7 @@ uint16_t regs_set_interrupt_state(const struct regs_target *target,
 	return HV_STATUS_SUCCESS;
 }
 
-/* To the guest, a VTL that waits for a TLB lock or the delivery of an intercept is running. */
+/* A VTL that will repeat its instruction, for a TLB lock or another reason, counts as running. */
 static const uint64_t activity_bits[] = {
 	[VP_RUNNING] = 0,
 	[VP_HALTED] = HV_INTERNAL_ACTIVITY_HALT_SUSPEND,

@@ -12,10 +12,10 @@ struct regs_caller {
 };
 
 /*
- * Reads or writes one register of @vtl of @vp. Returns an HV_STATUS: ACCESS_DENIED,
- * INVALID_PARAMETER (unknown, read-only, wrong VTL), INVALID_REGISTER_VALUE, INVALID_VTL_STATE,
- * INVALID_VP_STATE (a shared register while a VTL above the caller is active); for intercepts and
- * protections also OPERATION_DENIED, OPERATION_FAILED, INSUFFICIENT_MEMORY. Owner of @vp.
+ * Reads or writes one register of @vtl of @vp. Returns SUCCESS, ACCESS_DENIED, INVALID_PARAMETER
+ * (unknown, no such access, wrong VTL, value refused by an MSR, APIC or VINA), INVALID_VTL_STATE,
+ * INVALID_REGISTER_VALUE, INVALID_VP_STATE (shared, while a VTL above the caller is active), or for
+ * intercepts and protections OPERATION_DENIED, OPERATION_FAILED, INSUFFICIENT_MEMORY. Owner of @vp.
  */
 uint16_t regs_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct regs_caller *caller,
 		  union hv_register_value *value);

@@ -9,8 +9,8 @@
 /* Which caller may access a register of which target VTL. */
 enum regs_rule {
 	REGS_OWN,	   /* the caller's own and lower VTLs */
-	REGS_LOWER,	   /* lower VTLs, else ACCESS_DENIED */
-	REGS_EVENT,	   /* lower VTLs, else INVALID_PARAMETER */
+	REGS_LOWER,	   /* lower VTLs; the caller's own: ACCESS_DENIED */
+	REGS_EVENT,	   /* lower VTLs; the caller's own: INVALID_PARAMETER */
 	REGS_VSM,	   /* as OWN, with the privilege AccessVsm */
 	REGS_VSM_HIGHER,   /* as VSM; VTL0 has no such register: INVALID_PARAMETER */
 	REGS_INTERCEPTING, /* as VSM; VTL0 has no lower VTL: ACCESS_DENIED */

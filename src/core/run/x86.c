@@ -73,7 +73,7 @@ static int set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 					   : refused(vp, vtl, hv_register_name(name), value->reg64);
 }
 
-/* False: an access to the MSR has side effects, or no value is kept (PATCH_LOADER). */
+/* False: an MSR of the APIC, or one with side effects or without a value (PATCH_LOADER). */
 static bool is_state(uint32_t msr)
 {
 	static const struct {

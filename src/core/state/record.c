@@ -7,7 +7,7 @@
 
 #define RECORD_MAX (16u << 20) /* no payload is larger */
 
-/* CRC-32 of IEEE 802.3, bit by bit: it is seldom computed, over a few hundred kilobytes. */
+/* CRC-32 of IEEE 802.3, bit by bit: only saved states have one. */
 uint32_t state_crc(uint32_t crc, const void *data, size_t size)
 {
 	const uint8_t *byte = data;

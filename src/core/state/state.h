@@ -110,9 +110,9 @@ struct state_reader {
 	size_t offset;
 };
 
-/* 0, or -EILSEQ (damaged), -ENOTSUP (another version); logged with the position. */
+/* 0, or -EILSEQ (damaged), -ENOTSUP (another version); logged. */
 int state_read_header(struct state_reader *reader);
-/* *payload points into the data. Errors of state_read_header(). */
+/* *payload points into the data. 0, or -EILSEQ (damaged), logged with the position. */
 int state_read(struct state_reader *reader, struct state_record *record, const uint8_t **payload);
 
 #endif
