@@ -52,7 +52,7 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
  * descriptor open until it is removed. Any thread.
  *
  * Returns: 0; -EINVAL: not an MSI; -EBADF: not an open eventfd; -ENOSPC: 1,024 exist; -ENOMEM,
- * -EAGAIN (no thread), -EMFILE.
+ * -EAGAIN (no thread), -EMFILE, -ENFILE.
  */
 int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_t data);
 

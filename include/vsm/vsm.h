@@ -114,10 +114,10 @@ void vsm_config_init(struct vsm_config *config);
 /*
  * Creates a partition on KVM, with every VP in reset state.
  *
- * Returns: 0; -EINVAL: a field is out of range; -ENOTSUP: the host cannot run such a partition, or
- * lacks the engine; -ENODEV, -EACCES: no access to /dev/kvm; -EPERM: userfaultfd is not permitted;
- * -EBUSY: the program handles the signal SIGRTMIN+5, which the library uses; -ENOMEM, -EMFILE and
- * other errors of the host. On failure *@partition is unchanged.
+ * Returns: 0; -EINVAL: a field is illegal; -ENOTSUP: the host cannot run such a partition, or lacks
+ * the engine; -ENODEV, -EACCES: no access to /dev/kvm; -EPERM: userfaultfd is not permitted;
+ * -EBUSY: the program handles SIGRTMIN+5, a signal of the library, or another hypervisor uses the
+ * CPU; -ENOMEM, -EMFILE and other errors of the host. On failure *@partition is unchanged.
  */
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);
 
@@ -177,10 +177,10 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
  * emulated devices.
  *
- * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, over the local APICs' page
- * (0xfee00000), the file is too short, or the engine cannot protect it; -EBADF: no such descriptor;
- * -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps RAM; -ENOSPC:
- * the host has no more memory slots; -ENOMEM and other errors of the host.
+ * Returns: 0; -EINVAL: alignment, size 0, beyond the guest's physical addresses, over the local
+ * APICs' page (0xfee00000), the file is too short, or the engine cannot protect it; -EBADF: no such
+ * descriptor; -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps
+ * RAM; -ENOSPC, -EIO: as vsm_memory_update(); -ENOMEM and other errors of the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
@@ -229,15 +229,15 @@ struct vsm_memory_change {
  * only the rights that it has at all of them. A change does not affect a GPA that keeps the same
  * page of the same file, @host and flags. @fd may be closed afterwards.
  *
- * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
+ * Returns: 0; -EINVAL: alignment, size 0, beyond the guest's physical addresses, unknown flags,
  * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page,
- * or the file is too short; -EBADF, -EACCES, -ENODEV: @fd is no file that can be mapped shared for
- * writing; -ENOSPC: the host has no more memory slots, the log has their number, or restricted
- * memory has left over 1,024 places of the map since the last reset; -ENOTSUP: this host cannot
- * guard a mapping; -EPERM: userfaultfd is not permitted; -EIO: an earlier change could not be
- * undone; -ENOMEM and other errors of the host. After an error nothing has changed. If the host
- * fails to undo a change, every VP reports VSM_EXIT_ERROR from then on, also after a reset: destroy
- * the partition.
+ * the file is too short, or the engine cannot protect it; -EBADF, -EACCES, -ENODEV: @fd is no file
+ * that can be mapped shared for writing; -ENOSPC: no more memory slots (the log has their number)
+ * or page tables, or restricted memory has left over 1,024 places of the map since the last reset;
+ * -ENOTSUP: this host cannot guard a mapping; -EPERM: userfaultfd is not permitted; -EIO: an
+ * earlier change could not be undone; -ENOMEM and other errors of the host. After an error nothing
+ * has changed. If the host fails to undo a change, every VP reports VSM_EXIT_ERROR from then on,
+ * also after a reset: destroy the partition.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
@@ -256,8 +256,8 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
  *
  * The cost of a call depends on the sizes of the regions of the map that the range overlaps.
  *
- * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -ENOMEM and other
- * errors of the host: no record is lost, and a later call reports it.
+ * Returns: 0; -EINVAL: alignment, size 0, or beyond the guest's physical addresses; -ENOMEM and
+ * other errors of the host: no record is lost, and a later call reports it.
  */
 int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		     uint64_t *bitmap);
@@ -596,7 +596,7 @@ int vsm_sint_assert(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, u
  * Posts a message to a SINT: queued (up to 16) if its slot is busy.
  *
  * Returns: 0; -EINVAL: no such VP, VTL or SINT, message_type 0, or a payload of more than 240
- * bytes; -EAGAIN: masked, SynIC or message page off, or the queue is full.
+ * bytes; -EAGAIN: masked, SynIC or message page off, the queue is full, or no memory for it.
  */
 int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     const struct hv_message *message);
@@ -631,9 +631,9 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  * contents of memory. Everything is checked before anything changes; the log names the record and
  * the field.
  *
- * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks; -EINVAL: does
- * not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors of the host,
- * after which no VP can run until vsm_partition_reset().
+ * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version or the backend lacks;
+ * -EINVAL: does not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors
+ * of the host, after which no VP can run until vsm_partition_reset().
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
@@ -644,8 +644,8 @@ typedef void vsm_line_fn(void *opaque, const char *line);
  * Prints a saved state as text: a line for each record and each field, except elements of arrays
  * that are zero. Any bytes may be given; @log may be NULL.
  *
- * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The records
- * before the error are printed.
+ * Returns: 0; -EILSEQ: damaged; -ENOTSUP: another version of the format. The records before the
+ * error are printed.
  */
 int vsm_state_describe(const struct vsm_log *log, const void *data, size_t size, vsm_line_fn *line,
 		       void *opaque);
