@@ -19,8 +19,8 @@ void vp_reset(struct vsm_vp *vp);
  *
  * False: @function was not run, because @self must return to its run loop: the VMM stops it
  * (vsm_vp_kick), a higher VTL has an interrupt or NMI, the APIC of the active VTL has an event
- * (NMI, INIT ...), or another VP has a request that changes its registers. Without @self always
- * true.
+ * (NMI, INIT ...), or a request of the VMM or of another VP, not from a lower VTL, changes its
+ * registers. Without @self always true.
  */
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
 /*
