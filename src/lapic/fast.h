@@ -10,6 +10,11 @@ static inline bool lapic_fast_look(struct vsm_lapic *apic)
 	return LAPIC_SYNC_LOAD(&apic->attention) && vsm_lapic_look(apic);
 }
 
+static inline uint32_t lapic_fast_events(const struct vsm_lapic *apic)
+{
+	return LAPIC_SYNC_LOAD(&apic->events) & LAPIC_EVENT_BITS;
+}
+
 /* The priority is computed only if the IRR has a vector. */
 static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 {

@@ -198,6 +198,34 @@ static void p40_an_init_during_the_wait_resets_rip_and_rax(void **state)
 	vsm_partition_destroy(waiter.partition);
 }
 
+static bool has_posted_for(struct vsm_lapic *lapic, unsigned int ms)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	for (; vsm_lapic_has_posted(lapic) && ms; ms--)
+		nanosleep(&moment, NULL);
+	return vsm_lapic_has_posted(lapic);
+}
+
+/* A vector does not end the wait, and must not keep the next event from kicking the VP. */
+static void an_nmi_during_the_wait_kicks_the_vp_also_after_a_vector(void **state)
+{
+	struct waiter waiter = start_waiter(false);
+	struct vsm_lapic *lapic = &waiter.vp->vtl[0].lapic;
+
+	(void)state;
+	interrupt_post(waiter.vp, 0, 0x70, VSM_LAPIC_EDGE);
+	assert_false(has_posted_for(lapic, 2000));
+	assert_true(atomic_load(&waiter.held->request_waiting));
+	assert_int_equal(vsm_lapic_post_event(lapic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_KICK);
+	vp_kick(waiter.vp);
+	/* The VP takes the NMI, and then repeats its call. */
+	WAIT_UNTIL(!vsm_lapic_events(lapic));
+	release_and_join(&waiter);
+	assert_int_equal(sim_state(waiter.vp, 0)->nmis, 1);
+	vsm_partition_destroy(waiter.partition);
+}
+
 static void p40_a_read_during_the_wait_sees_the_state_before_the_call(void **state)
 {
 	struct waiter waiter = start_waiter(true);
@@ -586,6 +614,7 @@ int main(void)
 		cmocka_unit_test(
 			p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call),
 		cmocka_unit_test(p40_an_init_during_the_wait_resets_rip_and_rax),
+		cmocka_unit_test(an_nmi_during_the_wait_kicks_the_vp_also_after_a_vector),
 		cmocka_unit_test(p40_a_read_during_the_wait_sees_the_state_before_the_call),
 		cmocka_unit_test(p40_registers_that_the_vmm_sets_in_a_callback_are_kept),
 		cmocka_unit_test(p40_a_vtl_does_not_set_its_own_context),

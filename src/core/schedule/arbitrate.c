@@ -147,12 +147,13 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	/* No virtual SMI for a higher VTL (TLFS "Virtual Interrupt Controller"): it is dropped. */
 }
 
-/* Without a post since the last call there are no events except those that smm_blocks() keeps. */
+/* Without a new post, too, there may be events: from a look of vp_call(), or SMIs that wait. */
 static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
 
-	if (lapic_fast_look(lapic) && vsm_lapic_events(lapic))
+	lapic_fast_look(lapic);
+	if (__builtin_expect(lapic_fast_events(lapic) != 0, 0))
 		do_events(vp, vtl);
 }
 

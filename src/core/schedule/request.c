@@ -181,6 +181,7 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 static bool is_needed(struct vsm_vp *self)
 {
 	struct vsm_partition *partition = self->partition;
+	struct vsm_lapic *lapic = &vp_active(self)->lapic;
 	bool due;
 
 	if (atomic_load(&self->stop) || find_request(self, self->active_vtl, true))
@@ -188,7 +189,9 @@ static bool is_needed(struct vsm_vp *self)
 	/* Cleared before the check: a later post sets it again. */
 	self->called = false;
 	pthread_mutex_unlock(&partition->request_lock);
-	due = interrupt_due(self) >= 0 || vsm_lapic_events(&vp_active(self)->lapic);
+	/* A vector of the active VTL is no reason to return, but the next post must kick again. */
+	vsm_lapic_look(lapic);
+	due = interrupt_due(self) >= 0 || vsm_lapic_events(lapic);
 	pthread_mutex_lock(&partition->request_lock);
 	return due;
 }
