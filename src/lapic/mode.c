@@ -56,24 +56,27 @@ static void set_identity(struct vsm_lapic *apic)
 	LAPIC_STORE(&apic->dfr, LAPIC_DFR_FLAT);
 }
 
-/* The common part of RESET, INIT and a hardware disable. Keeps ID, base and events. */
+/*
+ * The common part of RESET, INIT and a hardware disable. Keeps ID, base and events. The IRR is last:
+ * a poster that sets a bit later sees that the APIC is disabled, and clears the bit.
+ */
 static void clear_registers(struct vsm_lapic *apic)
 {
+	LAPIC_STORE(&apic->svr, LAPIC_SVR_RESET);
+	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
+		LAPIC_STORE(&apic->lvt[i], LAPIC_LVT_MASKED);
 	for (int i = 0; i < 4; i++) {
-		LAPIC_STORE(&apic->irr[i], 0);
 		LAPIC_STORE(&apic->isr[i], 0);
 		LAPIC_STORE(&apic->tmr[i], 0);
 		LAPIC_STORE(&apic->auto_eoi[i], 0);
+		__atomic_store_n(&apic->irr[i], 0, __ATOMIC_RELEASE);
 	}
 	apic->highest_isr = -1;
 	apic->lazy_eoi = false;
-	LAPIC_STORE(&apic->svr, LAPIC_SVR_RESET);
 	LAPIC_STORE(&apic->tpr, 0);
 	LAPIC_STORE(&apic->errors, 0);
 	apic->esr = 0;
 	apic->icr = 0;
-	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
-		LAPIC_STORE(&apic->lvt[i], LAPIC_LVT_MASKED);
 	apic->divide = 0;
 	lapic_timer_disarm(apic);
 }

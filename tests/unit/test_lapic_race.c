@@ -119,6 +119,65 @@ static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void *
 	sem_destroy(&s.kick);
 }
 
+struct resets {
+	struct vsm_lapic apic;
+	unsigned int begun; /* rounds: in an odd one the poster posts */
+	unsigned int seen;  /* by the poster, which makes no post of an earlier round any more */
+};
+
+static void *post_in_odd_rounds(void *opaque)
+{
+	struct resets *r = opaque;
+	unsigned int round = 0;
+
+	while (round < 2 * ROUNDS) {
+		round = __atomic_load_n(&r->begun, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&r->seen, round, __ATOMIC_SEQ_CST);
+		if (round % 2)
+			vsm_lapic_post(&r->apic, 0x31 + round % 128, VSM_LAPIC_EDGE);
+	}
+	return NULL;
+}
+
+static void begin_round(struct resets *r)
+{
+	const unsigned int round = __atomic_add_fetch(&r->begun, 1, __ATOMIC_SEQ_CST);
+
+	while (__atomic_load_n(&r->seen, __ATOMIC_SEQ_CST) != round)
+		;
+}
+
+static void disable_and_enable(struct vsm_lapic *apic)
+{
+	wrmsr(apic, VSM_LAPIC_MSR_BASE, BASE_DISABLED);
+	wrmsr(apic, VSM_LAPIC_MSR_BASE, BASE_XAPIC);
+}
+
+/* SDM 11.4.7.3: INIT clears the IRR, and leaves the APIC disabled by software. */
+static void no_vector_that_is_posted_during_a_reset_is_pending_after_it(void **state)
+{
+	static void (*const reset[])(struct vsm_lapic *) = {vsm_lapic_init_reset, vsm_lapic_reset,
+							    disable_and_enable};
+	struct resets r = {.apic = ready()};
+	unsigned int stale = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, post_in_odd_rounds, &r), 0);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		vsm_lapic_software_enable(&r.apic);
+		begin_round(&r);
+		for (volatile unsigned int wait = i % 61; wait; wait--)
+			;
+		reset[i % 3](&r.apic);
+		begin_round(&r);
+		stale += vsm_lapic_highest_irr(&r.apic) >= 0;
+		vsm_lapic_reset(&r.apic);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(stale, 0);
+}
+
 struct network {
 	struct vsm_lapic apic[TARGETS];
 	struct vsm_lapic_router *router;
@@ -179,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_post_is_lost_or_doubled_and_every_needed_kick_is_requested),
+		cmocka_unit_test(no_vector_that_is_posted_during_a_reset_is_pending_after_it),
 		cmocka_unit_test(routing_finds_the_other_apics_while_one_changes_its_mode),
 	};
 
