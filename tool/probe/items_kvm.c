@@ -126,7 +126,7 @@ static const struct probe_item items[] = {
 			"such intercepts are refused; those of MSRs work without it", KERNEL_PART),
 	CAPABILITY("shared_fpu", "shared FPU registers", KVM_CAP_SHARED_FPU, 1, PROBE_OPTIONAL,
 		   "the VTLs of a VP share x87, SSE and AVX in KVM, with our kernel part",
-		   "a VTL switch reads the XSAVE area, and takes a sixth longer", KERNEL_PART),
+		   "a VTL switch reads the XSAVE area, and takes a seventh longer", KERNEL_PART),
 	CAPABILITY("memory_fault", "memory fault exit", KVM_CAP_MEMORY_FAULT_INFO, 1,
 		   PROBE_OPTIONAL, "names the address of some failed accesses",
 		   "a failed access of that kind is reported without an address",
