@@ -54,7 +54,6 @@ static void set_up(void *argument)
 {
 	struct cpu *cpu = cpu_current();
 
-	(void)argument;
 	cpu->messages = memory_pages(1);
 	events[cpu->vp] = memory_pages(1);
 	wrmsr(HV_X64_MSR_SIMP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE);
@@ -165,7 +164,6 @@ static void take(uint32_t vp)
 
 static void end_of_message(void *argument)
 {
-	(void)argument;
 	wrmsr(HV_X64_MSR_EOM, 0);
 }
 

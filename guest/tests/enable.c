@@ -124,7 +124,6 @@ static void vtl1_starts_at_its_context(void)
 
 static void enable_all_others(void *argument)
 {
-	(void)argument;
 	for (uint32_t vp = 1; vp < smp_count; vp++) {
 		for (uint32_t other = 1; other < smp_count; other++)
 			expect_equal(enabled_on(other), other < vp);

@@ -74,7 +74,6 @@ static void entered_with_interrupts_off(void *argument)
 	volatile uint32_t *lower = &cpu_table[vp][0]->interrupts[TIMER_VECTOR];
 	const uint32_t before_lower = *lower;
 
-	(void)argument;
 	vtl_run(start_timer, (void *)2ull);
 	start_timer((void *)20ull);
 	while (*lower == before_lower)
@@ -92,7 +91,6 @@ static void sleep_in_vtl1(void *argument)
 	volatile uint32_t *count = &cpu_current()->interrupts[TIMER_VECTOR];
 	const uint32_t before = *count;
 
-	(void)argument;
 	start_timer((void *)3ull);
 	while (*count == before)
 		interrupts_wait();
@@ -127,7 +125,6 @@ static void sleep_in_vtl1_for_ipi(void *argument)
 
 static void send(void *argument)
 {
-	(void)argument;
 	apic_send(smp_apic_id[1], APIC_FIXED | VECTOR);
 }
 

@@ -26,7 +26,6 @@ static uint8_t *scratch; /* pages of VTL0 that overlays and outputs may overwrit
 
 static void make_secret(void *argument)
 {
-	(void)argument;
 	for (uint32_t i = 0; i < PAGE_SIZE / 8; i++)
 		((uint64_t *)(void *)secret)[i] = SECRET + i;
 	expect_equal(vtl_protect((uint64_t)secret, 1, 0), HV_STATUS_SUCCESS);
@@ -98,7 +97,6 @@ static uint64_t some_value(void)
 
 static void msrs(void *argument)
 {
-	(void)argument;
 	for (unsigned int round = 0; round < 3; round++) {
 		for (uint32_t msr = 0x40000000; msr < 0x40000200; msr++) {
 			const uint64_t value = some_value();
@@ -165,7 +163,6 @@ static void cpu_msrs(void *argument)
 		{0, 0x500}, {0xc0000000, 0xc0000110}, {0xc0010000, 0xc0010120}};
 	uint64_t before[PRIVATE_MSRS], after[PRIVATE_MSRS];
 
-	(void)argument;
 	vtl_run(read_private, before);
 	for (uint32_t range = 0; range < sizeof(ranges) / sizeof(ranges[0]); range++) {
 		for (uint32_t msr = ranges[range][0]; msr < ranges[range][1]; msr++) {
@@ -237,13 +234,11 @@ void hostile_calls(uint64_t rounds)
 
 static void garbage_calls(void *argument)
 {
-	(void)argument;
 	hostile_calls(option_number("rounds", ROUNDS));
 }
 
 static void attack_registers(void *argument)
 {
-	(void)argument;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		static const uint32_t groups[] = {0x20000, 0x30000, 0x40000, 0x50000,
 						  0x60000, 0x70000, 0x80000, 0x90000,
@@ -272,7 +267,6 @@ static uint8_t byte_of_secret;
 
 static void read_secret(void *argument)
 {
-	(void)argument;
 	byte_of_secret = (uint8_t)op_load8((uint64_t)secret + 3, 0);
 }
 
@@ -301,7 +295,6 @@ static void hold(struct vtl_service *service, const struct hv_message *message)
 {
 	struct race *race = service->intercept_argument;
 
-	(void)message;
 	__atomic_fetch_add(&race->held, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&race->release, __ATOMIC_ACQUIRE))
 		pause();

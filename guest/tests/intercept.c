@@ -103,7 +103,6 @@ static void vtl1_finishes_the_write(void)
 
 static void write_lstar(void *argument)
 {
-	(void)argument;
 	op_wrmsr(MSR_LSTAR, 0x777000);
 }
 

@@ -192,14 +192,12 @@ static void asserted_interrupt_arrives(void)
 /* P12: a vector that TPR masks must not enter VTL1, and must not be lost. */
 static void mask_and_send(void *argument)
 {
-	(void)argument;
 	write_cr8(LOW >> 4);
 	apic_send(smp_apic_id[cpu_current()->vp], APIC_FIXED | LOW);
 }
 
 static void unmask(void *argument)
 {
-	(void)argument;
 	write_cr8(0);
 	interrupts_window();
 }
@@ -220,7 +218,6 @@ static void masked_vector_waits(void)
 
 static void send_to_self(void *argument)
 {
-	(void)argument;
 	apic_send(smp_apic_id[cpu_current()->vp], APIC_FIXED | VECTOR);
 }
 
@@ -370,7 +367,6 @@ static void take_both(void *argument)
 	const uint32_t before[2] = {*came(vp, 0, NMI), *came(vp, 0, VECTOR)};
 	uint32_t seen[2] = {0};
 
-	(void)argument;
 	interrupts_on();
 	vtl_run(assert_both, seen);
 	expect(wait_for(*came(vp, 0, NMI) == before[0] + 1));

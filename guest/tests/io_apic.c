@@ -63,7 +63,6 @@ static bool remote_irr(uint32_t number)
 
 static void handler(struct interrupt_frame *frame)
 {
-	(void)frame;
 	served++;
 	if (lower_when_served)
 		line(LINE, 0);
@@ -238,7 +237,6 @@ static void two_lines_at_once(void)
 
 static void lower_other(struct interrupt_frame *frame)
 {
-	(void)frame;
 	line(OTHER, 0);
 	apic_eoi();
 }
@@ -295,7 +293,6 @@ static volatile uint32_t nmis;
 
 static void count_nmi(struct interrupt_frame *frame)
 {
-	(void)frame;
 	nmis++;
 }
 

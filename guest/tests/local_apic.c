@@ -185,7 +185,6 @@ static void shorthands(void)
 
 static void set_ldr(void *argument)
 {
-	(void)argument;
 	apic_write(APIC_DFR, ~0u);
 	apic_write(APIC_LDR, 1u << (24 + cpu_current()->vp % 8));
 }
@@ -236,7 +235,6 @@ static struct {
 
 static void high_handler(struct interrupt_frame *frame)
 {
-	(void)frame;
 	seen.nested++;
 	seen.ppr_high = apic_read(APIC_PPR);
 	seen.high_in_low = bit_of(APIC_ISR, LOW) && bit_of(APIC_ISR, HIGH);
@@ -246,7 +244,6 @@ static void high_handler(struct interrupt_frame *frame)
 
 static void low_handler(struct interrupt_frame *frame)
 {
-	(void)frame;
 	if (seen.low++) {
 		apic_eoi();
 		return;
@@ -295,7 +292,6 @@ static uint32_t woke_by_timer;
 
 static void nmi_handler(struct interrupt_frame *frame)
 {
-	(void)frame;
 	__atomic_fetch_add(&nmis, 1, __ATOMIC_RELAXED);
 	if (send_more) {
 		send_more = false;
@@ -319,7 +315,6 @@ static void nmi_handler(struct interrupt_frame *frame)
 
 static void send_nmi_to_sleeper(void *argument)
 {
-	(void)argument;
 	while (sleep)
 		pause();
 	time_delay_ms(2);

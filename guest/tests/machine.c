@@ -36,7 +36,6 @@ static void each_runs_where_it_should(void)
 
 static void undefined(void *argument)
 {
-	(void)argument;
 	__asm__ volatile("ud2");
 }
 

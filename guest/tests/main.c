@@ -45,7 +45,6 @@ static void set_config(void *argument)
 				HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
 				HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET;
 
-	(void)argument;
 	expect_equal(
 		register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG, config),
 		HV_STATUS_SUCCESS);

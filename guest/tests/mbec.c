@@ -78,7 +78,6 @@ static void mbec(bool on)
 
 static void prepare_vp(void *argument)
 {
-	(void)argument;
 	set_smep(true);
 	mbec(true);
 }
@@ -98,8 +97,6 @@ static void begin(void)
 /* Continues VTL0 in `allowed` after an intercept at `page`. */
 static void go_elsewhere(struct vtl_service *service, const struct hv_message *message)
 {
-	(void)service;
-	(void)message;
 	vtl_set_lower_rip((uint64_t)allowed + USER_END);
 }
 
@@ -216,7 +213,6 @@ static void user_on_other(void *argument)
 	user(false);
 	mbec(true);
 	user(true);
-	(void)argument;
 }
 
 /* shows: rule mbec-vp */
@@ -238,7 +234,6 @@ static volatile uint64_t *counter;
 
 static void loop(void *argument)
 {
-	(void)argument;
 	flush_tlb();
 	on_intercept(go_elsewhere, NULL);
 	expect_equal(cpu_run_user(page + USER_LOOP, (uint64_t)counter).rip,

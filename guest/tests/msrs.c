@@ -50,7 +50,6 @@ static const char *prepare(void)
 
 static void on_this_processor(void *argument)
 {
-	(void)argument;
 	for (uint32_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		uint64_t before, now;
 

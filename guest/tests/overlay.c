@@ -50,7 +50,6 @@ static void see_ram(void *argument)
 	volatile uint8_t *seen = page;
 	const uint32_t count = intercepts();
 
-	(void)argument;
 	expect_equal(seen[0], RAM_BYTE);
 	expect_equal(seen[PAGE_SIZE - 1], RAM_BYTE);
 	on_intercept(vtl_skip, NULL);
@@ -195,7 +194,6 @@ static void call_on_each(void *argument)
 {
 	union hv_register_value value;
 
-	(void)argument;
 	expect_equal(register_get(HV_VP_INDEX_SELF, 0, HV_REGISTER_VP_INDEX, &value),
 		     HV_STATUS_SUCCESS);
 }

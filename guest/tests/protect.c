@@ -260,7 +260,6 @@ static void bad_pages(void *argument)
 {
 	uint16_t status = vtl_protect(0x00f0000000000000, 1, 0);
 
-	(void)argument;
 	expect(status != HV_STATUS_SUCCESS);
 	expect(vtl_protect((uint64_t)page, 1, 0x8000000f) != HV_STATUS_SUCCESS);
 }

@@ -136,7 +136,6 @@ static void cross(void *argument)
 		get(&request);
 		expect_equal(request.status, HV_STATUS_SUCCESS);
 	}
-	(void)argument;
 }
 
 static void cross_from_vtl1(void *argument)

@@ -97,12 +97,10 @@ static void vectors_cross(void)
 
 static void nothing(void *argument)
 {
-	(void)argument;
 }
 
 static void initialize(void *argument)
 {
-	(void)argument;
 	__asm__ volatile("fninit");
 }
 
@@ -225,13 +223,11 @@ static uint64_t before_1[PRIVATE_MSRS];
 
 static void set_in_vtl1(void *argument)
 {
-	(void)argument;
 	msrs_of(1, before_1);
 }
 
 static void check_in_vtl1(void *argument)
 {
-	(void)argument;
 	check_msrs(1, before_1);
 }
 

@@ -124,7 +124,6 @@ static void count_call(void *argument)
 
 static void make(void *argument)
 {
-	(void)argument;
 	for (uint32_t i = 0; i < PAGE_SIZE / 8; i++)
 		secret[i] = SECRET + i;
 	expect_equal(vtl_protect((uint64_t)secret, 1, 0), HV_STATUS_SUCCESS);
@@ -133,7 +132,6 @@ static void make(void *argument)
 
 static void free_pages(void *argument)
 {
-	(void)argument;
 	for (uint32_t i = 0; i < PAGES; i++)
 		if (guarded[i].restricted)
 			turn_page(&guarded[i]);
@@ -252,7 +250,6 @@ static void read_registers(struct load *mine)
 
 static void garbage(struct load *mine)
 {
-	(void)mine;
 	hostile_calls(20);
 }
 
@@ -265,7 +262,6 @@ static void work(void *argument)
 {
 	struct load *mine = my_load();
 
-	(void)argument;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		const uint64_t kind = number(mine) >> 16 & 7;
 

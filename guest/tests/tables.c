@@ -16,7 +16,6 @@ static uint32_t breakpoints;
 
 static void on_breakpoint(struct interrupt_frame *frame)
 {
-	(void)frame;
 	breakpoints++;
 }
 
@@ -40,7 +39,6 @@ static void stopped(const void *page, uint32_t flags, catch_function *act, void 
 
 static void breakpoint(void *argument)
 {
-	(void)argument;
 	__asm__ volatile("int3");
 }
 
@@ -66,7 +64,6 @@ static void idt_is_guarded(void)
 
 static void load_segment(void *argument)
 {
-	(void)argument;
 	__asm__ volatile("mov %0, %%es" : : "r"(SELECTOR_DATA) : "memory");
 }
 

@@ -112,7 +112,6 @@ static void both_deny(void)
 
 static void send_self(void *argument)
 {
-	(void)argument;
 	apic_send(smp_apic_id[cpu_current()->vp], APIC_FIXED | VECTOR);
 }
 
@@ -135,7 +134,6 @@ static void attack_in_vtl1(void *argument)
 {
 	const union hv_register_value value = {{0}};
 
-	(void)argument;
 	expect(register_set(HV_VP_INDEX_SELF, input_vtl(2), HV_X64_REGISTER_RIP, &value) !=
 	       HV_STATUS_SUCCESS);
 	expect(register_set(HV_VP_INDEX_SELF, input_vtl(2), HV_REGISTER_VSM_PARTITION_CONFIG,

@@ -194,7 +194,6 @@ static void message_comes(void)
 /* AutoEOI: the handler sends no EOI. */
 static void count_only(struct interrupt_frame *frame)
 {
-	(void)frame;
 }
 
 static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
@@ -241,14 +240,12 @@ static void auto_eoi_does_not_strand_the_next(void)
 
 static void start_in_vtl1(void *argument)
 {
-	(void)argument;
 	wrmsr(HV_X64_MSR_STIMER0_CONFIG, DIRECT | HV_STIMER_PERIODIC | HV_STIMER_AUTO_ENABLE);
 	wrmsr(HV_X64_MSR_STIMER0_COUNT, 3 * MS);
 }
 
 static void stop_in_vtl1(void *argument)
 {
-	(void)argument;
 	wrmsr(HV_X64_MSR_STIMER0_COUNT, 0);
 }
 
@@ -257,7 +254,6 @@ static void preempt(void *argument)
 	const uint32_t before = *came(1);
 	uint64_t turns = 0;
 
-	(void)argument;
 	interrupts_off();
 	vtl_run(start_in_vtl1, NULL);
 	/* VTL0 runs without exits: only the timer of VTL1 can preempt it. */
@@ -276,7 +272,6 @@ static void apic_timer_in_vtl1(void *argument)
 {
 	const uint32_t before = *came(1);
 
-	(void)argument;
 	apic_write(APIC_TIMER_DIVIDE, 3);
 	apic_write(APIC_LVT_TIMER, VECTOR);
 	apic_write(APIC_TIMER_INITIAL, 1000);

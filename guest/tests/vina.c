@@ -115,7 +115,6 @@ static void auto_reset(void)
 
 static void reserved_in_vtl1(void *argument)
 {
-	(void)argument;
 	expect(register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_VINA, 1ull << 20) !=
 	       HV_STATUS_SUCCESS);
 }

@@ -54,7 +54,6 @@ static int fake_open(struct probe_env *env, const char *path, int flags)
 	struct fake_host *fake = env->opaque;
 	int fd = -ENOENT;
 
-	(void)flags;
 	if (strcmp(path, "/dev/kvm") == 0)
 		fd = fake->kvm_error ? fake->kvm_error : FD_KVM;
 	else if (strcmp(path, "/dev/userfaultfd") == 0)
@@ -233,9 +232,6 @@ void fake_host_make(struct fake_host *fake)
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-	(void)st;
-	(void)type;
-	(void)at;
 	return remove(path);
 }
 

@@ -35,7 +35,6 @@ static inline int fixture_in_vtl1(uint32_t vps, uint8_t max_vtl)
 
 static inline int teardown(void **state)
 {
-	(void)state;
 	vsm_partition_destroy(partition);
 	return 0;
 }

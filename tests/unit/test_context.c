@@ -13,7 +13,6 @@
 
 static int setup(void **state)
 {
-	(void)state;
 	return fixture(1, 2);
 }
 
@@ -22,7 +21,6 @@ static void reset_gives_the_state_of_the_manual(void **state)
 	const struct vcpu_state *cpu;
 	uint32_t leaf[4];
 
-	(void)state;
 	memset(vcpu_edit(vp, 0, VCPU_ALL)->gpr, 0xff, sizeof(uint64_t[GPR_COUNT]));
 	regs_reset(vp, 0, false);
 	cpu = vcpu_get(vp, 0, VCPU_ALL);
@@ -54,7 +52,6 @@ static void init_keeps_caches_fpu_and_msrs(void **state)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
 
-	(void)state;
 	cpu->cr0 = 0x80000011;
 	cpu->xcr0 = 7;
 	cpu->msr[VCPU_MSR_LSTAR] = 0x1234;
@@ -76,7 +73,6 @@ static void contexts_of_real_kernels_are_accepted(void **state)
 {
 	struct hv_initial_vp_context context = guest_context(0x20000, 0x8fff);
 
-	(void)state;
 	/* Null data segments and LDTR, zero limits, RFLAGS with IF, PCID bits, unaligned RSP. */
 	context.ds = context.es = context.fs = context.gs = context.ldtr =
 		(struct hv_x64_segment_register){0};
@@ -111,7 +107,6 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 {
 	struct hv_initial_vp_context real = guest_context(0x20000, 0);
 
-	(void)state;
 	BAD(c.rip = UINT64_C(1) << 60);
 	BAD(c.rflags = X64_RFLAGS_VM);
 	BAD(c.rflags = UINT64_C(1) << 40);
@@ -143,7 +138,6 @@ static enum vsm_log_level logged_level;
 
 static void keep_line(void *opaque, const struct vsm_log_record *record)
 {
-	(void)opaque;
 	snprintf(logged, sizeof(logged), "%s", record->text);
 	logged_level = record->level;
 }
@@ -151,7 +145,6 @@ static void keep_line(void *opaque, const struct vsm_log_record *record)
 static void the_log_names_the_register_of_a_refused_context(void **state)
 {
 	partition->log = (struct vsm_log){keep_line, NULL, VSM_LOG_DEBUG};
-	(void)state;
 	BAD(c.tr.attributes = 0x89);
 	assert_string_equal(logged, "VTL1: initial VP context: INVALID_REGISTER_VALUE: tr");
 	assert_int_equal(logged_level, VSM_LOG_WARN);
@@ -170,7 +163,6 @@ static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
 {
 	struct hv_initial_vp_context context = guest_context(0x20000, 0x8000);
 
-	(void)state;
 	context.cs.limit = 0xffff;
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
 	context.cs.attributes = 0x409b;
@@ -211,7 +203,6 @@ static void p08_components_in_their_initial_state_read_their_initial_values(void
 	uint8_t value[16];
 	const uint8_t zero[16] = {0};
 
-	(void)state;
 	fpu_get_xmm(cpu, 3, value);
 	assert_memory_equal(value, zero, 16);
 	assert_true(fpu_get_ymm_high(cpu, 3, value));
@@ -232,7 +223,6 @@ static void p08_setting_one_register_gives_its_neighbours_their_initial_values(v
 	const uint8_t value[16] = {1, 2, 3};
 	struct vcpu_state *cpu = stale_fpu();
 
-	(void)state;
 	fpu_set_xmm(cpu, 0, value);
 	assert_int_equal(cpu->xsave[512], 2);
 	assert_int_equal(word(cpu, 24, 4), 0x1f80);
@@ -258,7 +248,6 @@ static void p08_a_valid_mxcsr_is_kept_when_another_component_becomes_valid(void 
 	const uint8_t value[16] = {1};
 	struct vcpu_state *cpu = stale_fpu();
 
-	(void)state;
 	cpu->xsave[512] = 4; /* AVX is in use: MXCSR is valid, the XMM registers are not */
 	cpu->xsave[24] = 0xa0;
 	cpu->xsave[25] = 0x1f;

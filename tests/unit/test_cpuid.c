@@ -131,7 +131,6 @@ static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint
 		[9] = {8, 2688, 0, 0},	     [17] = {64, 2752, 2, 0}, /* aligned to 64 */
 	};
 
-	(void)backend_vp;
 	memset(value, 0, 4 * sizeof(value[0]));
 	if (leaf == 0xd && subleaf < sizeof(rows) / sizeof(rows[0]))
 		memcpy(value, rows[subleaf], sizeof(rows[0]));
@@ -165,7 +164,6 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
 	struct hv_cpuid_result result[2];
 
-	(void)state;
 	ops.vp_cpuid = xsave_leaves;
 	partition->ops = &ops;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -190,7 +188,6 @@ static void xsave_sizes_show_xcr0_of_a_higher_vtl_only_after_its_return(void **s
 	struct backend_ops ops = *partition->ops;
 	uint32_t value[4];
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	vcpu_edit(other, 0, VCPU_XCR0)->xcr0 = 0x3;
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);

@@ -11,7 +11,6 @@ static const char text[] = "Kernel panic - not syncing: Fatal exception";
 
 static int setup_text(void **state)
 {
-	(void)state;
 	fixture_in_vtl1(2, 1);
 	memcpy(guest_ram(partition, TEXT_GPA), text, sizeof(text));
 	return 0;
@@ -47,7 +46,6 @@ static void the_vmm_gets_the_parameters_of_a_crash(void **state)
 {
 	const struct vsm_exit *exit;
 
-	(void)state;
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_P0 + i, 0xc0 + i), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_CTL, 0), GUEST_DONE);
@@ -69,7 +67,6 @@ static void crash_ctl_reads_as_notification_and_message(void **state)
 	const uint64_t others = HV_CRASH_CTL_NO_DUMP | UINT64_C(7) << HV_CRASH_CTL_PRE_OS_ID_SHIFT;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_GUEST_CRASH_CTL, &value), 0);
 	assert_int_equal(value, offered);
 	/* Without the notification nothing happens. */
@@ -84,7 +81,6 @@ static void the_vmm_gets_the_text_of_a_crash(void **state)
 {
 	const struct vsm_exit *exit = report_text(TEXT_GPA, sizeof(text) - 1);
 
-	(void)state;
 	assert_int_equal(exit->crash.message_size, sizeof(text) - 1);
 	assert_memory_equal(exit->crash.message, text, sizeof(text) - 1);
 	assert_int_equal(report(HV_CRASH_CTL_NOTIFY)->crash.message_size, 0);
@@ -92,7 +88,6 @@ static void the_vmm_gets_the_text_of_a_crash(void **state)
 
 static void a_text_has_at_most_one_page(void **state)
 {
-	(void)state;
 	assert_int_equal(report_text(TEXT_GPA, 4096)->crash.message_size, 4096);
 	assert_int_equal(report_text(TEXT_GPA, 4097)->crash.message_size, 0);
 	assert_int_equal(report_text(TEXT_GPA, UINT64_MAX)->crash.message_size, 0);
@@ -103,7 +98,6 @@ static void a_text_has_at_most_one_page(void **state)
 /* VTL0 names VTL1's page: the report must not carry the secret to the VMM's log. */
 static void a_text_is_read_with_the_rights_of_the_vtl_that_reports(void **state)
 {
-	(void)state;
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
 	assert_int_equal(guest_protect(vp, VTL1, MAP_NONE, TEXT_GPA + 4096), HV_STATUS_SUCCESS);
 	assert_int_equal(report_text(TEXT_GPA, sizeof(text))->crash.message_size, sizeof(text));

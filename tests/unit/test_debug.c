@@ -169,7 +169,6 @@ static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 	const struct vsm_exit *exit;
 	int error;
 
-	(void)state;
 	error = set(vp, 0, VSM_DEBUG_SOFTWARE);
 	if (error == -ENOTSUP) {
 		vsm_partition_destroy(partition);

@@ -110,7 +110,6 @@ static const struct expected table[] = {
 
 static void test_instructions_are_as_the_sdm_encodes_them(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const struct expected *one = &table[i];
 		struct vcpu_state cpu;
@@ -139,7 +138,6 @@ static void test_invalid_instructions_are_refused(void **state)
 	struct decode_result result;
 	uint8_t prefixes[64];
 
-	(void)state;
 	set_mode(&cpu, LONG);
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"\x06", 1, &result));
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"", 0, &result));
@@ -154,7 +152,6 @@ static void test_results_for_random_bytes_are_within_bounds(void **state)
 	struct decode_result result;
 	uint8_t bytes[DECODE_MAX_LENGTH];
 
-	(void)state;
 	srand(1);
 	for (int i = 0; i < 200000; i++) {
 		size_t count = (size_t)rand() % (sizeof(bytes) + 1);
@@ -173,7 +170,6 @@ static void test_the_address_of_an_instruction_has_a_base_outside_of_long_mode(v
 {
 	struct vcpu_state cpu;
 
-	(void)state;
 	set_mode(&cpu, LONG);
 	assert_int_equal(decode_linear_rip(&cpu), 0xffffffff81000000);
 	set_mode(&cpu, COMPAT);

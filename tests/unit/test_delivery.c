@@ -18,7 +18,6 @@ static struct spinner spinner;
 
 static int spin(void *opaque, struct backend_run *run)
 {
-	(void)opaque;
 	if (run->inject >= 0 && spinner.count < VECTOR_MAX) {
 		spinner.offered[spinner.count] = spinner.page ? spinner.page->apic_assist : 0;
 		spinner.vector[spinner.count++] = (uint8_t)run->inject;
@@ -83,7 +82,6 @@ p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(v
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	enable_assist(vp);
 	post(vp, 0, 0x41);
 	run_spinner(vp);

@@ -63,7 +63,6 @@ static void a_write_of_each_vtl_is_recorded_once(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	assert_int_equal(taken(&world, PLACE), 0);
 	guest_writes(&world, PLACE + 0x3000);
@@ -84,7 +83,6 @@ static void writes_of_the_library_are_recorded(void **state)
 	struct world world;
 	uint64_t result = 0;
 
-	(void)state;
 	begin(&world, 1);
 	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x1ff8, data, 16), 0);
 	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x5ff8, data, 16), 0);
@@ -112,7 +110,6 @@ static void pages_of_a_writable_device_mapping_are_recorded_when_it_ends(void **
 	struct world world;
 	void *host;
 
-	(void)state;
 	begin(&world, 1);
 	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
 	assert_int_equal(taken(&world, PLACE), 0);
@@ -135,7 +132,6 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 	struct gva_walk walk;
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	for (unsigned int level = 0; level < 4; level++)
 		assert_int_equal(
@@ -159,7 +155,6 @@ static void what_a_device_may_not_write_is_not_recorded(void **state)
 	const uint64_t value = 7;
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x1f), 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
@@ -174,7 +169,6 @@ static void a_reset_records_what_it_zeroes(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x3f), 0);
 	guest_writes(&world, PLACE + 0x3000);
@@ -190,7 +184,6 @@ static void a_call_takes_only_its_range(void **state)
 	uint64_t bitmap[2] = {0};
 	uint64_t wide[5] = {1};
 
-	(void)state;
 	begin(&world, 1);
 	set_map(&world, PLACE + 0x100000, PAGES, world.ram, PAGES * 4096, VSM_MEMORY_LOG);
 	for (unsigned int page = 0; page < 4; page++)
@@ -212,7 +205,6 @@ static void a_record_is_kept_over_changes_of_the_map(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	for (unsigned int page = 0; page < 6; page++)
 		guest_writes(&world, PLACE + page * 0x1000);
@@ -232,7 +224,6 @@ static void a_record_is_kept_when_its_file_grows(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	guest_writes(&world, PLACE + 0x3000);
 	assert_int_equal(ftruncate(world.ram, 2 * FILE_SIZE), 0);
@@ -245,7 +236,6 @@ static void a_change_elsewhere_loses_no_record(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	guest_writes(&world, PLACE + 0x3000);
 	set_map(&world, ELSEWHERE, 4, world.ram, 0x40000, VSM_MEMORY_LOG);
@@ -260,7 +250,6 @@ static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	set_map(&world, PLACE, PAGES, world.ram, 0, 0);
 	guest_writes(&world, PLACE);
@@ -277,7 +266,6 @@ static void a_page_at_two_gpas_is_recorded_wherever_it_is_written(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin(&world, 1);
 	set_map(&world, ELSEWHERE, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
 	guest_writes(&world, ELSEWHERE + 0x1000);
@@ -293,7 +281,6 @@ static void misuse_is_refused(void **state)
 	struct world world;
 	uint64_t bitmap = 0;
 
-	(void)state;
 	begin(&world, 1);
 	guest_writes(&world, PLACE);
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 1, 4096, &bitmap), -EINVAL);
@@ -345,7 +332,6 @@ static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 	struct world world;
 	uint64_t copy[PAGES] = {0};
 
-	(void)state;
 	begin(&world, 2);
 	writer.vp = vsm_partition_vp(world.partition, 1);
 	pthread_create(&writer.thread, NULL, write_on, &writer);
@@ -408,7 +394,6 @@ static void concurrent_calls_miss_no_earlier_write(void **state)
 	struct world world;
 	uint64_t bitmap = 0;
 
-	(void)state;
 	begin(&world, 2);
 	slow.real = world.partition->ops;
 	slow.ops = *slow.real;

@@ -95,7 +95,6 @@ static void p37_devices_that_map_and_unmap_do_not_write_a_locked_page(void **sta
 	pthread_t thread[DEVICES];
 	size_t done;
 
-	(void)state;
 	bare_ram(race.bare, 0, 16);
 	for (int i = 0; i < DEVICES; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, device, &race), 0);

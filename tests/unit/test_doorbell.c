@@ -34,7 +34,6 @@ static void p38_a_doorbell_ends_when_memory_is_mapped_at_its_address(void **stat
 	const int fd = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set(&world, fd, PLACE + 8, 0, 0, 0);
 	assert_int_equal(exits(&world), 0);
@@ -60,7 +59,6 @@ static void p38_an_eventfd_at_restricted_memory_is_not_signalled(void **state)
 	const int fd = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set_map(&world, PLACE, 0x1000, world.rom, 0, 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
@@ -77,7 +75,6 @@ static void a_doorbell_ends_when_vtl0_places_an_overlay_at_its_address(void **st
 	const int fd = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	set(&world, fd, PLACE + 8, 0, 0, 0);
@@ -105,7 +102,6 @@ static void a_doorbell_ends_when_vtl1_intercepts_its_port(void **state)
 		const int fd = eventfd_make();
 		struct world world;
 
-		(void)state;
 		begin(&world);
 		set(&world, fd, PORT, further ? 0 : 2, VSM_IOEVENTFD_PORT, 0);
 		assert_int_equal(exits(&world), 0);
@@ -130,7 +126,6 @@ static void of_two_entries_for_one_write_the_library_selects_one(void **state)
 	const int any = eventfd_make(), five = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set(&world, any, PORT, 0, VSM_IOEVENTFD_PORT, 0);
 	set(&world, five, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5);
@@ -154,7 +149,6 @@ static void p38_doorbells_of_a_page_and_all_doorbells_are_bounded(void **state)
 	struct world world;
 	const int fd = eventfd_make();
 
-	(void)state;
 	begin(&world);
 	for (unsigned int i = 0; i < 40; i++)
 		set(&world, fd, devices + i * 4, 4, 0, 0);
@@ -184,7 +178,6 @@ static void a_write_by_vtl1_signals_too(void **state)
 	const int fd = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set(&world, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
@@ -200,7 +193,6 @@ static void an_eventfd_takes_no_hypercalls(void **state)
 	const int fd = eventfd_make();
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set(&world, fd, HYPERCALL_PORT, 1, VSM_IOEVENTFD_PORT, 0);
 	assert_int_equal(lock(&world, MAP_ALL, 0x5000), 0);

@@ -36,7 +36,6 @@ static void each_type_of_pending_interruption_is_taken_or_refused(void **state)
 	const uint32_t name = HV_REGISTER_PENDING_INTERRUPTION;
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
 		const uint64_t wanted = interruption(taken[i].type, taken[i].vector);
 
@@ -76,7 +75,6 @@ static void of_the_types_of_pending_event_only_an_exception_is_injected(void **s
 				   HV_PENDING_EVENT_EXCEPTION << HV_PENDING_EVENT_TYPE_SHIFT |
 				   UINT64_C(6) << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 
-	(void)state;
 	assert_int_equal(guest_set_register(vp, 0, VTL0, HV_REGISTER_PENDING_EVENT0, undefined), 0);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		assert_int_equal(
@@ -123,7 +121,6 @@ static void each_leaf_has_the_values_of_the_interface(void **state)
 	static const uint32_t nothing[4];
 	uint32_t value[4];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
 		for (uint8_t vtl = 0; vtl < 2; vtl++) {
 			cpuid_get(vp, vtl, leaves[i].leaf, 0, value);
@@ -162,7 +159,6 @@ static void a_hypercall_is_denied_without_its_privilege(void **state)
 		{HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS), HV_EXT_CALL_QUERY_CAPABILITIES},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const uint64_t others = partition->privileges & ~rows[i].privilege;
 
@@ -199,7 +195,6 @@ static void ranges_of_large_pages_are_flushed_where_they_are_offered(void **stat
 	struct vsm_config config;
 	struct vsm_partition *plain;
 
-	(void)state;
 	/* The same VP by plain and by extended ranges. */
 	for (uint64_t flags = 0; flags <= HV_FLUSH_USE_EXTENDED_RANGE_FORMAT;
 	     flags += HV_FLUSH_USE_EXTENDED_RANGE_FORMAT) {
@@ -244,7 +239,6 @@ static void each_recommendation_is_made_if_the_vmm_enables_it(void **state)
 	};
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct vsm_config config;
 		struct vsm_partition *one = NULL;
@@ -267,7 +261,6 @@ static void each_recommendation_is_made_if_the_vmm_enables_it(void **state)
 
 static int setup(void **state)
 {
-	(void)state;
 	return fixture_in_vtl1(2, 1);
 }
 

@@ -10,7 +10,6 @@
 
 static int setup(void **state)
 {
-	(void)state;
 	fixture(2, 1);
 	guest_enable_vtl(partition, 1);
 	return 0;
@@ -114,7 +113,6 @@ static void an_apic_register_of_vtl0_reads_as_on_its_own_page(void **state)
 	};
 	uint64_t seen[sizeof(same) / sizeof(same[0])];
 
-	(void)state;
 	fill_the_banks();
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		if (same[i].written)
@@ -143,7 +141,6 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 	uint64_t value;
 
-	(void)state;
 	set_if(vp, 0, true);
 	in_vtl1();
 	assert_int_equal(guest_get_register(vp, 1, VTL0, HV_X64_REGISTER_INITIAL_APIC_ID, &value),
@@ -188,7 +185,6 @@ static void mxcsr_is_set_and_read_by_its_register(void **state)
 	const struct regs_caller host = {.host = true};
 	union hv_register_value value = {0};
 
-	(void)state;
 	control = &value.xmm_control_status;
 	control->mxcsr = 0x1fa1;
 	control->mxcsr_mask = 0xffff;
@@ -209,7 +205,6 @@ static void mxcsr_is_set_and_read_by_its_register(void **state)
 /* shows: register HvX64RegisterVirtSpecCtrl */
 static void virt_spec_ctrl_is_a_register_where_the_cpu_has_it(void **state)
 {
-	(void)state;
 	partition->features.msr_valid[VCPU_MSR_VIRT_SPEC_CTRL] = 4;
 	in_vtl1();
 	assert_int_equal(get(VTL0, HV_X64_REGISTER_VIRT_SPEC_CTRL), 0);
@@ -227,7 +222,6 @@ static void constants_and_clocks_read_as_their_msrs(void **state)
 {
 	uint64_t time;
 
-	(void)state;
 	in_vtl1();
 	assert_int_equal(get(VTL0, HV_X64_REGISTER_MSR_MTRR_CAP), rdmsr(vp, X64_MSR_MTRRCAP));
 	assert_true(get(VTL0, HV_X64_REGISTER_MSR_MTRR_CAP));
@@ -242,7 +236,6 @@ static void the_hints_say_whether_a_higher_vtl_is_enabled(void **state)
 	struct vsm_partition *plain = guest_partition(1, 1, RAM, NULL);
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_get_register(vsm_partition_vp(plain, 0), 0, 0,
 					    HV_REGISTER_INSTRUCTION_EMULATION_HINTS, &value),
 			 0);
@@ -266,7 +259,6 @@ static void the_capabilities_are_those_of_the_backend(void **state)
 		{false, true, 1 << 17 | 1 << 1},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		partition->features.dr6_shared = rows[i].dr6_shared;
 		partition->features.mbec = rows[i].mbec;
@@ -281,7 +273,6 @@ static void the_code_page_offsets_are_those_of_code_on_the_page(void **state)
 	uint64_t offsets;
 	uint64_t code;
 
-	(void)state;
 	in_vtl1();
 	wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1);
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001);
@@ -314,7 +305,6 @@ static void a_vtl_locks_the_tlb_of_each_lower_vtl_by_its_register(void **state)
 	struct vsm_vp *top = vsm_partition_vp(tall, 0);
 	uint64_t value;
 
-	(void)state;
 	for (uint8_t vtl = 1; vtl < 16; vtl++) {
 		guest_enable_vtl(tall, vtl);
 		assert_int_equal(guest_vtl_call(top), GUEST_DONE);
@@ -347,7 +337,6 @@ static void vtls_share_the_msrs_that_describe_the_vp(void **state)
 	};
 	uint64_t seen[4];
 
-	(void)state;
 	sim_advance(partition, 1000000000);
 	for (size_t i = 0; i < 4; i++)
 		seen[i] = rdmsr(vp, shared[i]);
@@ -379,7 +368,6 @@ static void vtls_have_synthetic_msrs_of_their_own(void **state)
 		{HV_X64_MSR_STIMER3_COUNT, 0x1234567, 0},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(private) / sizeof(private[0]); i++)
 		wrmsr(vp, private[i].msr, private[i].value);
 	in_vtl1();

@@ -166,7 +166,6 @@ static void by_auto_eoi(struct vsm_vp *vp)
 
 static void by_nothing(struct vsm_vp *vp)
 {
-	(void)vp;
 }
 
 /* shows: rule interrupt-eoi-assist */
@@ -431,7 +430,6 @@ static void init_ends_the_permission(void **state)
 	struct vsm_partition *partition = guest_partition(2, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	enable_assist(vp);
 	begin(vp, LOW, VSM_LAPIC_EDGE);
 	assert_true(offered(vp));

@@ -65,7 +65,6 @@ static bool end_handler(struct backend_run *run)
 /* The guest: its handlers take a random time and exit for other reasons; without one it spins. */
 static int spin(void *opaque, struct backend_run *run)
 {
-	(void)opaque;
 	if (run->inject >= 0 && world.depth == SENDERS)
 		return -EINVAL; /* a vector whose handler runs was injected again */
 	if (run->inject >= 0)
@@ -96,15 +95,11 @@ static int spin(void *opaque, struct backend_run *run)
 
 static int answer(void *opaque, struct backend_run *run, enum backend_answer answer)
 {
-	(void)opaque;
-	(void)run;
-	(void)answer;
 	return 0;
 }
 
 static void kick(void *opaque)
 {
-	(void)opaque;
 	atomic_store(&world.kicked, true);
 }
 
@@ -112,7 +107,6 @@ static void *run_guest(void *opaque)
 {
 	const struct vsm_exit *exit;
 
-	(void)opaque;
 	vsm_vp_run(world.vp, &exit);
 	return NULL;
 }
@@ -142,7 +136,6 @@ static void no_interrupt_is_lost_when_eois_are_skipped(void **state)
 	struct backend_ops ops = sim_ops;
 	pthread_t guest, sender[SENDERS];
 
-	(void)state;
 	world = (struct world){.vp = vsm_partition_vp(partition, 0), .random = 1};
 	world.assist = (uint32_t *)(void *)enable_assist(world.vp);
 	ops.vp_run = spin;

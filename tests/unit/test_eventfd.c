@@ -39,7 +39,6 @@ static void a_write_signals_and_is_no_exit(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const int fd = eventfd_make(), other = eventfd_make();
 
-	(void)state;
 	assert_int_equal(ioeventfd_set(partition, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0), 0);
 	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_INTERRUPTED);
 	assert_true(sim_state(vp, 0)->done);
@@ -73,7 +72,6 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	const int fd = eventfd_make();
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(ioeventfd_set(partition, fd, GPA, 0, 0, 0), 0);
 	assert_int_equal(ioeventfd_set(partition, fd, 0x5000, 0, 0, 0), 0);
 	assert_int_equal(guest_write(vp, 0x5000, 8, 0x1234), GUEST_DONE);
@@ -101,7 +99,6 @@ static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(vo
 	};
 	const int fd = eventfd_make();
 
-	(void)state;
 	listener_create(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(
@@ -124,7 +121,6 @@ static void misuse_is_refused(void **state)
 	const int fd = eventfd_make();
 	int error = 0;
 
-	(void)state;
 	assert_int_equal(vsm_ioeventfd(partition, &bad), -EINVAL);
 	assert_int_equal(ioeventfd_set(partition, fd, GPA, 3, 0, 0), -EINVAL);
 	assert_int_equal(ioeventfd_set(partition, fd, GPA, 16, 0, 0), -EINVAL);
@@ -177,7 +173,6 @@ static void the_message_names_the_field_that_is_wrong(void **state)
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	char text[128];
 
-	(void)state;
 	partition->log = (struct vsm_log){store_text, text, VSM_LOG_ERROR};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vsm_ioeventfd wanted = cases[i].wanted;
@@ -198,7 +193,6 @@ static void only_eventfds_are_accepted(void **state)
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	int ends[2], wrong[6];
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	wrong[0] = ends[0];
 	wrong[1] = ends[1];
@@ -252,7 +246,6 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
 	const int fd = eventfd_make();
 
-	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x61), 0);
 	raise_signal(fd);
 	assert_true(gets(vp, 0x61));
@@ -274,7 +267,6 @@ static void a_descriptor_that_was_closed_can_be_registered_again(void **state)
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	const int fd = eventfd_make(), next = eventfd_make();
 
-	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
 	assert_int_equal(dup2(next, fd), fd);
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x62), 0);
@@ -290,7 +282,6 @@ static void a_partition_ends_with_irqfds_in_use(void **state)
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	const int fd = eventfd_make();
 
-	(void)state;
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
 	raise_signal(fd);
 	vsm_partition_destroy(partition);

@@ -9,7 +9,6 @@
 
 static int setup(void **state)
 {
-	(void)state;
 	return fixture(70, 2);
 }
 
@@ -47,7 +46,6 @@ static void a_mask_selects_vps_and_an_empty_one_selects_all(void **state)
 {
 	uint64_t set[2];
 
-	(void)state;
 	take_flushed(0, set);
 	assert_int_equal(flush(0, 0x1a), HV_STATUS_SUCCESS);
 	expect_flushed(0x1a, 0);
@@ -63,7 +61,6 @@ static void the_own_tlb_is_flushed_before_the_guest_continues(void **state)
 {
 	const uint32_t before = sim_state(vp, 0)->tlb_flushes;
 
-	(void)state;
 	assert_int_equal(flush(0, 1), HV_STATUS_SUCCESS);
 	guest_nop(vp);
 	assert_int_equal(sim_state(vp, 0)->tlb_flushes, before + 1);
@@ -77,7 +74,6 @@ static void a_list_is_done_as_a_whole(void **state)
 		uint64_t range[4];
 	} input = {{.processor_mask = 4}, {0x1000, 0x2fff, 0, UINT64_MAX}};
 
-	(void)state;
 	assert_int_equal(
 		guest_call(vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST, false, 0, 4, 1),
 			   &input, sizeof(input), NULL, 0),
@@ -102,7 +98,6 @@ static void sparse_sets_select_vps_by_banks(void **state)
 {
 	uint64_t set[2];
 
-	(void)state;
 	take_flushed(0, set);
 	assert_int_equal(flush_ex(2, 0, 3, 0x10, 0x21), HV_STATUS_SUCCESS);
 	expect_flushed(0x10, 0x21);
@@ -131,7 +126,6 @@ static void banks_that_are_not_in_the_page_are_refused(void **state)
 	struct hv_flush_virtual_address_ex_input input = {.vp_set = {0, UINT64_MAX}};
 	uint64_t result;
 
-	(void)state;
 	memcpy(guest_ram(partition, 0x6fe0), &input, sizeof(input));
 	guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, 0x6fe0, 0, &result);
 	assert_int_equal(result, HV_STATUS_INVALID_PARAMETER);
@@ -143,7 +137,6 @@ static void a_set_in_registers_has_the_length_of_the_variable_header(void **stat
 	uint8_t after[BLOCK_BYTES];
 	uint64_t result;
 
-	(void)state;
 	fast_call(vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, true, 2, 0, 0), &input,
 		  sizeof(input), after, &result);
 	assert_int_equal(result, HV_STATUS_INVALID_PARAMETER);
@@ -154,7 +147,6 @@ static void a_set_in_registers_has_the_length_of_the_variable_header(void **stat
 
 static void flags_are_checked(void **state)
 {
-	(void)state;
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		const uint64_t flag = UINT64_C(1) << bit;
 		const bool legal = flag == HV_FLUSH_ALL_PROCESSORS ||
@@ -173,7 +165,6 @@ static void a_higher_vtl_flushes_a_lower_one(void **state)
 {
 	uint64_t set[2];
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	guest_vtl_call(vp);
 	take_flushed(0, set);
@@ -197,7 +188,6 @@ static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_unlocks_it(void **st
 	uint64_t set[2];
 	uint64_t at;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	take_flushed(0, set);
 	vtl_tlb_lock(locked, 1, 0);
@@ -236,7 +226,6 @@ static void a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl(void **st
 	struct backend_ops ops = sim_ops;
 	uint64_t at;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -259,7 +248,6 @@ static void a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl(void **st
 
 static void locks_on_other_vps_and_other_tlbs_do_not_block(void **state)
 {
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	vtl_tlb_lock(vsm_partition_vp(partition, 2), 1, 0);
 	vtl_tlb_lock(vp, 1, 0);

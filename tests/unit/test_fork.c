@@ -33,7 +33,6 @@ static void a_child_forked_while_memory_is_mapped_cannot_read_it(void **state)
 	void *host;
 	unsigned int before;
 
-	(void)state;
 	memset(&seen, 0, sizeof(seen));
 	partition = guest_partition(1, 1, RAM, NULL);
 	assert_true(seen.mappings > 0);

@@ -69,7 +69,6 @@ static void damaged_packets_are_refused_and_repeated(void **state)
 	struct gdb_client *client = client_create(1, true);
 	size_t size;
 
-	(void)state;
 	assert_int_equal(vsm_gdb_attach(client->gdb, client_send, client), 0);
 	assert_int_equal(client_bytes(client, "$qC#00", 6), 0);
 	assert_memory_equal(client->out, "-", 1);
@@ -93,7 +92,6 @@ static void a_packet_that_is_too_long_is_refused(void **state)
 	struct gdb_client *client = client_create(1, true);
 	char *packet = malloc(GDB_PACKET_MAX + 64);
 
-	(void)state;
 	assert_non_null(packet);
 	memset(packet, 'a', GDB_PACKET_MAX + 64);
 	packet[0] = '$';
@@ -155,7 +153,6 @@ static void malformed_packets_are_errors(void **state)
 	};
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		if (client_ask(client, wrong[i])[0] != 'E')
 			fail_msg("%s: %s", wrong[i], client->reply);
@@ -169,7 +166,6 @@ static void each_vtl_is_a_process_and_each_vp_a_thread(void **state)
 {
 	struct gdb_client *client = machine(2);
 
-	(void)state;
 	assert_string_equal(client_ask(client, "qfThreadInfo"), "mp1.1,p1.11");
 	assert_string_equal(client_ask(client, "!"), "OK");
 	assert_string_equal(client_ask(client, "vAttach;2"), "T00thread:p2.2;core:0;");
@@ -199,7 +195,6 @@ static void the_description_lists_the_registers_of_g_in_their_order(void **state
 	char *text = calloc(1, 65536);
 	char packet[64];
 
-	(void)state;
 	assert_non_null(text);
 	for (size_t offset = 0;; offset = strlen(text)) {
 		snprintf(packet, sizeof(packet), "qXfer:features:read:target.xml:%zx,400", offset);
@@ -227,7 +222,6 @@ static void registers_are_read_and_written_by_thread(void **state)
 	struct vsm_vp *vp = vp_of(client, 0);
 	char all[GDB_FRAME_MAX + 2];
 
-	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_RAX, 0x1122334455667788);
 	host_set(vp, 0, HV_X64_REGISTER_RIP, RIP0);
 	host_set(vp, 1, HV_X64_REGISTER_CR3, 0x3000);
@@ -259,7 +253,6 @@ static void memory_is_that_of_the_vtl_with_the_rights_of_the_host(void **state)
 	uint64_t *tables = (uint64_t *)(void *)guest_ram(client->partition, 0x100000);
 	struct vsm_vp *vp = vp_of(client, 0);
 
-	(void)state;
 	/* VTL1 has page tables of its own: GVA 0x200000 is GPA 0x400000. */
 	tables[0] = 0x101003;
 	tables[512] = 0x102003;
@@ -288,7 +281,6 @@ static void a_software_breakpoint_stops_its_vtl_and_memory_reads_omit_it(void **
 	struct gdb_client *client = machine(1);
 	uint8_t *code = guest_ram(client->partition, RIP0);
 
-	(void)state;
 	memcpy(code, (const uint8_t[]){0x90, 0x91, 0x92, 0x93}, 4);
 	assert_string_equal(client_ask(client, "Z0,10001,1"), "OK");
 	assert_string_equal(client_ask(client, "Z0,10000,1"), "OK");
@@ -316,7 +308,6 @@ static void an_int3_of_the_guest_reaches_the_guest(void **state)
 {
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	assert_string_equal(client_ask(client, "Z0,20000,1"), "OK");
 	next(client, 0, 0, (struct sim_action){.kind = SIM_BREAKPOINT});
 	client_continue(client);
@@ -348,7 +339,6 @@ static void a_breakpoint_of_another_vtl_is_passed(void **state)
 {
 	struct gdb_client *client = machine_with_shared_code(0x90);
 
-	(void)state;
 	client->nop_at = RIP0;
 	client_continue(client);
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
@@ -367,7 +357,6 @@ static void an_int3_of_the_guest_below_a_breakpoint_of_another_vtl_reaches_the_g
 {
 	struct gdb_client *client = machine_with_shared_code(0xcc);
 
-	(void)state;
 	client_continue(client);
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
 	assert_int_equal(client_bytes(client, "\x03", 1), 0);
@@ -383,7 +372,6 @@ static void hardware_breakpoints_belong_to_one_vtl(void **state)
 	const uint64_t rip = host_get(vp_of(client, 0), 0, HV_X64_REGISTER_RIP);
 	char packet[64];
 
-	(void)state;
 	/* A watchpoint of VTL1: a write of VTL0 does not stop. */
 	assert_string_equal(client_ask(client, "Hgp2.2"), "OK");
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
@@ -420,7 +408,6 @@ static void a_step_is_one_instruction_of_one_vp(void **state)
 {
 	struct gdb_client *client = machine(2);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_NOP});
 	next(client, 1, 0, (struct sim_action){.kind = SIM_NOP});
 	assert_int_equal(client_put(client, "vCont;s:p1.11"), 0);
@@ -436,7 +423,6 @@ static void a_stop_of_one_vp_stops_all(void **state)
 {
 	struct gdb_client *client = machine(2);
 
-	(void)state;
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
 	client_continue(client);
 	/* While VPs run, the stub accepts only an interrupt. */
@@ -458,7 +444,6 @@ static void a_vtl_entry_stops_on_demand(void **state)
 {
 	struct gdb_client *client = machine_with_vtl1();
 
-	(void)state;
 	assert_string_equal(client_monitor(client, "stop entry on 1"), "");
 	client_ask(client, "vAttach;2");
 	next_call(client, 0, HV_CALL_VTL_CALL);
@@ -483,7 +468,6 @@ static void an_intercept_stops_on_demand(void **state)
 	struct gdb_client *client = machine_with_vtl1();
 	struct vsm_vp *vp = vp_of(client, 0);
 
-	(void)state;
 	protect_page(vp, 0x200, HV_MAP_GPA_READABLE);
 	assert_string_equal(client_monitor(client, "stop intercept on"), "");
 	next(client, 0, 0, (struct sim_action){.kind = SIM_WRITE, .address = 0x200000, .size = 8});
@@ -498,7 +482,6 @@ static void a_shutdown_stops_before_the_vmm_gets_it(void **state)
 {
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_SHUTDOWN});
 	client_continue(client);
 	assert_string_equal(client_wait(client), "T0bthread:p1.1;core:0;");
@@ -514,7 +497,6 @@ static void a_kick_leaves_a_shutdown_to_the_client(void **state)
 {
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_SHUTDOWN});
 	client_continue(client);
 	assert_string_equal(client_wait(client), "T0bthread:p1.1;core:0;");
@@ -531,7 +513,6 @@ static void without_a_client_the_vmm_gets_everything(void **state)
 {
 	struct gdb_client *client = client_create(1, false);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_SHUTDOWN});
 	client_start(client);
 	wait_for_exit(client, 0, VSM_EXIT_SHUTDOWN);
@@ -543,7 +524,6 @@ static void an_exit_that_the_vmm_answers_is_completed_before_a_stop(void **state
 {
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
 	client_continue(client);
 	wait_for_exit(client, 0, VSM_EXIT_IO);
@@ -563,7 +543,6 @@ static void an_inta_exit_is_completed_during_a_stop(void **state)
 	struct gdb_client *client = client_create(1, true);
 	struct vsm_vp *vp = vp_of(client, 0);
 
-	(void)state;
 	atomic_store(&client->hold_inta, true);
 	assert_int_equal(guest_wrmsr(vp, 0x1b, 0xfee00d00), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, 0x835, 0x700), GUEST_DONE);
@@ -587,7 +566,6 @@ static void a_held_machine_waits_for_its_first_client(void **state)
 {
 	struct gdb_client *client = client_create(1, true);
 
-	(void)state;
 	next(client, 0, 0, (struct sim_action){.kind = SIM_SHUTDOWN});
 	client_start(client);
 	usleep(20000);
@@ -603,7 +581,6 @@ static void a_detached_client_leaves_no_breakpoints_or_stops(void **state)
 	struct gdb_client *client = machine(1);
 	uint8_t *code = guest_ram(client->partition, RIP0);
 
-	(void)state;
 	code[0] = 0x90;
 	assert_string_equal(client_ask(client, "Z0,10000,1"), "OK");
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
@@ -628,7 +605,6 @@ static void monitor_commands_show_the_state_of_a_vtl(void **state)
 	struct gdb_client *client = machine_with_vtl1();
 	struct vsm_vp *vp = vp_of(client, 0);
 
-	(void)state;
 	protect_page(vp, 0x200, HV_MAP_GPA_READABLE);
 	assert_non_null(strstr(client_monitor(client, "help"), "monitor translate GVA"));
 	assert_non_null(strstr(client_monitor(client, "vtl"), "0.0 active  rip 0x"));
@@ -672,7 +648,6 @@ static void a_session_on_a_socket_ends_with_the_client_or_the_server(void **stat
 	int ends[2], stop[2];
 	pthread_t thread;
 
-	(void)state;
 	client_start(client);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	assert_int_equal(pipe(stop), 0);
@@ -713,7 +688,6 @@ static void illegal_configurations_are_refused(void **state)
 	const struct vsm_exit *exit;
 	struct vsm_gdb *gdb = NULL;
 
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		struct vsm_gdb_config config = good;
 

@@ -29,7 +29,6 @@ static void test_ram_is_found_across_regions_in_any_order(void **state)
 	uint8_t *middle = bare_ram(bare, 0x102, 2);
 	uint8_t bytes[8];
 
-	(void)state;
 	high[0] = 3;
 	low[CORE_PAGE_SIZE * 2 - 1] = 1;
 	middle[0] = 2;
@@ -52,7 +51,6 @@ static void test_invalid_ram_is_refused(void **state)
 	uint64_t limit = UINT64_C(1) << 40;
 	void *host = NULL;
 
-	(void)state;
 	bare_ram(bare, 0x100, 16);
 	assert_int_equal(vsm_memory_add(partition, 0x1, 0x1000, -1, 0, &host), -EINVAL);
 	assert_int_equal(vsm_memory_add(partition, 0, 0x1001, -1, 0, &host), -EINVAL);
@@ -81,7 +79,6 @@ static void test_nothing_is_copied_if_one_page_of_several_is_denied(void **state
 	struct gpa_fault fault;
 	uint8_t data[3 * CORE_PAGE_SIZE];
 
-	(void)state;
 	memset(data, 0x77, sizeof(data));
 	restrict_page(bare, 1, 6, RX);
 	assert_int_equal(gpa_write(bare->partition, 0, 0x4800, data, sizeof(data), &fault),
@@ -101,7 +98,6 @@ static void test_p07_each_vtl_is_checked_with_its_own_rights(void **state)
 	uint8_t byte = 0;
 	struct gpa_fault fault;
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	restrict_page(bare, 1, 5, 0);
 	restrict_page(bare, 2, 6, 0);
@@ -122,7 +118,6 @@ static void test_addresses_without_memory_are_unmapped(void **state)
 	uint8_t data[16] = {0};
 	struct gpa_fault fault;
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	assert_int_equal(gpa_read(bare->partition, 0, 0x10000, data, 1, &fault), GPA_UNMAPPED);
 	assert_int_equal(gpa_read(bare->partition, 0, 0xfff8, data, 16, &fault), GPA_UNMAPPED);
@@ -141,7 +136,6 @@ static void test_devices_have_the_rights_of_vtl0(void **state)
 	uint8_t *ram = bare_ram(bare, 0, 16);
 	uint8_t data[2 * CORE_PAGE_SIZE];
 
-	(void)state;
 	restrict_page(bare, 1, 5, RX);
 	restrict_page(bare, 1, 6, 0);
 	memset(data, 0x42, sizeof(data));
@@ -184,7 +178,6 @@ static void test_a_gva_is_translated_by_the_vtls_own_page_tables(void **state)
 	struct bare *bare = paged();
 	struct gva_walk walk;
 
-	(void)state;
 	assert_int_equal(translate(bare, 0x1234, VSM_WALK_READ, &walk), VSM_WALK_OK);
 	assert_int_equal(walk.walk.gpa, 0x14234);
 	/* VTL1 has no paging. */
@@ -202,7 +195,6 @@ static void test_page_tables_are_read_with_the_rights_of_their_vtl(void **state)
 	struct bare *bare = paged();
 	struct gva_walk walk;
 
-	(void)state;
 	restrict_page(bare, 2, TABLES + 2, 0);
 	assert_int_equal(translate(bare, 0x1000, VSM_WALK_READ, &walk),
 			 VSM_WALK_TABLE_NOT_READABLE);
@@ -219,7 +211,6 @@ static void test_accessed_and_dirty_bits_need_the_right_to_write(void **state)
 	uint8_t *entry = memory_find(bare->partition, TABLES)->host + (TABLES + 3) * 4096ul + 8;
 	struct gva_walk walk;
 
-	(void)state;
 	assert_int_equal(gva_translate(bare->partition->vp[0], 0, 0x1000, VSM_WALK_WRITE, 0,
 				       VSM_WALK_AD_SET, true, &walk),
 			 VSM_WALK_OK);
@@ -244,7 +235,6 @@ static void test_32_bit_entries_are_exchanged_as_32_bits(void **state)
 	uint32_t neighbour = 0x12345678;
 	struct gva_walk walk;
 
-	(void)state;
 	cpu->efer = 0;
 	cpu->cr0 |= X64_CR0_PG;
 	cpu->cr3 = 0x1000;
@@ -267,7 +257,6 @@ static void test_the_rights_of_the_found_page_are_checked_only_if_requested(void
 	struct bare *bare = paged();
 	struct gva_walk walk;
 
-	(void)state;
 	restrict_page(bare, 1, 20, GPA_READ);
 	assert_int_equal(translate(bare, 0x1000, VSM_WALK_READ, &walk), VSM_WALK_OK);
 	assert_int_equal(translate(bare, 0x1000, VSM_WALK_WRITE, &walk), VSM_WALK_PAGE_REFUSED);
@@ -286,7 +275,6 @@ static void test_a_page_without_memory_is_unmapped_and_an_overlay_has_its_own_ri
 	struct bare *bare = paged();
 	struct gva_walk walk;
 
-	(void)state;
 	bare_map(bare, TABLES, 4, 0x5000, BARE_WRITE);
 	assert_int_equal(translate(bare, 0x4000, VSM_WALK_READ, &walk), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(walk.walk.refusal, VSM_WALK_UNMAPPED);
@@ -306,7 +294,6 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	struct vsm_vp *vp = bare->partition->vp[0];
 	struct gva_walk walk;
 
-	(void)state;
 	/* GVA 0x1000 is a user page: page 20. */
 	atomic_store(&bare->partition->mbec_vtls, 1u << 1);
 	restrict_page(bare, 1, 20, GPA_READ | GPA_USER_EXECUTE);
@@ -355,7 +342,6 @@ static void test_protection_keys_come_from_the_xsave_area(void **state)
 	};
 	struct gva_walk walk;
 
-	(void)state;
 	bare_map(bare, TABLES, 5, 20, BARE_USER | BARE_WRITE | UINT64_C(5) << 59);
 	memcpy(cpu->xsave + X64_XSAVE_BV, &present, sizeof(present));
 	assert_int_equal(vsm_vp_set_cpuid(bare->partition->vp[0], cpuid, 2), 0);
@@ -376,7 +362,6 @@ static void test_p19_instruction_bytes_are_read_through_the_page_tables(void **s
 	uint8_t *ram = memory_find(bare->partition, 0)->host;
 	uint8_t bytes[16];
 
-	(void)state;
 	memset(ram + 0x1000, 0xee, 0x3000); /* the GPAs equal to the GVAs below */
 	memcpy(ram + (20 << 12) + 0xffc, code, 4);
 	memcpy(ram + (31 << 12), code + 4, 4);
@@ -390,7 +375,6 @@ static void test_instruction_bytes_end_at_a_page_that_the_vtl_may_not_execute(vo
 	struct bare *bare = paged();
 	uint8_t bytes[16];
 
-	(void)state;
 	restrict_page(bare, 1, 31, RW);
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x1ff9, bytes, 15), 7);
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x2000, bytes, 15), 0);

@@ -476,7 +476,6 @@ static void interrupt(struct guest *guest, unsigned int index)
 	uint8_t vtl = (uint8_t)below(guest, model->vtls),
 		vector = (uint8_t)(0x20 + below(guest, 208));
 
-	(void)index;
 	guest->doing = "interrupt";
 	interrupt_post(real(guest, other), vtl, vector, VSM_LAPIC_EDGE);
 	model->vp[other].vtl[vtl].pending[vector] = true;
@@ -572,7 +571,6 @@ static void send_message(struct guest *guest, unsigned int index)
 	struct hv_message message = {.message_type = 1, .payload_size = 4};
 	int error;
 
-	(void)index;
 	guest->doing = "message";
 	message.payload[0] = ++model->next_message;
 	error = vsm_message_post(guest->partition, other, number, SINT, &message);
@@ -826,7 +824,6 @@ static void random_guests_do_only_what_the_model_allows(void **state)
 	unsigned int seed = number("VSM_RANDOM_SEED", 20240611);
 	unsigned int count = number("VSM_RANDOM_STEPS", STEPS) / GUESTS;
 
-	(void)state;
 	print_message("# seed %u, %u guests of %u steps\n", seed, GUESTS, count);
 	for (unsigned int i = 0; i < GUESTS; i++) {
 		struct guest guest = {.seed = seed};

@@ -314,7 +314,6 @@ static void expect_msr_intercept(uint32_t type)
 /* shows: rule intercept-msr-index */
 static void test_msrs_by_number_are_intercepted(void **state)
 {
-	(void)state;
 	expect_msr_intercept(TYPE_MSR);
 	expect_msr_intercept(TYPE_MSR_INDEX);
 }

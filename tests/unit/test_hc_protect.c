@@ -124,7 +124,6 @@ static void test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it(vo
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
@@ -176,7 +175,6 @@ static void test_before_enable_vtl_protection_access_is_denied(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vsm_partition_vp(partition, 0)), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
@@ -204,7 +202,6 @@ static void test_p20_what_the_backend_cannot_deny_is_an_operation_denied(void **
 	struct sim_options options = {.undeniable = GPA_EXECUTE, .no_mbec = true};
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, &options);
 
-	(void)state;
 	create(vsm_partition_vp(partition, 0), 1);
 	assert_int_equal(modify_one(partition, RW, CALLER, PAGE), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(modify_one(partition, 0x1, CALLER, PAGE), HV_STATUS_OPERATION_DENIED);

@@ -70,7 +70,6 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 		   {HV_X64_REGISTER_RIP}};
 	uint64_t rip;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	wait_for_in(other);
@@ -107,7 +106,6 @@ static void a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup(void **s
 						     .vp_index = 1,
 						     .context = guest_context(0x30000, 0x9000)};
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	wait_for_in(other);
 	memcpy(guest_ram(partition, 0x6000), &input, sizeof(input));
@@ -159,7 +157,6 @@ static void a_read_of_registers_during_an_exit_executes_no_request(void **state)
 	const uint32_t name = HV_X64_REGISTER_RIP;
 	union hv_register_value value;
 
-	(void)state;
 	wait_for_in(vp);
 	pthread_create(&asker.thread, NULL, ask, &asker);
 	WAIT_UNTIL(atomic_load(&vp->request_waiting));
@@ -180,10 +177,6 @@ static void read_own_register(void *opaque, uint32_t id, uint32_t type, const vo
 	const uint32_t name = HV_REGISTER_VP_INDEX;
 	union hv_register_value value;
 
-	(void)id;
-	(void)type;
-	(void)data;
-	(void)size;
 	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
 }
 
@@ -195,7 +188,6 @@ static void a_callback_may_read_registers_of_the_vp_that_signals(void **state)
 		.id = 7, .kind = VSM_CONNECTION_EVENT, .fn = read_own_register, .opaque = vp};
 	struct hv_signal_event_input input = {.connection_id = 7};
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	assert_int_equal(guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0), 0);
 	vsm_partition_destroy(partition);
@@ -229,10 +221,6 @@ static void be_slow(void *opaque, uint32_t id, uint32_t type, const void *data, 
 	const struct timespec a_while = {.tv_nsec = 2000000};
 	struct signaller *poster = opaque;
 
-	(void)id;
-	(void)type;
-	(void)data;
-	(void)size;
 	atomic_fetch_add(&poster->posts, 1);
 	nanosleep(&a_while, NULL);
 }
@@ -252,7 +240,6 @@ static void a_connection_can_be_removed_while_threads_signal_it(void **state)
 	struct vsm_connection connection = {
 		.id = 7, .kind = VSM_CONNECTION_EVENT, .fn = be_slow, .opaque = &poster};
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(poster.partition, &connection), 0);
 	for (unsigned int i = 0; i < 2; i++)
 		pthread_create(&poster.thread[i], NULL, signal_often, &poster);

@@ -81,7 +81,6 @@ static void expected_name(const struct table *table, size_t i, char *text, size_
 
 static void every_entry_of_every_table_prints_its_name(void **state)
 {
-	(void)state;
 	for (size_t t = 0; t < COUNT(tables); t++) {
 		for (size_t i = 0; i < tables[t].count; i++) {
 			char expected[128];
@@ -94,7 +93,6 @@ static void every_entry_of_every_table_prints_its_name(void **state)
 
 static void no_table_has_a_number_or_a_name_twice(void **state)
 {
-	(void)state;
 	for (size_t t = 0; t < COUNT(tables); t++) {
 		const struct entry *entry = tables[t].entry;
 
@@ -111,7 +109,6 @@ static void no_table_has_a_number_or_a_name_twice(void **state)
 
 static void every_table_ascends(void **state)
 {
-	(void)state;
 	for (size_t t = 0; t < COUNT(tables); t++)
 		for (size_t i = 1; i < tables[t].count; i++)
 			assert_true(tables[t].entry[i - 1].number < tables[t].entry[i].number);
@@ -131,7 +128,6 @@ static void a_number_without_a_name_prints_a_question_mark(void **state)
 {
 	size_t asked = 0;
 
-	(void)state;
 	for (size_t t = 0; t < COUNT(tables); t++) {
 		const struct table *table = &tables[t];
 
@@ -197,7 +193,6 @@ static void check_spelling(const struct entry *entry, size_t count, const char *
 
 static void constants_are_the_tlfs_names_in_capitals(void **state)
 {
-	(void)state;
 	check_spelling(hypercalls, COUNT(hypercalls), "HvCall", "HV_CALL_");
 	check_spelling(hypercalls, COUNT(hypercalls), "HvExtCall", "HV_EXT_CALL_");
 	check_spelling(registers, COUNT(registers), "HvRegister", "HV_REGISTER_");
@@ -213,7 +208,6 @@ static void a_mask_prints_as_the_names_of_its_bits(void **state)
 {
 	char text[256];
 
-	(void)state;
 	assert_int_equal(hv_privileges_text(text, sizeof(text), HV_PRIVILEGES_FOR_VSM), 43);
 	assert_string_equal(text, "AccessSynicRegs|AccessVsm|AccessVpRegisters");
 	hv_privileges_text(text, sizeof(text), 0);
@@ -237,7 +231,6 @@ static void rights_are_written_as_three_letters(void **state)
 					       "-wk", "rwk", "--u", "r-u", "-wu", "rwu",
 					       "--x", "r-x", "-wx", "rwx"};
 
-	(void)state;
 	for (uint32_t flags = 0; flags < 16; flags++) {
 		char text[4];
 
@@ -251,7 +244,6 @@ static void a_mask_that_does_not_fit_is_truncated_and_its_whole_length_returned(
 	char whole[4096];
 	size_t length = hv_privileges_text(whole, sizeof(whole), UINT64_MAX);
 
-	(void)state;
 	assert_int_equal(strlen(whole), length);
 	assert_int_equal(hv_privileges_text(NULL, 0, UINT64_MAX), length);
 	for (size_t size = 1; size <= length + 2; size++) {

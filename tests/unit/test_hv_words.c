@@ -13,7 +13,6 @@ static void a_control_word_is_decoded_to_its_fields(void **state)
 	/* Rep start 0x123, rep count 0xfed, variable header 0x2aa, fast, code 0x8014. */
 	uint64_t word = UINT64_C(0x01230fed05558014);
 
-	(void)state;
 	assert_int_equal(hv_hypercall_code(word), 0x8014);
 	assert_int_equal(hv_hypercall_varhead(word), 0x2aa);
 	assert_int_equal(hv_hypercall_rep_count(word), 0xfed);
@@ -32,7 +31,6 @@ static void the_fields_of_a_control_word_cover_each_bit_once(void **state)
 	};
 	uint64_t seen = 0;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(field) / sizeof(field[0]); i++) {
 		assert_int_equal(seen & field[i], 0);
 		seen |= field[i];
@@ -42,7 +40,6 @@ static void the_fields_of_a_control_word_cover_each_bit_once(void **state)
 
 static void a_word_of_ones_has_the_largest_value_in_each_field(void **state)
 {
-	(void)state;
 	assert_int_equal(hv_hypercall_code(UINT64_MAX), 0xffff);
 	assert_int_equal(hv_hypercall_varhead(UINT64_MAX), HV_HYPERCALL_VARHEAD_MAX);
 	assert_int_equal(hv_hypercall_rep_count(UINT64_MAX), HV_HYPERCALL_REP_MAX);
@@ -51,7 +48,6 @@ static void a_word_of_ones_has_the_largest_value_in_each_field(void **state)
 
 static void a_result_has_only_status_and_reps(void **state)
 {
-	(void)state;
 	assert_true(hv_hypercall_result(0, 0) == 0);
 	assert_true(hv_hypercall_result(0x86, 0) == 0x86);
 	assert_true(hv_hypercall_result(0x0005, 0x0abc) == UINT64_C(0x00000abc00000005));
@@ -67,7 +63,6 @@ static void the_default_protection_of_the_partition_config_is_a_set_of_map_flags
 	uint64_t mask = (config & HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK) >>
 			HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
 
-	(void)state;
 	assert_true(config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION);
 	assert_false(config & HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET);
 	assert_int_equal(mask, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE |

@@ -110,7 +110,6 @@ static void unknown_codes_are_invalid_codes(void **state)
 
 static void the_table_is_in_ascending_order(void **state)
 {
-	(void)state;
 	for (size_t i = 1; i < hypercall_table_size; i++)
 		assert_true(hypercall_table[i - 1].code < hypercall_table[i].code);
 }

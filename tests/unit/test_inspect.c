@@ -123,7 +123,6 @@ static void a_call_on_a_vp_whose_thread_is_busy_times_out(void **state)
 	struct timespec begin, end;
 	pthread_t thread;
 
-	(void)state;
 	pthread_barrier_init(&runner.has_exit, NULL, 2);
 	pthread_barrier_init(&runner.may_go_on, NULL, 2);
 	sim_next(runner.vp, 0, &(struct sim_action){.kind = SIM_OUT, .address = 0x3f8, .size = 1});
@@ -164,7 +163,6 @@ static void registers_can_be_read_when_the_thread_of_an_exit_has_ended(void **st
 	union hv_register_value value = {0};
 	pthread_t thread;
 
-	(void)state;
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x3f8, .size = 1});
 	assert_int_equal(pthread_create(&thread, NULL, run_to_exit, vp), 0);
 	pthread_join(thread, NULL);
@@ -177,7 +175,6 @@ static void ram_does_not_cover_the_page_of_the_local_apics(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
-	(void)state;
 	assert_int_equal(vsm_memory_add(partition, 0xfee00000, 4096, -1, 0, NULL), -EINVAL);
 	assert_int_equal(vsm_memory_add(partition, 0xfedff000, 8192, -1, 0, NULL), -EINVAL);
 	assert_int_equal(vsm_memory_add(partition, 0xfedff000, 4096, -1, 0, NULL), 0);
@@ -201,7 +198,6 @@ static void ranges_of_equal_rights_are_those_of_their_pages(void **state)
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
 	struct vsm_protection found;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	protect(partition, 1, 0, 0x300, 0x40, 0);
 	protect(partition, 1, 0, 0x340, 1, 1);
@@ -239,7 +235,6 @@ static void memory_between_regions_is_reported_with_the_next_region(void **state
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_protection found;
 
-	(void)state;
 	assert_int_equal(vsm_memory_add(partition, UINT64_C(1) << 32, RAM, -1, 0, NULL), 0);
 	assert_int_equal(vsm_protection_find(partition, 0, RAM, &found), 0);
 	assert_int_equal(found.gpa, UINT64_C(1) << 32);

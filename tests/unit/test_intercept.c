@@ -206,7 +206,6 @@ static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(voi
 {
 	struct world world = create(new_vp(NULL));
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	listener_create(world.partition, 2);
 	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
@@ -259,7 +258,6 @@ static enum guest_outcome access_msr(struct world *world, uint32_t msr, bool wri
 /* shows: rule intercept-msr; control of msr_bits */
 static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(msr_bits) / sizeof(msr_bits[0]); i++) {
 		const struct msr_bit *one = &msr_bits[i];
 		struct world world = create(new_vp(NULL));
@@ -354,7 +352,6 @@ static const struct register_case register_cases[] = {
 /* shows: rule intercept-register; control of register_cases */
 static void test_p15_intercepted_register_writes_are_reported_and_take_no_effect(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(register_cases) / sizeof(register_cases[0]); i++) {
 		const struct register_case *one = &register_cases[i];
 		struct world world = create(new_vp(NULL));
@@ -402,7 +399,6 @@ static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_ch
 	const struct sim_action smep = {.kind = SIM_WRITE_CR4, .value = cr4 ^ X64_CR4_SMEP};
 	const struct sim_action tsd = {.kind = SIM_WRITE_CR4, .value = cr4 ^ CR4_TSD};
 
-	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
 	assert_int_equal(guest_do(world.vp, smep, NULL), GUEST_DONE);
 	assert_int_equal(set_register(&world, 1, 0x000e0001, X64_CR0_AM), 0);
@@ -427,7 +423,6 @@ static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **sta
 	struct sim_options options = {.no_cr = true};
 	struct world world = create(new_vp(&options));
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		assert_int_equal(set_register(&world, 1, 0x000e0000, refused[i]),
 				 HV_STATUS_INVALID_REGISTER_VALUE);

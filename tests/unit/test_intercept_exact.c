@@ -37,7 +37,6 @@ void __wrap_vp_take_back(struct vsm_vp *vp);
 int __wrap_synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		      const struct hv_message *message, bool queue)
 {
-	(void)vp;
 	assert_int_equal(sint, 0);
 	assert_false(queue);
 	posted = *message;
@@ -48,7 +47,6 @@ int __wrap_synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 
 void __wrap_vp_take_back(struct vsm_vp *vp)
 {
-	(void)vp;
 	taken_back++;
 }
 
@@ -106,7 +104,6 @@ static void test_the_operand_determines_the_byte(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3); /* mov [rbx], rax */
 
-	(void)state;
 	vsm_lapic_set_cr8(&bare->partition->vp[0]->vtl[0].lapic, 9);
 	report(bare, DATA, GPA_WRITE);
 	check_found((DATA << 12) + 0x468, 0x2468);
@@ -122,7 +119,6 @@ test_an_operand_that_crosses_into_the_page_is_reported_at_the_start_of_the_page(
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
-	(void)state;
 	bare->partition->vp[0]->cpu[0]->gpr[GPR_RBX] = 0x2ffc;
 	report(bare, NEXT, GPA_WRITE);
 	check_found(NEXT << 12, 0x3000);
@@ -133,7 +129,6 @@ static void test_an_operand_on_another_page_is_not_reported(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
-	(void)state;
 	report(bare, 55, GPA_WRITE);
 	check_page_only(55);
 	bare_destroy(bare);
@@ -143,7 +138,6 @@ static void test_an_operand_that_only_reads_is_not_reported_for_a_write(void **s
 {
 	struct bare *bare = create("\x48\x8b\x03", 3); /* mov rax, [rbx] */
 
-	(void)state;
 	report(bare, DATA, GPA_WRITE);
 	check_page_only(DATA);
 	bare_destroy(bare);
@@ -153,7 +147,6 @@ static void test_of_two_operands_the_one_on_the_page_is_reported(void **state)
 {
 	struct bare *bare = create("\xa4", 1); /* movsb */
 
-	(void)state;
 	bare->partition->vp[0]->cpu[0]->gpr[GPR_RSI] = 0x2111;
 	bare->partition->vp[0]->cpu[0]->gpr[GPR_RDI] = 0x3222;
 	report(bare, NEXT, GPA_WRITE);
@@ -168,7 +161,6 @@ static void test_a_fetch_is_reported_at_rip_or_at_the_start_of_its_second_page(v
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	bare->partition->vp[0]->cpu[0]->rip = 0x1234;
 	report(bare, CODE, GPA_KERNEL_EXECUTE);
 	check_found((CODE << 12) + 0x234, 0x1234);
@@ -184,7 +176,6 @@ static void test_a_gva_of_the_backend_is_reported_if_it_translates_to_the_page(v
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	bare->partition->vp[0]->run.memory.gva_valid = true;
 	bare->partition->vp[0]->run.memory.gva = 0x2777;
 	report(bare, DATA, GPA_WRITE);
@@ -201,7 +192,6 @@ static void test_an_exact_address_of_the_backend_is_kept(void **state)
 	struct bare *bare = create("\x48\x89\x03", 3);
 	struct gpa_fault fault = {.gpa = (DATA << 12) + 0xabc, .access = GPA_WRITE, .vtl = 2};
 
-	(void)state;
 	bare->partition->vp[0]->run.exit = BACKEND_EXIT_MEMORY;
 	bare->partition->vp[0]->run.memory.exact = true;
 	intercept_memory(bare->partition->vp[0], &fault, true, 0x2abc, false);
@@ -216,7 +206,6 @@ static void test_the_gva_of_an_exact_gpa_is_found_by_the_instruction(void **stat
 	struct bare *bare = create("\x48\x89\x03", 3);
 	struct gpa_fault fault = {.gpa = (DATA << 12) + 0x46c, .access = GPA_WRITE, .vtl = 1};
 
-	(void)state;
 	bare->partition->vp[0]->run.exit = BACKEND_EXIT_MEMORY;
 	bare->partition->vp[0]->run.memory.exact = true;
 	intercept_memory(bare->partition->vp[0], &fault, false, 0, false);
@@ -233,7 +222,6 @@ static void test_the_cpus_own_page_walk_has_no_operand(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
-	(void)state;
 	bare->partition->vp[0]->run.memory.page_walk = true;
 	report(bare, DATA, GPA_WRITE);
 	check_page_only(DATA);
@@ -263,7 +251,6 @@ static void test_of_two_operands_the_denied_one_is_found(void **state)
 {
 	struct bare *bare = create_two_operands("\x48\xa5", 2); /* movsq */
 
-	(void)state;
 	deny(bare, NEXT, GPA_ALL & ~GPA_WRITE);
 	intercept_other_operand(bare->partition->vp[0]);
 	check_found((NEXT << 12) + 0x20, 0x3020);
@@ -276,7 +263,6 @@ static void test_a_denied_read_is_found_before_the_write(void **state)
 {
 	struct bare *bare = create_two_operands("\x48\xa5", 2);
 
-	(void)state;
 	deny(bare, DATA, 0);
 	intercept_other_operand(bare->partition->vp[0]);
 	check_found((DATA << 12) + 0x10, 0x2010);
@@ -288,7 +274,6 @@ static void test_a_second_page_of_an_operand_is_found(void **state)
 {
 	struct bare *bare = create_two_operands("\x48\x89\x03", 3); /* mov [rbx], rax */
 
-	(void)state;
 	bare->partition->vp[0]->cpu[0]->gpr[GPR_RBX] = 0x2ffc;
 	deny(bare, NEXT, GPA_READ);
 	intercept_other_operand(bare->partition->vp[0]);
@@ -301,7 +286,6 @@ static void test_a_denied_page_table_of_an_operand_is_found(void **state)
 	struct bare *bare = create_two_operands("\x48\x89\x03", 3);
 	const uint64_t directory_entry = 110u << 12 | 7, table_entry = NEXT << 12 | 7;
 
-	(void)state;
 	/* A page table that maps only the operand, so that the fetch is not denied. */
 	gpa_write(bare->partition, 0, ((TABLES + 2) << 12) + 8, &directory_entry, 8, NULL);
 	gpa_write(bare->partition, 0, 110u << 12, &table_entry, 8, NULL);
@@ -316,7 +300,6 @@ static void test_without_a_denied_operand_there_is_no_intercept(void **state)
 {
 	struct bare *bare = create_two_operands("\x48\xa5", 2);
 
-	(void)state;
 	intercept_other_operand(bare->partition->vp[0]);
 	assert_int_equal(posts, 0);
 	bare_destroy(bare);
@@ -326,7 +309,6 @@ static void test_the_instruction_length_of_the_backend_has_precedence(void **sta
 {
 	struct bare *bare = create("\x48\x89\x03\x90\x90", 5);
 
-	(void)state;
 	bare->partition->vp[0]->run.length = 5;
 	report(bare, DATA, GPA_WRITE);
 	assert_int_equal(payload()->header.instruction_length_cr8, 5);
@@ -338,7 +320,6 @@ static void test_bytes_that_are_no_instruction_are_sent_with_length_unknown(void
 {
 	struct bare *bare = create("\x06\x06\x06", 3);
 
-	(void)state;
 	report(bare, DATA, GPA_WRITE);
 	assert_int_equal(payload()->header.instruction_length_cr8, 0);
 	assert_int_equal(payload()->instruction_byte_count, 15);
@@ -351,7 +332,6 @@ static void test_the_cache_type_is_that_of_the_page(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
-	(void)state;
 	bare_map(bare, TABLES, 2, DATA, BARE_WRITE | 0x18); /* PCD, PWT: PAT entry 3, UC */
 	report(bare, DATA, GPA_WRITE);
 	assert_int_equal(payload()->cache_type, 0);
@@ -363,7 +343,6 @@ static void test_hypercall_output_is_flagged(void **state)
 	struct bare *bare = create("\x0f\x01\xc1", 3);
 	struct gpa_fault fault = {.gpa = DATA << 12, .access = GPA_WRITE, .vtl = 1};
 
-	(void)state;
 	bare->partition->vp[0]->run.exit = BACKEND_EXIT_HYPERCALL;
 	intercept_memory(bare->partition->vp[0], &fault, false, 0, true);
 	assert_int_equal(payload()->memory_access_info, 4);
@@ -375,7 +354,6 @@ static void test_execution_state_has_every_bit(void **state)
 	struct bare *bare = create("\x90", 1);
 	struct vcpu_state *cpu = bare->partition->vp[0]->cpu[0];
 
-	(void)state;
 	cpu->segment[SEGMENT_SS].attributes = 0xc0f3; /* DPL 3 */
 	cpu->cr0 |= X64_CR0_AM;
 	cpu->dr7 = 1;
@@ -391,7 +369,6 @@ static void test_the_header_names_the_vtl_that_was_intercepted(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	vp_set_active(bare->partition->vp[0], 1);
 	report(bare, DATA, GPA_READ);
 	assert_int_equal(payload()->header.execution_state >> 7 & 0xf, 1);
@@ -420,7 +397,6 @@ static void test_an_msr_exits_in_lower_vtls_of_every_vp_while_any_vp_intercepts_
 	struct bare *bare = create("\x90", 1);
 	uint64_t both = HV_CR_INTERCEPT(MSR_LSTAR_READ) | HV_CR_INTERCEPT(MSR_LSTAR_WRITE);
 
-	(void)state;
 	assert_int_equal(control(bare, 0, 2, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), 0);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		assert_true(watched_msr(bare, vtl, 0xc0000082)->write);
@@ -441,7 +417,6 @@ static void test_an_msr_intercept_of_one_vp_does_not_apply_to_another(void **sta
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	control(bare, 1, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE));
 	assert_false(intercept_msr(bare->partition->vp[0], 0xc0000082, true, 1, 2));
 	assert_int_equal(posts, 0);
@@ -456,7 +431,6 @@ static void test_a_vtl_that_this_vp_does_not_have_is_not_notified(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	control(bare, 0, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE));
 	atomic_store(&bare->partition->vp[0]->enabled_vtls, 1);
 	assert_false(intercept_msr(bare->partition->vp[0], 0xc0000082, true, 1, 2));
@@ -468,7 +442,6 @@ static void test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept(vo
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	control(bare, 0, 2, HV_CR_INTERCEPT(MSR_LSTAR_WRITE));
 	assert_int_equal(intercept_install(bare->partition, 1, HV_INTERCEPT_TYPE_X64_MSR_INDEX, 2,
 					   0xc0000082),
@@ -485,7 +458,6 @@ static void test_the_same_update_after_a_failed_one_reaches_the_backend(void **s
 {
 	struct bare *bare = create("\x90", 1);
 
-	(void)state;
 	sim_fail(bare->partition, SIM_CALL_MSR_INTERCEPT, 1, -EIO);
 	assert_int_equal(control(bare, 0, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), -EIO);
 	assert_int_equal(control(bare, 0, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), 0);
@@ -501,7 +473,6 @@ static void test_register_writes_exit_for_the_bits_of_all_higher_vtls(void **sta
 	struct vsm_vp *vp = bare->partition->vp[0];
 	const struct sim_vp *sim = vp->backend;
 
-	(void)state;
 	vp->vtl[1].cr0_mask = 0x1;
 	vp->vtl[2].cr0_mask = 0x4;
 	vp->vtl[2].cr4_mask = 0x8;
@@ -527,7 +498,6 @@ static void test_the_number_of_msrs_that_a_guest_can_install_is_bounded(void **s
 	struct vsm_partition *partition = bare->partition;
 	const uint32_t type = HV_INTERCEPT_TYPE_X64_MSR_INDEX;
 
-	(void)state;
 	for (uint32_t i = 0; i < INTERCEPT_MSR_MAX; i++)
 		assert_int_equal(intercept_install(partition, 1, type, 3, 0x1000 + i),
 				 HV_STATUS_SUCCESS);
@@ -550,7 +520,6 @@ static void test_an_msr_intercept_that_the_backend_refuses_is_not_installed(void
 	struct bare *bare = create("\x90", 1);
 	const uint32_t type = HV_INTERCEPT_TYPE_X64_MSR_INDEX;
 
-	(void)state;
 	sim_fail(bare->partition, SIM_CALL_MSR_INTERCEPT, 1, -EIO);
 	assert_int_equal(intercept_install(bare->partition, 1, type, 3, 0x1000),
 			 HV_STATUS_OPERATION_FAILED);

@@ -83,7 +83,6 @@ static void a_masked_sint0_suspends_the_vp_and_an_unmasked_one_receives_the_mess
 	struct vsm_partition *partition = denying(0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	expect_suspended(vp);
 	open_sint0(vp);
 	sleeps = 0;
@@ -100,7 +99,6 @@ static void a_vp_without_the_denying_vtl_is_suspended_until_it_has_it(void **sta
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
 	struct vsm_vp *other = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	expect_suspended(vp);
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	assert_int_equal(enable_vp(other, 1, 1), 0);
@@ -117,7 +115,6 @@ static void a_slot_that_is_not_freed_suspends_the_vp(void **state)
 	struct vsm_partition *partition = denying(0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	open_sint0(vp);
 	host_set(vp, 1, HV_X64_REGISTER_CR8, 15);
 	expect_suspended(vp);
@@ -148,7 +145,6 @@ static void a_grant_ends_the_suspension(void **state)
 	const uint64_t gpn = DENIED / CORE_PAGE_SIZE;
 	size_t done;
 
-	(void)state;
 	expect_suspended(vp);
 	assert_int_equal(protect_set(partition, 1, -1, &gpn, 1, GPA_ALL, &done), 0);
 	guest_run(vp);
@@ -161,7 +157,6 @@ static void a_suspended_vtl_still_takes_its_interrupts(void **state)
 	struct vsm_partition *partition = denying(1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	set_if(vp, 0, true);
 	expect_suspended(vp);
 	post(vp, 0, 0x60);
@@ -189,7 +184,6 @@ static void p13_an_interrupt_for_vtl1_ends_the_sleep(void **state)
 	struct vsm_partition *partition = denying(0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	expect_suspended(vp);
 	post(vp, 1, 0x70);
 	guest_run(vp);

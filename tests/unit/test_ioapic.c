@@ -6,7 +6,6 @@ static void after_a_reset_every_entry_is_masked_and_zero(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	for (uint8_t pin = 0; pin < 24; pin++) { /* [DS 3.2.4], default value */
 		assert_int_equal(get(&fixture, 0x10 + 2 * pin), 0x00010000);
@@ -36,7 +35,6 @@ static void the_version_register_has_pins_and_version_and_ignores_writes(void **
 		   {0x20, 240, 0x00ef0020}};
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&fixture, row[i].version, row[i].pins);
 		put(&fixture, 1, 0xffffffff);
@@ -48,7 +46,6 @@ static void id_and_arbitration_id_are_four_bits_and_equal(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	put(&fixture, 0, 0xa5ffffff); /* [DS 3.2.1]: only bits 27:24 */
 	assert_int_equal(get(&fixture, 0), 0x05000000);
@@ -61,7 +58,6 @@ static void the_boot_register_exists_only_in_version_0x20(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 24);
 	assert_int_equal(get(&fixture, 3), 1); /* [ICH]: delivery by memory writes */
 	start(&fixture, 0x11, 24);
@@ -72,7 +68,6 @@ static void only_defined_bits_of_an_entry_can_be_written(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 7, ~0ull);
 	/* [DS 3.2.4]: 55:17 reserved, 14 and 12 read-only */
@@ -89,7 +84,6 @@ static void offsets_and_indices_without_a_register_read_zero_and_ignore_writes(v
 	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	before = fixture.io;
 	for (uint32_t offset = 0; offset < 0x2000; offset++) {
@@ -113,7 +107,6 @@ static void the_last_of_240_pins_can_be_programmed_and_fires(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 240);
 	program(&fixture, 239, 0x41);
 	assert_int_equal(vsm_ioapic_entry(&fixture.io, 239), 0x41);
@@ -134,7 +127,6 @@ static void a_configuration_out_of_range_is_refused_and_changes_nothing(void **s
 	};
 	struct vsm_ioapic io, before;
 
-	(void)state;
 	memset(&io, 0x5a, sizeof(io));
 	before = io;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -162,7 +154,6 @@ static void a_message_is_an_msi(void **state)
 	};
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&fixture, 0x20, 24);
 		program(&fixture, 9, row[i].entry);

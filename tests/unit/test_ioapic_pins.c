@@ -6,7 +6,6 @@ static void reserved_delivery_modes_send_nothing(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 24);
 	for (uint64_t mode = 3; mode <= 6; mode += 3) { /* [DS 3.2.4], bits 10:8 */
 		program(&fixture, 2, mode << 8 | 0x40);
@@ -24,7 +23,6 @@ static void an_edge_sends_once_until_the_line_goes_down_and_up(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 4, 0x34);
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_DELIVERED);
@@ -41,7 +39,6 @@ static void an_edge_on_a_masked_pin_is_not_remembered(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 4, MASKED | 0x34); /* [DS 3.2.4], bit 16 */
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_IGNORED);
@@ -55,7 +52,6 @@ static void a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted(
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	assert_int_equal(raise_line(&fixture, 10), VSM_IOAPIC_DELIVERED);
@@ -75,7 +71,6 @@ static void a_level_raised_before_its_eoi_is_reported_as_coalesced(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
@@ -93,7 +88,6 @@ static void a_level_that_ends_while_masked_has_no_effect(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, MASKED | LEVEL | 0x51); /* [DS 3.2.4], bit 16 */
 	assert_int_equal(raise_line(&fixture, 10), VSM_IOAPIC_IGNORED);
@@ -110,7 +104,6 @@ static void masking_after_delivery_does_not_touch_remote_irr(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
@@ -127,7 +120,6 @@ static void programming_a_pin_to_edge_and_back_clears_remote_irr(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
@@ -141,7 +133,6 @@ static void one_eoi_ends_every_pin_with_that_vector(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 24);
 	program(&fixture, 1, LEVEL | 0x51);
 	program(&fixture, 2, LEVEL | 0x51);
@@ -162,7 +153,6 @@ static void the_eoi_register_works_in_version_20_and_is_absent_in_11(void **stat
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	for (unsigned int version = 0x11; version <= 0x20; version += 0xf) {
 		start(&fixture, (uint8_t)version, 24);
 		program(&fixture, 10, LEVEL | 0x51);
@@ -178,7 +168,6 @@ static void a_refused_level_stays_pending_until_it_is_accepted(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 10, LEVEL | 0x51);
@@ -195,7 +184,6 @@ static void a_refused_level_that_is_withdrawn_is_not_sent(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 10, LEVEL | 0x51);
@@ -210,7 +198,6 @@ static void a_refused_edge_stays_pending_and_further_edges_merge_with_it(void **
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 4, 0x34);
@@ -231,7 +218,6 @@ static void masking_withdraws_a_refused_edge(void **state)
 {
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 4, 0x34);
@@ -249,7 +235,6 @@ static void polarity_inverts_only_an_electrical_input(void **state)
 	const uint64_t low = VSM_IOAPIC_ENTRY_ACTIVE_LOW;
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	program(&fixture, 6, low | LEVEL | 0x51);
 	assert_int_equal(fixture.sent, 0);
@@ -283,7 +268,6 @@ static void no_level_interrupt_is_ever_lost(void **state)
 	bool asserted[24] = {false};
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 24);
 	for (int step = 0; step < 200000; step++) {
 		const uint64_t value = next_random(&seed);

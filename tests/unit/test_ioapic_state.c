@@ -8,7 +8,6 @@ static void the_own_format_has_the_whole_state(void **state)
 	struct vsm_ioapic_state blob;
 	struct ioapic_fixture fixture, copy;
 
-	(void)state;
 	start(&fixture, 0x20, 240);
 	program(&fixture, 0, LEVEL | 0x51);
 	raise_line(&fixture, 0);
@@ -82,7 +81,6 @@ static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(
 	struct vsm_ioapic before;
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 24);
 	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
 	before = fixture.io;
@@ -104,7 +102,6 @@ static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 	struct kvm_ioapic_state kvm;
 	struct ioapic_fixture fixture, copy;
 
-	(void)state;
 	assert_int_equal(sizeof(kvm), VSM_IOAPIC_KVM_STATE_SIZE);
 	start(&fixture, 0x11, 24);
 	program(&fixture, 10, 0x3400000000000000 | LEVEL | 0x51);
@@ -136,7 +133,6 @@ static void the_kvm_format_preserves_electrical_inputs(void **state)
 	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	fixture.io.config.electrical = true;
 	program(&fixture, 10, MASKED | VSM_IOAPIC_ENTRY_ACTIVE_LOW);
@@ -167,7 +163,6 @@ static void an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_noth
 	struct vsm_ioapic before;
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x11, 24);
 	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
 	before = fixture.io;
@@ -189,7 +184,6 @@ static void an_export_that_the_format_or_buffer_cannot_hold_is_refused(void **st
 	unsigned char blob[sizeof(struct vsm_ioapic_state)];
 	struct ioapic_fixture fixture;
 
-	(void)state;
 	start(&fixture, 0x20, 25);
 	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, blob, 1999), -ENOSPC);
 	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, blob, 215), -ENOSPC);

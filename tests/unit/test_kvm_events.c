@@ -23,7 +23,6 @@ static void an_nmi_to_inject_is_injected(void **state)
 {
 	struct kvm_vcpu_events to = given((struct vcpu_events){.nmi_injected = true}, 2);
 
-	(void)state;
 	assert_int_equal(to.nmi.injected, 1);
 	assert_int_equal(to.nmi.pending, 0);
 	assert_int_equal(to.nmi.masked, 0);
@@ -35,7 +34,6 @@ static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 	struct kvm_vcpu_events to =
 		given((struct vcpu_events){.nmi_injected = true, .nmi_masked = true}, 2);
 
-	(void)state;
 	assert_int_equal(to.nmi.injected, 0);
 	assert_int_equal(to.nmi.pending, 1);
 	assert_int_equal(to.nmi.masked, 1);
@@ -47,7 +45,6 @@ static void an_nmi_to_inject_waits_for_the_end_of_an_interrupt_shadow(void **sta
 	struct kvm_vcpu_events to =
 		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true}, 2);
 
-	(void)state;
 	assert_int_equal(to.nmi.injected, 0);
 	assert_int_equal(to.nmi.pending, 1);
 	assert_int_equal(to.interrupt.shadow, KVM_X86_SHADOW_INT_MOV_SS);
@@ -60,7 +57,6 @@ static void a_waiting_nmi_is_not_lost_when_another_is_injected(void **state)
 							       .interrupt_shadow = true},
 					  2);
 
-	(void)state;
 	assert_int_equal(to.nmi.pending, 2);
 	to = given(
 		(struct vcpu_events){.nmi_injected = true, .nmi_pending = true, .nmi_masked = true},
@@ -75,7 +71,6 @@ static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_set(void **s
 		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true},
 		      X64_RFLAGS_TF | 2);
 
-	(void)state;
 	assert_int_equal(to.nmi.injected, 1);
 	assert_int_equal(to.interrupt.shadow, 0);
 }
@@ -86,7 +81,6 @@ static void an_nmi_whose_delivery_was_interrupted_is_delivered_again(void **stat
 	struct kvm_sync_regs regs = {.events.nmi = {.injected = 1, .masked = 1}};
 	struct vcpu_events events;
 
-	(void)state;
 	events_from_kvm(&regs, &events);
 	assert_true(events.nmi_injected);
 	assert_false(events.nmi_masked);
@@ -101,7 +95,6 @@ static void pending_nmis_of_kvm_are_kept(void **state)
 	struct vcpu_events old;
 	struct vcpu_events events;
 
-	(void)state;
 	events_from_kvm(&regs, &old);
 	events = old;
 	events.interrupt_shadow = true;
@@ -116,7 +109,6 @@ static void a_waiting_nmi_stays_one_when_events_are_set_again(void **state)
 	struct vcpu_state file = {.events = {.nmi_injected = true, .interrupt_shadow = true}};
 	struct vcpu vcpu = {.run = run, .state = &file};
 
-	(void)state;
 	assert_non_null(run);
 	events_store(&vcpu);
 	events_store(&vcpu);

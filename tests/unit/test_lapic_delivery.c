@@ -6,7 +6,6 @@ static void the_highest_class_goes_first_and_its_own_class_waits(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE);
 	vsm_lapic_post(&apic, 0x4f, VSM_LAPIC_EDGE);
 	vsm_lapic_post(&apic, 0x52, VSM_LAPIC_EDGE);
@@ -27,7 +26,6 @@ static void the_highest_class_goes_first_and_its_own_class_waits(void **state)
 /* SDM 11.8.3.1, tables: every TPR against every vector in service. */
 static void the_ppr_is_the_higher_of_tpr_and_isrv(void **state)
 {
-	(void)state;
 	for (uint32_t isrv = 15; isrv < 256; isrv++)
 		for (uint32_t tpr = 0; tpr < 256; tpr++) {
 			struct vsm_lapic apic = ready();
@@ -52,7 +50,6 @@ static void the_ppr_is_the_higher_of_tpr_and_isrv(void **state)
 /* SDM 11.8.3: a vector passes if its class is above that of the TPR. */
 static void the_tpr_masks_its_class_and_those_below(void **state)
 {
-	(void)state;
 	for (uint32_t tpr = 0; tpr < 256; tpr++)
 		for (uint32_t vector = 16; vector < 256; vector++) {
 			struct vsm_lapic apic = ready();
@@ -70,7 +67,6 @@ static void cr8_and_the_tpr_are_the_same_register(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, TPR, 0x9c);
 	assert_int_equal(vsm_lapic_cr8(&apic), 9);
 	vsm_lapic_set_cr8(&apic, 5);
@@ -83,7 +79,6 @@ static void a_vector_below_16_is_refused_and_reported(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	for (uint32_t vector = 0; vector < 16; vector++) {
 		assert_int_equal(vsm_lapic_post(&apic, vector, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
 		wr(&apic, ESR, 0);
@@ -98,7 +93,6 @@ static void a_vector_below_16_kicks_if_it_requests_the_error_interrupt(void **st
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_ERROR, 0xfe);
 	assert_int_equal(vsm_lapic_post(&apic, 5, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
@@ -119,7 +113,6 @@ static void a_vector_is_pending_once_while_one_is_in_service(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_int_equal(vsm_lapic_post(&apic, 0x60, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 	assert_int_equal(vsm_lapic_post(&apic, 0x60, VSM_LAPIC_EDGE), VSM_LAPIC_COALESCED);
 	assert_int_equal(take(&apic), 0x60);
@@ -137,7 +130,6 @@ static void the_eoi_of_a_level_interrupt_is_broadcast(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_EDGE);
 	take(&apic);
 	effect = wr(&apic, EOI, 0);
@@ -167,7 +159,6 @@ static void an_eoi_with_nothing_in_service_does_nothing(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_EDGE);
 	assert_int_equal(wr(&apic, EOI, 0).flags, 0);
 	assert_true(in_set(&apic, IRR, 0x70));
@@ -178,7 +169,6 @@ static void an_acknowledgement_without_an_interrupt_returns_the_spurious_vector(
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, SVR, 0x1ef);
 	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
 	wr(&apic, TPR, 0x30);
@@ -193,7 +183,6 @@ static void a_software_disable_stops_new_requests_only(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
 	wr(&apic, SVR, 0xff);
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
@@ -207,7 +196,6 @@ static void an_auto_eoi_vector_is_never_in_service(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_taken taken;
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x50, VSM_LAPIC_AUTO_EOI);
 	assert_true(vsm_lapic_take(&apic, &taken));
 	assert_true(taken.auto_eoi);
@@ -223,7 +211,6 @@ static void p14_a_withdrawn_vector_is_delivered_exactly_once(void **state)
 	static const enum vsm_lapic_trigger trigger[] = {VSM_LAPIC_EDGE, VSM_LAPIC_LEVEL,
 							 VSM_LAPIC_AUTO_EOI};
 
-	(void)state;
 	for (int i = 0; i < 3; i++) {
 		struct vsm_lapic apic = ready();
 		struct vsm_lapic_state before, after;
@@ -256,7 +243,6 @@ static void only_the_vector_taken_last_can_be_withdrawn(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_taken first, second;
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
 	vsm_lapic_take(&apic, &first);
 	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_EDGE);
@@ -273,7 +259,6 @@ static void p12_peeking_changes_nothing(void **state)
 {
 	struct vsm_lapic apic = ready(), copy;
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_LEVEL);
 	copy = apic;
 	assert_int_equal(vsm_lapic_pending(&apic), 0x80);
@@ -288,7 +273,6 @@ static void an_eoi_may_be_skipped_only_when_no_interrupt_waits_for_it(void **sta
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_false(vsm_lapic_may_skip_eoi(&apic));
 	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
 	assert_false(vsm_lapic_may_skip_eoi(&apic));
@@ -315,7 +299,6 @@ static void a_skipped_eoi_takes_effect_when_it_is_resolved(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
 	take(&apic);
 	vsm_lapic_skip_eoi(&apic);
@@ -351,7 +334,6 @@ static void posts_request_one_kick_between_two_checks_of_the_owner(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_false(vsm_lapic_look(&apic));
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 	assert_int_equal(vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);

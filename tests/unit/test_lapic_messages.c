@@ -11,7 +11,6 @@ static void the_icr_sends_only_combinations_that_are_valid_in_the_sdm(void **sta
 		"yyy-yyy-", /* all excluding self */
 	};
 
-	(void)state;
 	for (uint32_t shorthand = 0; shorthand < 4; shorthand++)
 		for (uint32_t mode = 0; mode < 8; mode++) {
 			struct vsm_lapic apic = ready();
@@ -40,7 +39,6 @@ static void a_level_triggered_ipi_is_sent_as_an_edge(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	effect = wr(&apic, ICR, 0x0000c055);
 	assert_true(effect.flags & VSM_LAPIC_EFFECT_IPI);
 	assert_int_equal(effect.ipi.flags, 0);
@@ -53,7 +51,6 @@ static void an_illegal_vector_is_not_sent(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_false(wr(&apic, ICR, 0x400f).flags & VSM_LAPIC_EFFECT_IPI);
 	wr(&apic, ESR, 0);
 	assert_int_equal(rd(&apic, ESR), VSM_LAPIC_ESR_SEND_VECTOR);
@@ -67,7 +64,6 @@ static void x2apic_mode_has_32_bit_destinations_and_self_ipi(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
 	assert_true(vsm_lapic_msr_write(&apic, 0, 0x830, 0x1234567800004041, &effect));
 	assert_int_equal(effect.ipi.destination, 0x12345678);
@@ -86,7 +82,6 @@ static void an_msi_is_decoded_by_its_fields(void **state)
 {
 	struct vsm_lapic_ipi ipi;
 
-	(void)state;
 	assert_true(vsm_lapic_ipi_from_msi(0xfee05000, 0x4041, false, &ipi));
 	assert_int_equal(ipi.destination, 5);
 	assert_int_equal(ipi.vector, 0x41);
@@ -115,7 +110,6 @@ static void two_nmis_wait_and_a_third_merges(void **state)
 	const uint32_t both = VSM_LAPIC_EVENT_NMI | VSM_LAPIC_EVENT_NMI_AGAIN;
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI_AGAIN, 0),
 			 VSM_LAPIC_IGNORED);
 	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_KICK);
@@ -141,7 +135,6 @@ static void a_message_becomes_a_vector_or_an_event(void **state)
 		VSM_LAPIC_EVENT_EXTINT,
 	};
 
-	(void)state;
 	for (uint8_t mode = 0; mode < 8; mode++) {
 		struct vsm_lapic apic = ready();
 		struct vsm_lapic_ipi ipi = {.vector = 0x77, .delivery = mode};
@@ -166,7 +159,6 @@ static void an_init_drops_an_earlier_sipi_and_keeps_a_later_one(void **state)
 	struct vsm_lapic apic = ready();
 	uint8_t vector = 0;
 
-	(void)state;
 	vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_SIPI, 0x11);
 	vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_INIT, 0);
 	assert_int_equal(vsm_lapic_events(&apic), VSM_LAPIC_EVENT_INIT);
@@ -203,7 +195,6 @@ static void a_local_source_is_delivered_in_the_mode_of_its_entry(void **state)
 		{LVT_ERROR, 0x00041, VSM_LAPIC_LVT_ERROR, 0, 0x41},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vsm_lapic apic = ready();
 
@@ -220,7 +211,6 @@ static void an_asserted_level_line_requests_again_after_its_eoi(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_LINT0, 0x8060);
 	assert_int_equal(vsm_lapic_set_lint(&apic, 0, true), VSM_LAPIC_KICK);
 	assert_int_equal(rd(&apic, LVT_LINT0), 0xc060);
@@ -247,7 +237,6 @@ static void a_line_with_an_illegal_vector_kicks_for_its_error_interrupt(void **s
 {
 	static const uint32_t entry[] = {0x05 /* edge */, 0x8005 /* level */};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct vsm_lapic apic = ready();
 
@@ -263,7 +252,6 @@ static void an_edge_line_requests_once_for_each_rise(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_LINT1, 0x60);
 	assert_int_equal(vsm_lapic_set_lint(&apic, 1, true), VSM_LAPIC_KICK);
 	assert_int_equal(take(&apic), 0x60);
@@ -281,7 +269,6 @@ static void interrupts_of_the_8259_pass_if_lint0_permits_them(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_false(vsm_lapic_accepts_extint(&apic));
 	wr(&apic, LVT_LINT0, 0x700);
 	assert_true(vsm_lapic_accepts_extint(&apic));
@@ -296,7 +283,6 @@ static void an_error_entry_with_an_illegal_vector_adds_one_error(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_ERROR, 0x05);
 	rd(&apic, 0x40);
 	wr(&apic, ESR, 0);

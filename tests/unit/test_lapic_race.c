@@ -97,7 +97,6 @@ static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void *
 	pthread_t thread[POSTERS];
 	struct shared s = {.posters = POSTERS};
 
-	(void)state;
 	s.apic = ready();
 	wr(&s.apic, LVT_ERROR, ERROR_VECTOR);
 	assert_int_equal(sem_init(&s.kick, 0, 0), 0);
@@ -207,7 +206,6 @@ static void routing_finds_the_other_apics_while_one_changes_its_mode(void **stat
 	struct network n = {0};
 	pthread_t thread;
 
-	(void)state;
 	assert_true(vsm_lapic_router_size(TARGETS) <= sizeof(memory));
 	n.router = vsm_lapic_router_init(memory, sizeof(memory), TARGETS);
 	for (uint32_t i = 0; i < TARGETS; i++) {

@@ -9,7 +9,6 @@ static void an_invalid_configuration_is_refused(void **state)
 	struct vsm_lapic_config c;
 	struct vsm_lapic apic;
 
-	(void)state;
 	assert_int_equal(vsm_lapic_init(&apic, &good), 0);
 	c = good, c.tsc_khz = 0;
 	assert_int_equal(vsm_lapic_init(&apic, &c), -EINVAL);
@@ -57,7 +56,6 @@ static void registers_after_reset_are_those_of_the_sdm(void **state)
 	};
 	struct vsm_lapic apic;
 
-	(void)state;
 	power_up(&apic, 5, ALL_FEATURES | VSM_LAPIC_BSP);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_int_equal(rd(&apic, expected[i].at), expected[i].value);
@@ -75,7 +73,6 @@ static void the_version_has_the_features(void **state)
 {
 	struct vsm_lapic apic;
 
-	(void)state;
 	power_up(&apic, 0, 0);
 	assert_int_equal(rd(&apic, VERSION), 0x00050014);
 	power_up(&apic, 0, VSM_LAPIC_HAS_CMCI);
@@ -89,7 +86,6 @@ static void init_keeps_the_id_and_the_mode(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, TPR, 0x50);
 	wr(&apic, LDR, 0x04000000);
 	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_EDGE);
@@ -116,7 +112,6 @@ static void modes_change_by_the_legal_transitions_only(void **state)
 		{true, false, true},
 	};
 
-	(void)state;
 	for (int from = 0; from < 3; from++)
 		for (int to = 0; to < 3; to++) {
 			struct vsm_lapic apic = ready();
@@ -134,7 +129,6 @@ static void reserved_bits_of_the_base_fault(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	for (int bit = 0; bit < 64; bit++) {
 		bool legal = bit == 8 || bit == 10 || bit == 11 || (bit >= 12 && bit < 40);
 
@@ -151,7 +145,6 @@ static void the_page_follows_the_base_and_exists_only_in_xapic_mode(void **state
 	struct vsm_lapic_effect effect;
 	uint64_t value = 1;
 
-	(void)state;
 	assert_int_equal(vsm_lapic_mmio_base(&apic), 0xfee00000);
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, 0xab00000800));
 	assert_int_equal(vsm_lapic_mmio_base(&apic), 0xab00000000);
@@ -168,7 +161,6 @@ static void a_hardware_disable_ignores_interrupts_and_resets_registers(void **st
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, TPR, 0x33);
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_DISABLED));
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
@@ -184,7 +176,6 @@ static void the_x2apic_ldr_follows_from_the_id(void **state)
 		uint32_t id, ldr;
 	} cases[] = {{0, 1}, {15, 0x8000}, {16, 0x10001}, {0x123, 0x120008}, {0xfffff, 0xffff8000}};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vsm_lapic apic;
 
@@ -231,7 +222,6 @@ static void x2apic_msrs_are_those_of_the_table_and_no_others(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
 	for (uint32_t reg = 0; reg <= 0xff; reg++) {
 		uint64_t value;
@@ -252,7 +242,6 @@ static void x2apic_msrs_fault_outside_x2apic_mode(void **state)
 	struct vsm_lapic apic = ready();
 	uint64_t value;
 
-	(void)state;
 	assert_false(wrmsr(&apic, 0x808, 0));
 	assert_false(vsm_lapic_msr_read(&apic, 0, 0x808, &value));
 }
@@ -271,7 +260,6 @@ static void reserved_bits_fault_in_x2apic_mode(void **state)
 		{0x838, 0xffffffff}, {0x83e, 0xb},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (int bit = 0; bit < 64; bit++) {
 			struct vsm_lapic apic = ready();
@@ -294,7 +282,6 @@ static void status_bits_are_ignored_in_x2apic_mode(void **state)
 	};
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const uint64_t value = cases[i].msr == 0x830 ? 0x41 : 0x10041;
@@ -313,7 +300,6 @@ static void an_access_to_a_reserved_address_is_an_error(void **state)
 					    0x3a0, 0x3d0, 0x3f0, 0x400, 0xff0};
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		wr(&apic, ESR, 0);
 		assert_int_equal(rd(&apic, reserved[i]), 0);
@@ -338,7 +324,6 @@ static void the_esr_is_latched_by_a_write(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_ERROR, 0xfe);
 	vsm_lapic_post(&apic, 15, VSM_LAPIC_EDGE);
 	assert_int_equal(rd(&apic, ESR), 0);
@@ -361,7 +346,6 @@ static void only_aligned_doublewords_are_written(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	for (uint32_t size = 1; size <= 8; size++)
 		for (uint32_t offset = 0; offset < 16; offset++) {
 			vsm_lapic_set_tpr(&apic, 0x77);
@@ -378,7 +362,6 @@ static void a_read_returns_the_bytes_of_its_register(void **state)
 	struct vsm_lapic_effect effect;
 	uint64_t value;
 
-	(void)state;
 	wr(&apic, INITIAL_COUNT, 0x12345678);
 	assert_true(vsm_lapic_mmio_read(&apic, 0, INITIAL_COUNT + 1, 2, &value, &effect));
 	assert_int_equal(value, 0x3456);
@@ -395,7 +378,6 @@ static void a_software_disable_masks_the_lvt(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_TIMER, 0x40);
 	wr(&apic, SVR, 0xff);
 	assert_int_equal(rd(&apic, LVT_TIMER), 0x10040);
@@ -412,7 +394,6 @@ static void the_dfr_reads_with_ones(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DFR, 0);
 	assert_int_equal(rd(&apic, DFR), 0x0fffffff);
 	wr(&apic, LDR, 0xffffffff);
@@ -423,7 +404,6 @@ static void the_id_can_be_written_only_if_configured(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, ID, 0x09000000);
 	assert_int_equal(rd(&apic, ID), 0x05000000);
 	power_up(&apic, 5, VSM_LAPIC_ID_WRITABLE);
@@ -438,7 +418,6 @@ static void the_synthetic_msrs_access_eoi_icr_and_tpr(void **state)
 	struct vsm_lapic_effect effect;
 	uint64_t value;
 
-	(void)state;
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_HV_TPR, 0x42));
 	assert_int_equal(rdmsr(&apic, VSM_LAPIC_MSR_HV_TPR), 0x42);
 	assert_int_equal(rd(&apic, TPR), 0x42);
@@ -474,7 +453,6 @@ static void p33_the_synthetic_eoi_accepts_any_value(void **state)
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		vsm_lapic_post(&apic, 0x80, VSM_LAPIC_EDGE);
 		assert_int_equal(take(&apic), 0x80);
@@ -494,7 +472,6 @@ static void the_hypercall_registers_work_in_xapic_mode_too(void **state)
 	struct vsm_lapic_effect effect;
 	uint64_t value;
 
-	(void)state;
 	assert_true(vsm_lapic_get_register(&apic, 0, 0x02, &value));
 	assert_int_equal(value, 5);
 	assert_true(vsm_lapic_set_register(&apic, 0, 0x08, 0x20, &effect));
@@ -513,7 +490,6 @@ static void p23_an_apic_can_start_software_enabled(void **state)
 {
 	struct vsm_lapic apic;
 
-	(void)state;
 	power_up(&apic, 0, ALL_FEATURES);
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
 	vsm_lapic_software_enable(&apic);

@@ -159,7 +159,6 @@ static void random_destinations_find_the_apics_of_the_model(void **state)
 		uint32_t (*id_of)(uint32_t index);
 	} systems[] = {{1, same}, {7, same}, {64, same}, {65, sparse}, {300, sparse}, {2048, same}};
 
-	(void)state;
 	seed = 20240607;
 	print_message("# seed %u\n", seed);
 	for (size_t n = 0; n < sizeof(systems) / sizeof(systems[0]); n++) {
@@ -181,7 +180,6 @@ static void all_8_bit_destinations_match_in_both_logical_models(void **state)
 {
 	struct system s = make(24, same, ALL_FEATURES);
 
-	(void)state;
 	for (uint32_t model = 0; model < 2; model++) {
 		for (uint32_t i = 0; i < s.count; i++) {
 			wr(&s.apic[i], LDR,
@@ -208,7 +206,6 @@ static void lowest_priority_selects_the_focus_or_the_lowest_ppr(void **state)
 	struct vsm_lapic_targets targets;
 	uint32_t seen = 0;
 
-	(void)state;
 	for (uint32_t i = 0; i < 8; i++)
 		wr(&s.apic[i], TPR, i == 5 ? 0x20 : 0x50);
 	assert_int_equal(vsm_lapic_router_route(s.router, -1, &ipi, &targets), 1);
@@ -250,7 +247,6 @@ static void sending_posts_to_each_target_and_returns_the_vps_to_kick(void **stat
 	struct vsm_lapic_ipi ipi = {.vector = 0x60, .shorthand = VSM_LAPIC_TO_OTHERS};
 	struct vsm_lapic_targets kick;
 
-	(void)state;
 	/* APIC 7's VP needs no other kick: an interrupt is pending. APIC 8 is disabled by
 	 * software. */
 	vsm_lapic_post(&s.apic[7], 0x50, VSM_LAPIC_EDGE);
@@ -277,7 +273,6 @@ static void a_target_with_an_error_interrupt_is_kicked(void **state)
 	struct vsm_lapic_targets kick;
 	struct vsm_lapic_ipi ipi;
 
-	(void)state;
 	wr(&s.apic[1], LVT_ERROR, 0xfe);
 	/* A device may write any vector into its MSI. */
 	assert_true(vsm_lapic_ipi_from_msi(0xfeeff000, 0x5, true, &ipi));
@@ -295,7 +290,6 @@ static void a_device_reaches_no_apic_by_the_shorthands_others_and_self(void **st
 	struct vsm_lapic_ipi ipi = {.vector = 0x60, .shorthand = VSM_LAPIC_TO_OTHERS};
 	struct vsm_lapic_targets targets;
 
-	(void)state;
 	assert_int_equal(vsm_lapic_router_route(s.router, -1, &ipi, &targets), 0);
 	ipi.shorthand = VSM_LAPIC_TO_SELF;
 	assert_int_equal(vsm_lapic_router_route(s.router, -1, &ipi, &targets), 0);
@@ -311,7 +305,6 @@ static void apics_that_cannot_be_added_are_refused(void **state)
 	size_t size = vsm_lapic_router_size(4);
 	struct vsm_lapic other;
 
-	(void)state;
 	power_up(&other, 77, ALL_FEATURES);
 	assert_int_equal(vsm_lapic_router_add(s.router, 4, &other), -EINVAL);
 	assert_int_equal(vsm_lapic_router_add(s.router, 3, &other), -EEXIST);

@@ -32,7 +32,6 @@ static void an_imported_state_is_exported_unchanged(void **state)
 	struct vsm_lapic apic = busy(), other;
 	struct vsm_lapic_state first, second;
 
-	(void)state;
 	vsm_lapic_save(&apic, &first);
 	power_up(&other, 5, ALL_FEATURES);
 	assert_null(vsm_lapic_load(&other, &first));
@@ -61,7 +60,6 @@ static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(
 	struct vsm_lapic apic = busy(), fresh = ready();
 	struct vsm_lapic_state good;
 
-	(void)state;
 	vsm_lapic_save(&fresh, &good);
 	REFUSED("magic", bad.magic++);
 	REFUSED("version", bad.version = 2);
@@ -135,7 +133,6 @@ static void the_kvm_page_has_the_values_of_the_registers(void **state)
 	struct vsm_lapic apic = busy();
 	uint8_t page[VSM_LAPIC_KVM_STATE_SIZE];
 
-	(void)state;
 	vsm_lapic_save_kvm(&apic, 2000, page);
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
 		assert_int_equal(at(page, registers[i]), rd_at(&apic, 2000, registers[i]));
@@ -147,7 +144,6 @@ static void an_imported_kvm_page_is_exported_unchanged(void **state)
 {
 	uint8_t first[VSM_LAPIC_KVM_STATE_SIZE], second[VSM_LAPIC_KVM_STATE_SIZE];
 
-	(void)state;
 	for (int x2apic = 0; x2apic < 2; x2apic++) {
 		struct vsm_lapic apic = busy(), other;
 
@@ -191,7 +187,6 @@ static void an_invalid_kvm_page_is_refused_with_the_field_name_and_changes_nothi
 	uint8_t good[VSM_LAPIC_KVM_STATE_SIZE], bad[VSM_LAPIC_KVM_STATE_SIZE];
 	struct vsm_lapic_state before, after;
 
-	(void)state;
 	vsm_lapic_save_kvm(&apic, 2000, good);
 	vsm_lapic_save(&apic, &before);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

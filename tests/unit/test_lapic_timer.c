@@ -18,7 +18,6 @@ static void the_divider_is_that_of_the_sdm(void **state)
 		[0x8] = 32, [0x9] = 64, [0xa] = 128, [0xb] = 1,
 	};
 
-	(void)state;
 	for (uint32_t i = 0; i < 16; i++) {
 		struct vsm_lapic apic = ready();
 
@@ -35,7 +34,6 @@ static void a_one_shot_fires_once(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DIVIDE, 0xb);
 	wr(&apic, LVT_TIMER, 0x40);
 	assert_true(wr_at(&apic, 0, INITIAL_COUNT, 50).flags & VSM_LAPIC_EFFECT_TIMER);
@@ -57,7 +55,6 @@ static void a_periodic_timer_never_drifts(void **state)
 	struct vsm_lapic apic;
 	uint64_t now = 12345, start;
 
-	(void)state;
 	assert_int_equal(vsm_lapic_init(&apic, &config), 0);
 	vsm_lapic_software_enable(&apic);
 	wr(&apic, DIVIDE, 0xb);
@@ -79,7 +76,6 @@ static void missed_periods_are_one_interrupt(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DIVIDE, 0xb);
 	wr(&apic, LVT_TIMER, PERIODIC | 0x40);
 	wr_at(&apic, 0, INITIAL_COUNT, 50);
@@ -98,7 +94,6 @@ static void a_period_is_never_shorter_than_configured(void **state)
 		.tsc_khz = 1000, .timer_khz = 1000, .min_period = 400, .max_phys_bits = 40};
 	struct vsm_lapic apic;
 
-	(void)state;
 	assert_int_equal(vsm_lapic_init(&apic, &config), 0);
 	vsm_lapic_software_enable(&apic);
 	wr(&apic, DIVIDE, 0xb);
@@ -116,7 +111,6 @@ static void a_count_of_zero_stops_the_timer(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr_at(&apic, 0, INITIAL_COUNT, 50);
 	wr_at(&apic, 10, INITIAL_COUNT, 0);
 	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);
@@ -127,7 +121,6 @@ static void a_masked_timer_counts_without_interrupts(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DIVIDE, 0xb);
 	wr(&apic, LVT_TIMER, PERIODIC | 0x10040);
 	wr_at(&apic, 0, INITIAL_COUNT, 50);
@@ -140,7 +133,6 @@ static void a_new_divider_continues_from_the_current_count(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DIVIDE, 0xb);
 	wr_at(&apic, 0, INITIAL_COUNT, 100);
 	wr_at(&apic, 600, DIVIDE, 0);
@@ -152,7 +144,6 @@ static void a_new_divider_does_not_drop_an_expiry(void **state)
 {
 	static const uint32_t modes[] = {0, PERIODIC};
 
-	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct vsm_lapic apic = ready();
 
@@ -171,7 +162,6 @@ static void tsc_deadline_mode_fires_at_the_deadline(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 777));
 	assert_int_equal(rdmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE), 0);
 	wr(&apic, LVT_TIMER, DEADLINE | 0x40);
@@ -197,7 +187,6 @@ static void a_change_to_or_from_tsc_deadline_mode_disarms(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr_at(&apic, 0, INITIAL_COUNT, 50);
 	wr(&apic, LVT_TIMER, DEADLINE | 0x40);
 	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);
@@ -216,7 +205,6 @@ static void the_reserved_mode_has_no_deadline(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, LVT_TIMER, DEADLINE | 0x40);
 	wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 777);
 	wr(&apic, LVT_TIMER, DEADLINE | PERIODIC | 0x40);
@@ -230,7 +218,6 @@ static void without_the_feature_there_is_no_deadline_msr(void **state)
 	struct vsm_lapic apic;
 	uint64_t value;
 
-	(void)state;
 	power_up(&apic, 0, 0);
 	assert_false(wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 1));
 	assert_false(vsm_lapic_msr_read(&apic, 0, VSM_LAPIC_MSR_TSC_DEADLINE, &value));
@@ -242,7 +229,6 @@ static void a_jump_of_the_tsc_does_not_change_the_count(void **state)
 {
 	struct vsm_lapic apic = ready();
 
-	(void)state;
 	wr(&apic, DIVIDE, 0xb);
 	wr_at(&apic, 5000, INITIAL_COUNT, 100);
 	vsm_lapic_tsc_moved(&apic, 5300, 300);
@@ -260,7 +246,6 @@ static void times_at_the_end_of_the_tsc_are_harmless(void **state)
 	struct vsm_lapic_config config = {
 		.tsc_khz = 1, .timer_khz = UINT32_MAX, .max_phys_bits = 40};
 
-	(void)state;
 	for (int swap = 0; swap < 2; swap++) {
 		for (int i = 0; i < 36; i++) {
 			uint64_t now = times[i / 6], later = times[i % 6];

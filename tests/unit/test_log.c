@@ -32,7 +32,6 @@ static void an_error_is_returned_and_logged_once(void **state)
 	struct vsm_log log = {keep, &seen, VSM_LOG_DEBUG};
 	int error, line;
 
-	(void)state;
 	line = __LINE__ + 1;
 	error = vsm_error(&log, EINVAL, "vtl %d", 7);
 	assert_int_equal(error, -EINVAL);
@@ -47,7 +46,6 @@ static void levels_above_the_maximum_are_dropped(void **state)
 	struct seen seen = {0};
 	struct vsm_log log = {keep, &seen, VSM_LOG_WARN};
 
-	(void)state;
 	vsm_log(&log, VSM_LOG_INFO, "no");
 	assert_int_equal(seen.count, 0);
 	vsm_log(&log, VSM_LOG_WARN, "yes");
@@ -58,7 +56,6 @@ static void a_log_without_a_function_is_valid(void **state)
 {
 	struct vsm_log mute = {NULL, NULL, VSM_LOG_DEBUG};
 
-	(void)state;
 	assert_int_equal(vsm_error(NULL, ENOMEM, "x"), -ENOMEM);
 	assert_int_equal(vsm_error(&mute, ENOMEM, "x"), -ENOMEM);
 }
@@ -69,7 +66,6 @@ static void a_long_message_is_truncated(void **state)
 	struct vsm_log log = {keep, &seen, VSM_LOG_DEBUG};
 	char longer[2000];
 
-	(void)state;
 	memset(longer, 'a', sizeof(longer));
 	longer[sizeof(longer) - 1] = 0;
 	vsm_log(&log, VSM_LOG_ERROR, "%s", longer);
@@ -78,7 +74,6 @@ static void a_long_message_is_truncated(void **state)
 
 static void error_and_debug_have_names_and_an_unknown_level_has_none(void **state)
 {
-	(void)state;
 	assert_string_equal(vsm_log_level_name(VSM_LOG_ERROR), "error");
 	assert_string_equal(vsm_log_level_name(VSM_LOG_DEBUG), "debug");
 	assert_string_equal(vsm_log_level_name((enum vsm_log_level)99), "?");

@@ -12,7 +12,6 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	uint64_t value = 0;
 	int pipes[2];
 
-	(void)state;
 	begin(&world);
 	for (unsigned int page = 0; page < 8; page++)
 		*in_ram(&world, page * 0x1000) = SECRET + page;
@@ -120,7 +119,6 @@ static void p37_a_child_of_the_vmm_has_no_guarded_page(void **state)
 {
 	struct world world;
 
-	(void)state;
 	begin_guarded(&world);
 	assert_true(child_can_read(world.ram_bytes));
 	guard_map(&world, PLACE, 0x8000, 0);
@@ -141,7 +139,6 @@ static void p37_a_mapping_that_was_added_in_parts_is_guarded_as_a_whole(void **s
 {
 	struct world world;
 
-	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE + 0x2000, 0x2000, 0x2000);
 	guard_map(&world, PLACE, 0x8000, 0);
@@ -166,7 +163,6 @@ static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **sta
 {
 	struct world world;
 
-	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	guard_map(&world, ELSEWHERE, 0x2000, 0x1000);
@@ -189,7 +185,6 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 	struct world world;
 	uint64_t value = 0;
 
-	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
@@ -221,7 +216,6 @@ static void p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas(void 
 {
 	struct world world;
 
-	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
@@ -254,7 +248,6 @@ static void p37_a_guard_that_was_suspended_has_the_rights_at_its_resumption(void
 {
 	struct world world;
 
-	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	assert_int_equal(vsm_memory_guard(world.partition, true), -EALREADY);
@@ -302,7 +295,6 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	struct world world;
 	uint64_t bitmap = 0;
 
-	(void)state;
 	begin_guarded(&world);
 	logged.fd = world.ram;
 	logged.host = world.ram_bytes;
@@ -358,22 +350,15 @@ static struct {
 
 static int count_add(void *backend, const struct backend_guard *memory)
 {
-	(void)backend;
-	(void)memory;
 	return 0;
 }
 
 static void count_remove(void *backend, void *host, uint64_t pages)
 {
-	(void)backend;
-	(void)host;
-	(void)pages;
 }
 
 static int count_protect(void *backend, void *host, uint64_t pages, uint8_t access)
 {
-	(void)backend;
-	(void)pages;
 	counted.calls++;
 	for (unsigned int i = 0; i < 2; i++)
 		if (host == counted.host[i])
@@ -414,7 +399,6 @@ static void p37_each_mapping_of_a_removed_page_has_the_rights_of_all_its_gpas(vo
 	const uint64_t place[2] = {PLACE, ELSEWHERE};
 	struct world world;
 
-	(void)state;
 	begin_counted(&world);
 	for (unsigned int i = 0; i < 2; i++) {
 		map_counted(&world, place[i], counted.host[i]);
@@ -437,7 +421,6 @@ static void p37_former_gpas_of_a_page_do_not_multiply_the_changes_of_its_guard(v
 {
 	struct world world;
 
-	(void)state;
 	begin_counted(&world);
 	for (unsigned int i = 0; i < PLACES; i++) {
 		map_counted(&world, PLACE + i * 0x1000, counted.host[0]);
@@ -460,7 +443,6 @@ static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
 	struct world world;
 	uint64_t bitmap = 0;
 
-	(void)state;
 	begin(&world);
 	if (world.partition->ops->guard_add) {
 		end(&world);

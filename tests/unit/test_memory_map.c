@@ -81,7 +81,6 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	struct world world;
 	struct world other;
 
-	(void)state;
 	begin(&world);
 	begin(&other);
 	set_map(&world, PLACE, 0x8000, world.ram, 0, 0);

@@ -77,7 +77,6 @@ p38_a_protection_that_is_set_while_memory_is_absent_applies_when_it_is_added(voi
 {
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	*in_ram(&world, 0x1000) = SECRET;
@@ -237,7 +236,6 @@ static void p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists(v
 	static const uint64_t expected[PAGES] = {[LEFT] = OTHER, [BECAME_READONLY] = OTHER};
 	struct world world;
 
-	(void)state;
 	make_world(&world, 1, (struct sim_options){0});
 	set_map(&world, PLACE, CAME_LATER * 0x1000, world.ram, 0, 0);
 	set_map(&world, ELSEWHERE, 0x1000, world.ram, LEFT_ONE_GPA * 0x1000, 0);
@@ -311,7 +309,6 @@ static void p38_a_locked_page_is_locked_at_every_moment_of_a_change(void **state
 	struct hammer hammer = {0};
 	struct world world;
 
-	(void)state;
 	begin_with(&world, 2);
 	hammer.vp = vsm_partition_vp(world.partition, 1);
 	set_map(&world, PLACE, 0x10000, world.ram, 0, 0);

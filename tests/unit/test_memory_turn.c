@@ -10,7 +10,6 @@
 
 static int setup(void **state)
 {
-	(void)state;
 	fixture(2, 2);
 	sim_clock_step(partition, 0);
 	guest_enable_vtl(partition, 1);
@@ -35,7 +34,6 @@ static void p32_the_highest_vtl_has_no_turns(void **state)
 {
 	struct memory_turn lower, turn;
 
-	(void)state;
 	assert_true(begin(0, &lower));
 	assert_true(begin(1, &turn));
 	assert_false(turn.held);
@@ -48,7 +46,6 @@ static void p32_each_change_of_a_lower_vtl_is_followed_by_a_pause(void **state)
 	const uint64_t begun = vp_tsc(partition);
 	struct memory_turn turn;
 
-	(void)state;
 	change(0);
 	assert_false(begin(0, &turn));
 	assert_int_equal(turn.retry_at, begun + 2 * CHANGE_NS);
@@ -63,7 +60,6 @@ static void p32_vtl0_gets_no_turn_while_vtl1_waits_for_one(void **state)
 {
 	struct memory_turn lower, turn;
 
-	(void)state;
 	atomic_fetch_or(&partition->enabled_vtls, vtl_bit(2));
 	assert_true(begin(0, &lower));
 	sim_advance(partition, CHANGE_NS);
@@ -92,7 +88,6 @@ static void a_turn_is_not_reserved_for_a_vtl_that_does_not_retry(void **state)
 {
 	struct memory_turn lower, turn;
 
-	(void)state;
 	atomic_fetch_or(&partition->enabled_vtls, vtl_bit(2));
 	assert_true(begin(0, &lower));
 	assert_false(begin(1, &turn));
@@ -108,7 +103,6 @@ static void p32_writes_of_the_tsc_take_turns(void **state)
 {
 	static const uint32_t msr[] = {X64_MSR_TSC, X64_MSR_TSC_ADJUST};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
 		const uint64_t begun = vp_tsc(partition);
 

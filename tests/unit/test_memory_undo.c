@@ -64,7 +64,6 @@ static void no_vp_runs_after_protections_that_could_not_be_restored(void **state
 	uint64_t gpn[PAGES];
 	size_t done;
 
-	(void)state;
 	begin(&world);
 	/* Each page is at two GPAs, which change together. */
 	set_map(&world, ELSEWHERE, FILE_SIZE, world.ram, 0, 0);
@@ -83,7 +82,6 @@ static void no_vp_runs_after_a_default_mask_that_could_not_be_restored(void **st
 {
 	struct world world;
 
-	(void)state;
 	begin(&world);
 	/* Regions are ranges of their own. */
 	for (unsigned int i = 0; i < PAGES; i++)
@@ -103,7 +101,6 @@ static void no_vp_runs_after_a_map_that_could_not_be_restored(void **state)
 	struct world world;
 	struct vsm_memory_change other;
 
-	(void)state;
 	begin(&world);
 	secret_pages(&world, 0);
 	assert_true(nothing_at(&world, PLACE));
@@ -121,7 +118,6 @@ static void without_memory_a_gpa_stays_unknown(void **state)
 	struct world world;
 	uint64_t pages;
 
-	(void)state;
 	begin(&world);
 	secret_pages(&world, 0);
 	pages = world.partition->memory.page_count;

@@ -206,7 +206,6 @@ static void p29_msrs_are_restored_from_a_saved_state(void **state)
 	struct vsm_vp *restored = vsm_partition_vp(other, 0);
 	struct guest_saved file;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	write_all(vp);
 	file = state_save(partition);

@@ -70,7 +70,6 @@ static void a_hypercall_that_is_not_offered_is_an_invalid_code(void **state)
 	};
 	uint64_t result;
 
-	(void)state;
 	partition->privileges |= HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		for (uint64_t fast = 0; fast < 2; fast++) {
@@ -118,7 +117,6 @@ static void a_register_that_is_not_offered_is_an_invalid_parameter(void **state)
 	};
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		for (uint32_t name = names[i].first; name <= names[i].last; name++) {
 			for (uint8_t input_vtl = 0; input_vtl <= 0x10; input_vtl += 0x10) {
@@ -182,7 +180,6 @@ static void an_msr_that_is_not_offered_faults(void **state)
 	};
 	uint64_t value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (guest_rdmsr(vp, numbers[i], &value) != GUEST_FAULT)
 			fail_msg("RDMSR 0x%x does not fault", numbers[i]);
@@ -200,7 +197,6 @@ static void the_apic_timer_has_no_tsc_deadline_mode(void **state)
 	uint32_t leaf[4];
 	uint64_t value;
 
-	(void)state;
 	cpuid_get(vp, 1, 1, 0, leaf);
 	assert_int_equal(leaf[2] >> 24 & 1, 0);
 	assert_int_equal(guest_rdmsr(vp, X64_MSR_TSC_DEADLINE, &value), GUEST_FAULT);
@@ -291,7 +287,6 @@ static void a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_enable
 	struct vsm_vp *first = vsm_partition_vp(all, 0);
 	uint32_t leaf[4];
 
-	(void)state;
 	cpuid_get(first, 0, HV_CPUID_FEATURES, 0, leaf);
 	for (size_t i = 0; i < sizeof(privileges) / sizeof(privileges[0]); i++)
 		assert_int_equal(((uint64_t)leaf[1] << 32 | leaf[0]) >> privileges[i] & 1, 0);
@@ -305,7 +300,6 @@ static void a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_enable
 
 static int setup(void **state)
 {
-	(void)state;
 	return fixture_in_vtl1(2, 1);
 }
 

@@ -35,7 +35,6 @@ static void bits_that_are_not_implemented_are_removed_and_reported(void **state)
 	struct seen seen = {0};
 	struct vsm_partition *partition;
 
-	(void)state;
 	vsm_config_init(&config);
 	config.privileges |= HV_PRIVILEGE(CREATE_PARTITIONS) | HV_PRIVILEGE(DEBUGGING);
 	config.features |= HV_FEATURE(NPIEP);
@@ -56,7 +55,6 @@ static void all_default_bits_are_offered_without_a_message(void **state)
 	struct seen seen = {0};
 	struct vsm_partition *partition;
 
-	(void)state;
 	vsm_config_init(&config);
 	partition = make(&config, &seen);
 	assert_int_equal(partition->privileges, config.privileges);
@@ -73,7 +71,6 @@ static void vsm_without_the_features_it_needs_is_not_offered(void **state)
 	struct seen seen = {0};
 	struct vsm_partition *partition;
 
-	(void)state;
 	vsm_config_init(&config);
 	config.privileges &= ~HV_PRIVILEGE(ACCESS_VP_REGISTERS);
 	partition = make(&config, &seen);
@@ -96,7 +93,6 @@ static void a_feature_without_its_privilege_is_not_offered(void **state)
 	struct seen seen = {0};
 	struct vsm_partition *partition;
 
-	(void)state;
 	vsm_config_init(&config);
 	config.privileges &= ~HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG);
 	partition = make(&config, &seen);
@@ -116,7 +112,6 @@ static void p24_each_default_feature_has_its_privilege(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
 
-	(void)state;
 	assert_true(partition->features_edx & HV_FEATURE(EXTENDED_GVA_RANGES));
 	assert_true(partition_has(partition, HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES)));
 	assert_true(partition->features_edx & HV_FEATURE(FAST_HYPERCALL_OUTPUT));
@@ -145,7 +140,6 @@ static void the_leaves_are_those_of_the_interface(void **state)
 	struct cpuid_leaf all[CPUID_LEAF_MAX];
 	uint32_t value[4];
 
-	(void)state;
 	leaf(vp, 0x40000000, 0x4000000b, 0x7263694d, 0x666f736f, 0x76482074);
 	leaf(vp, 0x40000001, 0x31237648, 0, 0, 0);
 	leaf(vp, 0x40000003, (uint32_t)partition->privileges,
@@ -170,7 +164,6 @@ static void p22_access_vsm_is_bit_16_of_ebx(void **state)
 	uint32_t with[4];
 	uint32_t without[4];
 
-	(void)state;
 	cpuid_get(vp, 0, 0x40000003, 0, with);
 	partition->privileges &= ~HV_PRIVILEGE(ACCESS_VSM);
 	cpuid_get(vp, 0, 0x40000003, 0, without);
@@ -181,7 +174,6 @@ static void p22_access_vsm_is_bit_16_of_ebx(void **state)
 
 static void p24_recommended_hypercalls_exist(void **state)
 {
-	(void)state;
 	assert_non_null(hypercall_find(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE));
 	assert_non_null(hypercall_find(HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST));
 	assert_non_null(hypercall_find(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX));
@@ -204,7 +196,6 @@ static void the_stubs_are_at_the_code_page_offsets(void **state)
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
 	uint8_t page[CORE_PAGE_SIZE];
 
-	(void)state;
 	for (unsigned int kind = 0; kind < 2; kind++) {
 		uint8_t code[32];
 		static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};

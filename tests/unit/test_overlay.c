@@ -22,7 +22,6 @@ static void test_an_overlay_hides_ram_and_does_not_change_it(void **state)
 	uint8_t *ram = bare_ram(bare, 0, 16);
 	uint8_t byte = 0;
 
-	(void)state;
 	memset(ram + 5 * CORE_PAGE_SIZE, 0x11, CORE_PAGE_SIZE);
 	memset(overlay_memory(bare->partition, OVERLAY_SIM, 0, 0), 0x22, CORE_PAGE_SIZE);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5), 0);
@@ -45,7 +44,6 @@ static void test_only_its_own_vtl_sees_an_overlay(void **state)
 	uint8_t *ram = bare_ram(bare, 0, 16);
 	uint8_t byte = 0;
 
-	(void)state;
 	ram[0x5000] = 0x11;
 	overlay_memory(bare->partition, OVERLAY_ASSIST, 1, 0)[0] = 0x22;
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_ASSIST, 1, 0, 5), 0);
@@ -68,7 +66,6 @@ static void test_every_overlay_has_a_page_of_its_own(void **state)
 	uint8_t *seen[4 * (2 + 3 * BARE_VPS)];
 	size_t count = 0;
 
-	(void)state;
 	for (uint8_t vtl = 0; vtl < 4; vtl++) {
 		seen[count++] = overlay_memory(bare->partition, OVERLAY_HYPERCALL, vtl, 0);
 		seen[count++] = overlay_memory(bare->partition, OVERLAY_REFERENCE_TSC, vtl, 0);
@@ -95,7 +92,6 @@ static void test_p06_code_and_clock_pages_cannot_be_written(void **state)
 	struct gpa_fault fault;
 	uint8_t byte = 0xcc;
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);
 	overlay_map(bare->partition, OVERLAY_REFERENCE_TSC, 0, 0, 6);
@@ -115,7 +111,6 @@ static void test_overlays_that_a_vtl_writes_cannot_be_executed(void **state)
 {
 	struct bare *bare = bare_create(2);
 
-	(void)state;
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	overlay_map(bare->partition, OVERLAY_SIEF, 0, 0, 6);
 	overlay_map(bare->partition, OVERLAY_ASSIST, 0, 0, 7);
@@ -132,7 +127,6 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **s
 	struct bare *bare = bare_create(2);
 	uint8_t byte = 1;
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
@@ -151,7 +145,6 @@ static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_wa
 {
 	struct bare *bare = bare_create(2);
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
@@ -168,7 +161,6 @@ static void test_p30_an_overlay_that_the_backend_fails_to_remove_is_removed_late
 {
 	struct bare *bare = bare_create(2);
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
@@ -185,7 +177,6 @@ static void test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both(void *
 	struct bare *bare = bare_create(2);
 	static const uint8_t given[] = {GPA_ALL, RX, GPA_READ | GPA_USER_EXECUTE, GPA_READ, RW, RX};
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	atomic_store(&bare->partition->mbec_vtls, vtl_bit(1));
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);
@@ -204,7 +195,6 @@ static void test_overlays_need_no_ram_at_their_gpa(void **state)
 	struct bare *bare = bare_create(2);
 	uint8_t byte;
 
-	(void)state;
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 1, 0x800), 0);
 	assert_int_equal(gpa_read(bare->partition, 0, 0x800000, &byte, 1, NULL), GPA_OK);
 	assert_int_equal(overlay_unmap(bare->partition, OVERLAY_SIM, 0, 1), 0);
@@ -217,7 +207,6 @@ static void test_a_moved_overlay_keeps_its_contents(void **state)
 	struct bare *bare = bare_create(2);
 	uint8_t byte = 0x5a;
 
-	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	gpa_write(bare->partition, 0, 0x5010, &byte, 1, NULL);
@@ -236,7 +225,6 @@ static void test_mapping_again_at_the_same_gpa_changes_nothing(void **state)
 	struct bare *bare = bare_create(2);
 	uint32_t calls;
 
-	(void)state;
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	calls = sim_calls(bare->partition)->overlay;
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5), 0);
@@ -252,7 +240,6 @@ static void test_an_overlay_beyond_the_gpa_space_is_refused(void **state)
 	struct bare *bare = bare_create(2);
 	uint64_t limit = UINT64_C(1) << (40 - 12);
 
-	(void)state;
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, limit), -EINVAL);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, UINT64_MAX), -EINVAL);
 	assert_int_equal(sim_calls(bare->partition)->overlay, 0);
@@ -264,7 +251,6 @@ static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 {
 	struct bare *bare = bare_create(2);
 
-	(void)state;
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 9), -EIO);
@@ -284,7 +270,6 @@ static void test_of_two_overlays_on_a_page_the_first_kind_is_mapped(void **state
 	struct bare *bare = bare_create(2);
 	struct vsm_partition *partition = bare->partition;
 
-	(void)state;
 	overlay_map(partition, OVERLAY_SIM, 0, 0, 5);
 	overlay_map(partition, OVERLAY_HYPERCALL, 0, 0, 5);
 	overlay_map(partition, OVERLAY_SIEF, 0, 1, 5);
@@ -305,7 +290,6 @@ static void test_a_hidden_overlay_is_placed_and_removed_without_effect(void **st
 	struct bare *bare = bare_create(2);
 	uint32_t calls;
 
-	(void)state;
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);
 	calls = sim_calls(bare->partition)->overlay;
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
@@ -348,7 +332,6 @@ static void test_random_mappings_equal_a_list_in_order_of_precedence(void **stat
 	size_t count = sizeof(place) / sizeof(place[0]);
 	struct bare *bare = bare_create(2);
 
-	(void)state;
 	srand(4711);
 	for (int step = 0; step < 20000; step++) {
 		struct place *one = &place[(size_t)rand() % count];
@@ -370,7 +353,6 @@ static void test_p25_reset_unmaps_all_overlays_and_zeroes_their_pages(void **sta
 	uint8_t *sim = overlay_memory(bare->partition, OVERLAY_SIM, 1, 0);
 	uint8_t *assist = overlay_memory(bare->partition, OVERLAY_ASSIST, 1, 1);
 
-	(void)state;
 	overlay_map(bare->partition, OVERLAY_SIM, 1, 0, 5);
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 1, 0, 5);
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);

@@ -53,15 +53,12 @@ static int slow_map(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uin
 /* The sim backend's clock does not advance by itself: use the host's, in the same unit, nanoseconds. */
 static uint64_t real_tsc(void *backend)
 {
-	(void)backend;
 	return clock_ns();
 }
 
 /* Returns before the deadline, which a backend may do. */
 static int short_wait(void *vp, uint64_t deadline)
 {
-	(void)vp;
-	(void)deadline;
 	nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 	return 0;
 }
@@ -141,7 +138,6 @@ static void p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most
 	uint64_t begin, longest = 0;
 	uint32_t calls = 0;
 
-	(void)state;
 	create(MOVERS + 1);
 	vp = vsm_partition_vp(world.partition, MOVERS);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -170,7 +166,6 @@ static void p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most
 
 static void count(struct vsm_vp *vp, void *argument)
 {
-	(void)vp;
 	++*(uint32_t *)argument;
 }
 
@@ -181,7 +176,6 @@ static void a_vp_that_waits_for_its_turn_serves_requests(void **state)
 	pthread_t thread;
 	uint32_t served = 0;
 
-	(void)state;
 	create(2);
 	vp = vsm_partition_vp(world.partition, 0);
 	/* Another VP has the turn until this test ends it. */
@@ -204,7 +198,6 @@ static void turns_are_for_vtls_below_the_highest(void **state)
 {
 	struct memory_turn first, second;
 
-	(void)state;
 	create(1);
 	assert_true(memory_turn_begin(world.partition, 0, &first));
 	assert_false(memory_turn_begin(world.partition, 0, &second));

@@ -110,7 +110,6 @@ static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
 	uint64_t value;
 
-	(void)state;
 	for (size_t l = 0; l < COUNT(locks); l++) {
 		lock(vp, locks[l], PAGE);
 		for (size_t k = 0; k < COUNT(kinds); k++) {
@@ -147,7 +146,6 @@ static void p30_an_overlay_needs_no_right_to_execute_and_grants_none(void **stat
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
 
-	(void)state;
 	lock(vp, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE, PAGE);
 	for (size_t k = 0; k < COUNT(kinds); k++) {
 		wrmsr(vp, kinds[k].msr, PAGE | 1);
@@ -164,7 +162,6 @@ static void p30_a_later_lock_hides_an_overlay_that_vtl0_writes(void **state)
 	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
 	uint64_t value;
 
-	(void)state;
 	for (size_t k = 0; k < COUNT(kinds); k++) {
 		for (size_t l = 0; kinds[k].written && l < COUNT(locks); l++) {
 			wrmsr(other, kinds[k].msr, PAGE | 1);
@@ -199,7 +196,6 @@ static void p30_the_hypercall_page_stays_under_a_protection_that_permits_executi
 	struct vsm_vp *vp = create(&partition, NULL);
 	uint64_t code, value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
 	assert_int_equal(guest_read(vp, PAGE, 8, &code), GUEST_DONE);
 	assert_int_not_equal(code, SECRET);
@@ -234,7 +230,6 @@ static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **s
 	const uint64_t wanted = (uint64_t)-0x12345678;
 	uint64_t value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, PAGE | 1);
 	lock(vp, HV_MAP_GPA_READABLE, PAGE);
 	/* A tick of the sim's clock is 1 ns, a unit of the page 100 ns. */
@@ -263,7 +258,6 @@ static void p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is(voi
 	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
 	uint64_t code, value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	wrmsr(other, HV_X64_MSR_VP_ASSIST_PAGE, PAGE | 1);
 	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
@@ -289,7 +283,6 @@ static void p30_a_default_protection_hides_overlays_as_well(void **state)
 	struct vsm_vp *vp = create(&partition, NULL);
 	uint64_t value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
 	assert_int_equal(protect_set_default(partition, 1, RX), 0);
@@ -309,7 +302,6 @@ static void p30_vtl2_restricts_vtl1_in_the_same_way(void **state)
 	uint64_t gpn = PAGE / 4096, value;
 	size_t done;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	guest_enable_vtl(partition, 2);
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
@@ -336,7 +328,6 @@ static void a_message_for_a_hidden_page_can_be_read_when_the_page_is_visible_aga
 	struct hv_message message = {.message_type = 5, .payload_size = 8};
 	uint64_t value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SCONTROL, 1);
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	wrmsr(vp, HV_X64_MSR_SINT0 + 2, 0x40);
@@ -358,7 +349,6 @@ static void p30_a_restored_partition_shows_only_overlays_that_its_protections_pe
 	struct guest_saved file;
 	uint64_t value;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, ELSE | 1);
@@ -390,7 +380,6 @@ static void p30_ram_that_is_added_under_an_overlay_is_restricted_like_other_ram(
 	uint8_t *host = NULL, first = 0x77;
 	uint64_t byte;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, RAM | 1);
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, (RAM + 0x1000) | 1);
 	overlay_memory(partition, OVERLAY_SIM, 0, 0)[0] = 0xcc;
@@ -418,7 +407,6 @@ static void where_execution_cannot_be_denied_overlays_are_executable(void **stat
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, &options);
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	assert_int_equal(sim_view(partition, 0, PAGE, NULL), GPA_ALL);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
@@ -434,7 +422,6 @@ static void p05_an_overlay_that_is_enabled_and_disabled_keeps_the_protection(voi
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
 		wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 		lock(vp, HV_MAP_GPA_READABLE, PAGE);

@@ -27,7 +27,6 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t value = 0x99;
 
-	(void)state;
 	assert_int_equal(guest_write(vp, PAGE, 8, 0x77), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
 	/* VTL0 cannot access the RAM under its own overlay, so a device cannot either. */
@@ -60,7 +59,6 @@ static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 	void *host = NULL;
 	uint64_t value = 0x99;
 
-	(void)state;
 	assert_int_equal(guest_write(vp, 0x71000, 8, 0x77), GUEST_DONE);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_protect(vp, 0, 0, 0x71000), 0);

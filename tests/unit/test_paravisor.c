@@ -41,7 +41,6 @@ static void a_paravisor_is_refused_what_is_not_offered(void **state)
 	const uint32_t config = HV_REGISTER_VSM_PARTITION_CONFIG;
 	uint64_t value;
 
-	(void)state;
 	for (unsigned int bit = 7; bit <= 15; bit++)
 		assert_int_equal(guest_set_register(vp, 0, 0, config, 0x3f | UINT64_C(1) << bit),
 				 HV_STATUS_INVALID_REGISTER_VALUE);

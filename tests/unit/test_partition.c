@@ -20,7 +20,6 @@ static void read_only_msrs_can_be_read_and_not_written(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
 	uint64_t runtime;
 
-	(void)state;
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_VP_INDEX), 1);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_TSC_FREQUENCY), 1000000000);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_APIC_FREQUENCY), 200000000);
@@ -142,7 +141,6 @@ static void an_msr_faults_only_without_its_privilege(void **state)
 		{HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), HV_X64_MSR_TSC_INVARIANT_CONTROL},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct vsm_config config;
 		struct vsm_partition *partition;
@@ -453,7 +451,6 @@ static void an_invalid_configuration_is_refused(void **state)
 	struct vsm_partition *partition;
 	unsigned int lines = 0;
 
-	(void)state;
 	vsm_config_init(&good);
 	good.log = (struct vsm_log){count_line, &lines, VSM_LOG_ERROR};
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)

@@ -48,7 +48,6 @@ static uint16_t call_with(size_t index, uint64_t id)
 
 static void the_own_id_and_self_have_the_same_effect_in_every_call(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		const uint16_t self = call_with(i, HV_PARTITION_ID_SELF);
 		const uint16_t own = call_with(i, HYPERCALL_PARTITION_ID);

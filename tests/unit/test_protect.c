@@ -408,7 +408,6 @@ static void test_a_failure_of_the_backend_changes_nothing(void **state)
 	uint64_t gpn[] = {4, 5, 5, 6};
 	size_t done;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		struct bare *bare = bare_create(3);
 

@@ -62,7 +62,6 @@ static void test_no_write_happens_after_protect_has_returned(void **state)
 	uint8_t *ram = bare_ram(race.bare, 0, 16);
 	pthread_t thread;
 
-	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &race), 0);
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t frozen;
@@ -87,7 +86,6 @@ static void test_ram_under_an_overlay_is_not_accessed_while_the_overlay_is_enabl
 	uint8_t *ram = bare_ram(race.bare, 0, 16);
 	pthread_t thread;
 
-	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &race), 0);
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t frozen;

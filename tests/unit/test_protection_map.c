@@ -97,7 +97,6 @@ static void random_changes(bool user_execute, uint8_t access)
 
 static void test_random_changes_equal_a_plain_array(void **state)
 {
-	(void)state;
 	random_changes(false, GPA_ALL);
 	random_changes(true, GPA_READ | GPA_WRITE);
 }
@@ -106,7 +105,6 @@ static void test_a_map_without_exceptions_is_small_for_a_tebibyte(void **state)
 {
 	struct protection_map *map = protection_map_create(TIB_PAGES, GPA_READ, true);
 
-	(void)state;
 	assert_true(protection_map_memory(map) < 256);
 	assert_int_equal(protection_map_get(map, TIB_PAGES - 1), GPA_READ);
 	assert_int_equal(protection_map_run(map, 5, TIB_PAGES - 5), TIB_PAGES - 5);
@@ -128,7 +126,6 @@ static void check_bound(uint8_t from, uint8_t to, bool user_execute, unsigned in
 
 static void test_memory_is_one_bit_a_page_for_each_right_in_use(void **state)
 {
-	(void)state;
 	check_bound(GPA_ALL, GPA_ALL & ~GPA_WRITE, false, 1);
 	check_bound(GPA_ALL, GPA_READ, false, 2);
 	check_bound(GPA_ALL, 0, false, 3);
@@ -141,7 +138,6 @@ static void test_only_blocks_with_an_exception_take_memory(void **state)
 	struct protection_map *map = protection_map_create(TIB_PAGES, GPA_ALL, false);
 	size_t with_one;
 
-	(void)state;
 	set(map, 12345678, GPA_READ | GPA_EXECUTE);
 	with_one = protection_map_memory(map);
 	set(map, 12345679, GPA_READ | GPA_EXECUTE);
@@ -158,7 +154,6 @@ static void test_a_page_that_is_set_to_the_default_takes_no_memory(void **state)
 	struct protection_map *map = protection_map_create(TIB_PAGES, GPA_READ, false);
 	size_t before = protection_map_memory(map);
 
-	(void)state;
 	set(map, 77, GPA_READ);
 	assert_int_equal(protection_map_memory(map), before);
 	protection_map_destroy(map);
@@ -168,7 +163,6 @@ static void test_without_mbec_kernel_execute_is_used_for_both(void **state)
 {
 	struct protection_map *map = protection_map_create(64, GPA_ALL, false);
 
-	(void)state;
 	set(map, 1, GPA_READ | GPA_KERNEL_EXECUTE);
 	set(map, 2, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(protection_map_get(map, 1), GPA_READ | GPA_EXECUTE);
@@ -180,7 +174,6 @@ static void test_out_of_memory_changes_nothing(void **state)
 {
 	struct protection_map *map = protection_map_create(HUGE_NUMBER, GPA_ALL, false);
 
-	(void)state;
 	assert_non_null(map);
 	assert_false(protection_map_reserve(map, 5, GPA_READ));
 	assert_int_equal(protection_map_get(map, 5), GPA_ALL);
@@ -193,7 +186,6 @@ static void test_growing_without_memory_does_not_change_the_map(void **state)
 {
 	struct protection_map *map = protection_map_create(100, GPA_ALL, false);
 
-	(void)state;
 	set(map, 99, 0);
 	assert_int_not_equal(protection_map_grow(map, HUGE_NUMBER), 0);
 	assert_int_equal(protection_map_get(map, 99), 0);

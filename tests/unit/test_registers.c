@@ -12,7 +12,6 @@ static struct vsm_vp *other; /* VP 1: in VTL0, with VTL1 enabled */
 
 static int setup(void **state)
 {
-	(void)state;
 	fixture_in_vtl1(2, 2);
 	other = vsm_partition_vp(partition, 1);
 	return 0;
@@ -144,7 +143,6 @@ static void round_trip(struct vsm_vp *target, const struct sample *sample, uint3
 /* shows: hypercall HvCallGetVpRegisters, HvCallSetVpRegisters */
 static void p21_every_register_of_a_lower_vtl_of_the_own_vp(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
 		for (uint32_t name = samples[i].first; name <= samples[i].last; name++)
 			if (!is_used_by_the_call(name))
@@ -154,7 +152,6 @@ static void p21_every_register_of_a_lower_vtl_of_the_own_vp(void **state)
 /* shows: register of samples */
 static void p21_every_register_of_a_lower_vtl_of_another_vp(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
 		for (uint32_t name = samples[i].first; name <= samples[i].last; name++)
 			round_trip(other, &samples[i], name);
@@ -168,7 +165,6 @@ static void many_elements_are_set_in_order_by_one_call(void **state)
 		struct hv_register_assoc assoc[64];
 	} input = {.header = registers_header(1, USE_VTL(0))};
 
-	(void)state;
 	for (unsigned int i = 0; i < 64; i++) {
 		input.assoc[i].name = HV_X64_REGISTER_RBX;
 		input.assoc[i].value.reg64 = i;
@@ -185,7 +181,6 @@ static void registers_that_describe_the_partition_mirror_cpuid(void **state)
 {
 	union hv_register_value value;
 
-	(void)state;
 	for (uint32_t name = 0x200; name <= 0x208; name++) {
 		uint32_t leaf[4];
 
@@ -211,7 +206,6 @@ static void read_only_registers_cannot_be_set(void **state)
 	};
 	union hv_register_value value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert_int_equal(status_of(get_register(vp, HV_VP_INDEX_SELF, 0, names[i], &value)),
 				 HV_STATUS_SUCCESS);
@@ -228,7 +222,6 @@ static void unknown_names_are_invalid_parameters(void **state)
 	};
 	union hv_register_value value;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert_int_equal(
 			status_of(get_register(vp, HV_VP_INDEX_SELF, USE_VTL(0), names[i], &value)),
@@ -241,7 +234,6 @@ static void unknown_names_are_invalid_parameters(void **state)
 
 static void the_table_is_in_ascending_order_and_each_row_has_a_function(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < regs_table_size; i++) {
 		assert_true(regs_table[i].first <= regs_table[i].last);
 		assert_true(regs_table[i].get || regs_table[i].set);
@@ -254,7 +246,6 @@ static void architectural_registers_of_the_own_vtl_are_denied(void **state)
 {
 	union hv_register_value value;
 
-	(void)state;
 	for (size_t i = 0; i < regs_table_size; i++) {
 		if (regs_table[i].rule != REGS_LOWER)
 			continue;
@@ -274,7 +265,6 @@ static void registers_of_a_higher_vtl_are_denied(void **state)
 {
 	union hv_register_value value;
 
-	(void)state;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	for (size_t i = 0; i < regs_table_size; i++) {
 		for (uint8_t vtl = 1; vtl < 16; vtl++) {
@@ -295,7 +285,6 @@ static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void *
 	union hv_register_value kept;
 	unsigned int count = 0;
 
-	(void)state;
 	guest_enable_vtl(partition, 2);
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
@@ -335,7 +324,6 @@ static void vsm_registers_need_the_privilege(void **state)
 {
 	union hv_register_value value;
 
-	(void)state;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(status_of(get_register(vp, 0, 0, HV_REGISTER_VSM_VP_STATUS, &value)), 0);
 	partition->privileges &= ~HV_PRIVILEGE(ACCESS_VSM);
@@ -350,7 +338,6 @@ static void a_vtl_that_is_not_enabled_has_no_registers(void **state)
 	union hv_register_value value;
 	const struct regs_caller vtl2 = {.vtl = 2};
 
-	(void)state;
 	atomic_fetch_and(&other->enabled_vtls, (uint16_t)~vtl_bit(1));
 	assert_int_equal(regs_get(other, 1, HV_X64_REGISTER_RIP, &vtl2, &value),
 			 HV_STATUS_INVALID_VTL_STATE);
@@ -365,7 +352,6 @@ static void p10_vtl0_has_neither_vina_nor_a_partition_config(void **state)
 {
 	union hv_register_value value = {.reg128 = {.low = 0x131}};
 
-	(void)state;
 	assert_int_equal(status_of(set_register(vp, 0, USE_VTL(0), HV_REGISTER_VSM_VINA, &value)),
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(status_of(get_register(vp, 0, USE_VTL(0), HV_REGISTER_VSM_VINA, &value)),
@@ -393,7 +379,6 @@ static void the_header_is_checked(void **state)
 	} input = {registers_header(0, 0), HV_REGISTER_VP_INDEX};
 	const uint64_t control = control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 1, 0);
 
-	(void)state;
 	input.header.vp_index = 2;
 	assert_int_equal(guest_call(vp, control, &input, sizeof(input), NULL, 0),
 			 HV_STATUS_INVALID_VP_INDEX);
@@ -460,7 +445,6 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
 	};
 	const struct regs_caller host = {.host = true};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		const union hv_register_value value = {.reg128 = {bad[i].low, bad[i].high}};
 		union hv_register_value before;
@@ -495,7 +479,6 @@ static void the_upper_half_of_the_value_of_a_64_bit_register_is_ignored(void **s
 		{HV_X64_REGISTER_CR_INTERCEPT_CR0_MASK, 0, 0x10000},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const union hv_register_value value = {
 			.reg128 = {rows[i].low, UINT64_C(0xdeadbeefcafef00d)}};
@@ -516,7 +499,6 @@ static void pending_exceptions_follow_the_list_of_vectors(void **state)
 	static const uint8_t legal[] = {0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19};
 	static const uint8_t with_error[] = {8, 10, 11, 12, 13, 14, 17};
 
-	(void)state;
 	for (unsigned int vector = 0; vector < 40; vector++) {
 		const bool ok = memchr(legal, (int)vector, sizeof(legal)) != NULL;
 		const bool error = memchr(with_error, (int)vector, sizeof(with_error)) != NULL;
@@ -550,7 +532,6 @@ static void an_injected_exception_wakes_and_is_delivered_with_its_parameter(void
 	/* #PF, error code 2, at 0x1234. */
 	const union hv_register_value value = {.reg128 = {UINT64_C(0x2000e0101), 0x1234}};
 
-	(void)state;
 	assert_int_equal(
 		status_of(set_register(vp, 0, USE_VTL(0), HV_REGISTER_PENDING_EVENT0, &value)),
 		HV_STATUS_SUCCESS);
@@ -568,7 +549,6 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 {
 	union hv_register_value value = {.reg128 = {.low = 0x500}};
 
-	(void)state;
 	set_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_EFER, &value);
 	assert_int_equal(vcpu_get(other, 0, VCPU_SYSTEM)->efer, 0x500);
 	value.reg64 = X64_CR0_PE;
@@ -590,7 +570,6 @@ static void secure_config_reads_the_actual_state_of_the_lock(void **state)
 	union hv_register_value value = {.reg128 = {.low = HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED}};
 	const uint32_t name = HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0;
 
-	(void)state;
 	assert_int_equal(status_of(set_register(vp, 0, 0, name, &value)), 0);
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), vtl_bit(1));
 	assert_int_equal(status_of(get_register(vp, 0, 0, name, &value)), 0);
@@ -617,7 +596,6 @@ static void p20_register_intercepts_that_cannot_be_enforced_are_refused(void **s
 {
 	union hv_register_value value;
 
-	(void)state;
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		uint64_t kept;
 

@@ -18,7 +18,6 @@ static void the_hypervisor_version_is_that_of_cpuid(void **state)
 	union hv_register_value value = {0};
 	uint32_t leaf[4];
 
-	(void)state;
 	cpuid_get(vp, 0, HV_CPUID_VERSION, 0, leaf);
 	assert_int_equal(vsm_vp_get_registers(vp, 0, (uint32_t[]){HV_REGISTER_HYPERVISOR_VERSION},
 					      &value, 1),
@@ -35,7 +34,6 @@ static void the_runtime_grows_only_while_the_vp_runs(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t first, second, msr;
 
-	(void)state;
 	sim_clock_step(partition, 1000);
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VP_RUNTIME, &first), 0);
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VP_RUNTIME, &second), 0);
@@ -53,10 +51,6 @@ static void the_runtime_grows_only_while_the_vp_runs(void **state)
 static void work_for_a_millisecond(void *opaque, uint32_t id, uint32_t type, const void *data,
 				   size_t size)
 {
-	(void)id;
-	(void)type;
-	(void)data;
-	(void)size;
 	sim_advance(opaque, 1000000);
 }
 
@@ -72,7 +66,6 @@ static void the_runtime_includes_the_hypervisors_own_time(void **state)
 	struct hv_signal_event_input input = {.connection_id = 7};
 	uint64_t before;
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	before = host_get(vp, 0, HV_REGISTER_VP_RUNTIME);
 	assert_int_equal(guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0), 0);
@@ -86,7 +79,6 @@ static void the_runtime_does_not_grow_while_the_vp_sleeps(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t before;
 
-	(void)state;
 	/* Direct mode, vector 0x50, one expiry 1 ms from now. */
 	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1501);
 	wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 10000);
@@ -103,7 +95,6 @@ static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
 
-	(void)state;
 	post(vp, 0, 0x41);
 	guest_run(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
@@ -123,7 +114,6 @@ static void the_tsc_sequence_is_that_of_the_page(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t page, sequence;
 
-	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, 0x60000 | 1),
 				 GUEST_DONE);
@@ -144,7 +134,6 @@ static void no_isolation_is_reported(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t value = 1;
 
-	(void)state;
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_ISOLATION_CAPABILITIES, &value),
 			 0);
 	assert_int_equal(value, 0);
@@ -161,7 +150,6 @@ static void no_extended_call_is_reported(void **state)
 	struct vsm_vp *vp = create(&partition);
 	uint64_t map = UINT64_MAX;
 
-	(void)state;
 	partition->privileges |=
 		HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS); /* not granted by default */
 	assert_int_equal(guest_call(vp, HV_EXT_CALL_QUERY_CAPABILITIES, NULL, 0, &map, sizeof(map)),

@@ -13,7 +13,6 @@ static int setup(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
-	(void)state;
 	vp = vsm_partition_vp(partition, 0);
 	guest_enable_vtl(partition, 1);
 	return 0;
@@ -21,7 +20,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	vsm_partition_destroy(vp->partition);
 	return 0;
 }
@@ -60,7 +58,6 @@ static void each_contradiction_is_a_shutdown_without_an_entry(void **state)
 {
 	const struct vsm_exit *exit;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(contradictions) / sizeof(contradictions[0]); i++) {
 		const union hv_register_value value = {
 			.reg128 = {contradictions[i].low, contradictions[i].high}};
@@ -90,7 +87,6 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 					 HV_X64_REGISTER_FS, HV_X64_REGISTER_GS};
 	const struct vsm_exit *exit;
 
-	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_CR0, 0x33);
 	host_set(vp, 0, HV_X64_REGISTER_RFLAGS, X64_RFLAGS_VM | X64_RFLAGS_FIXED);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -111,7 +107,6 @@ static void p14_an_interrupt_is_not_lost_when_the_entry_is_refused(void **state)
 	const struct vsm_exit *exit;
 	uint64_t cr4;
 
-	(void)state;
 	set_if(vp, 0, true);
 	cr4 = host_get(vp, 0, HV_X64_REGISTER_CR4);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, 0);
@@ -129,7 +124,6 @@ static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 {
 	const struct vsm_exit *exit;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0x10, HV_X64_REGISTER_CR4, 0), 0);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
@@ -148,7 +142,6 @@ static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 	const struct vsm_exit *exit;
 	uint64_t cr4 = host_get(vp, 0, HV_X64_REGISTER_CR4);
 
-	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_CR4, 0);
 	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, cr4);
@@ -166,7 +159,6 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
 	struct vcpu_state good = *cpu;
 
-	(void)state;
 	for (unsigned int i = 0; i < 6; i++) {
 		uint8_t *const header = cpu->xsave + X64_XSAVE_BV;
 
@@ -212,7 +204,6 @@ static void segments_that_no_mode_allows_cannot_be_set(void **state)
 		{HV_X64_REGISTER_TR, 0x009b, 0x67},    /* code */
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		const union hv_register_value value =
 			segment(0, bad[i].limit, 0x18, bad[i].attributes);

@@ -122,7 +122,6 @@ static void p40_registers_that_vtl1_sets_during_the_wait_are_kept(void **state)
 {
 	struct waiter waiter = start_waiter(true);
 
-	(void)state;
 	assert_int_equal(guest_set_register(waiter.other, 1, BELOW, HV_X64_REGISTER_RIP, 0x123000),
 			 0);
 	join(&waiter);
@@ -140,7 +139,6 @@ static void p40_other_registers_that_are_set_during_the_wait_are_kept(void **sta
 {
 	struct waiter waiter = start_waiter(true);
 
-	(void)state;
 	assert_int_equal(guest_set_register(waiter.other, 1, BELOW, HV_X64_REGISTER_RBX, 0x123000),
 			 0);
 	/* The effect is that of a write before the instruction, which executes once. */
@@ -155,7 +153,6 @@ static void p40_a_vp_that_is_started_during_the_wait_begins_with_its_context(voi
 	struct waiter waiter = start_waiter(false);
 	struct hv_initial_vp_context context = guest_context(0x30000, 0x7000);
 
-	(void)state;
 	assert_int_equal(
 		context_call(waiter.other, HV_CALL_START_VIRTUAL_PROCESSOR, 1, 0, &context), 0);
 	join(&waiter);
@@ -170,7 +167,6 @@ static void p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call(v
 {
 	struct waiter waiter = start_waiter(false);
 
-	(void)state;
 	assert_int_equal(enable_vp(waiter.other, 1, 1), 0);
 	release_and_join(&waiter);
 	expect_done(&waiter);
@@ -183,7 +179,6 @@ static void p40_an_init_during_the_wait_resets_rip_and_rax(void **state)
 {
 	struct waiter waiter = start_waiter(false);
 
-	(void)state;
 	/* INIT is not dropped, since this VP has no higher VTL. */
 	interrupt_post_event(waiter.vp, 0, VSM_LAPIC_EVENT_INIT, 0);
 	/* The VP takes the INIT and waits for its SIPI, until its VMM stops it. */
@@ -233,7 +228,6 @@ static void p40_a_read_during_the_wait_sees_the_state_before_the_call(void **sta
 	union hv_register_value host;
 	uint64_t value;
 
-	(void)state;
 	for (unsigned int i = 0; i < 20; i++) {
 		assert_int_equal(
 			guest_get_register(waiter.other, 1, BELOW, HV_X64_REGISTER_RIP, &value), 0);
@@ -254,10 +248,6 @@ static void set_rip(void *opaque, uint32_t id, uint32_t type, const void *data, 
 	const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RAX};
 	const union hv_register_value value[] = {{.reg64 = 0x123000}, {.reg64 = 0x5678}};
 
-	(void)id;
-	(void)type;
-	(void)data;
-	(void)size;
 	assert_int_equal(vsm_vp_set_registers(opaque, 0, name, value, 2), 2);
 }
 
@@ -270,7 +260,6 @@ static void p40_registers_that_the_vmm_sets_in_a_callback_are_kept(void **state)
 		.id = 7, .kind = VSM_CONNECTION_EVENT, .fn = set_rip, .opaque = vp};
 	struct hv_signal_event_input input = {.connection_id = 7};
 
-	(void)state;
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, 0x123000);
@@ -285,7 +274,6 @@ static void p40_a_vtl_does_not_set_its_own_context(void **state)
 	struct vsm_partition *partition = guest_partition(2, 0, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	for (uint32_t index = 0; index < 2; index++)
 		for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
 			assert_int_equal(guest_set_register(vp, index, 0, name[i], 2),
@@ -308,7 +296,6 @@ static void p32_an_interrupt_of_vtl1_ends_the_wait_of_vtl0(void **state)
 {
 	struct waiter waiter = start_waiter(true);
 
-	(void)state;
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	assert_int_equal(waiter.vp->active_vtl, 1);
@@ -325,7 +312,6 @@ static void p32_a_timer_of_vtl1_ends_the_wait_of_vtl0(void **state)
 {
 	struct waiter waiter = start_waiter(true);
 
-	(void)state;
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	/* Direct mode, vector 0x71, one expiry 1 ms from now. */
@@ -368,7 +354,6 @@ static struct flood flood;
 
 static void count_request(struct vsm_vp *vp, void *argument)
 {
-	(void)argument;
 	/* Requests that are served while VP 0 does not run do not count. */
 	if (flood.steps > 0 && flood.steps < STEPS)
 		flood.served[vp->active_vtl]++;
@@ -398,7 +383,6 @@ static void count_kick(void *vp)
 /* A guest that only spins; other VPs send requests during each step. */
 static int step(void *vp, struct backend_run *run)
 {
-	(void)vp;
 	sim_advance(flood.partition, STEP_TICKS);
 	sched_yield();
 	if (flood.steps == STEPS)
@@ -456,7 +440,6 @@ static void p32_requests_of_vtl0_leave_vtl1_time_to_run(void **state)
 	const struct vsm_exit *exit;
 	uint64_t start, turns;
 
-	(void)state;
 	start_flood(1);
 	WAIT_UNTIL(atomic_load(&flood.served_all) > FLOOD_COUNT);
 	start = vp_tsc(flood.partition);
@@ -475,7 +458,6 @@ static void p32_an_entry_of_vtl1_comes_before_requests_of_vtl0(void **state)
 {
 	const struct vsm_exit *exit;
 
-	(void)state;
 	start_flood(0);
 	assert_int_equal(vsm_vp_run(flood.vp, &exit), 0);
 	assert_int_equal(flood.vp->active_vtl, 1);
@@ -502,7 +484,6 @@ static void *own_and_leave(void *opaque)
 
 static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < 100; i++) {
 		struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
 		struct owner owner = {.vp = vsm_partition_vp(partition, 0)};
@@ -523,7 +504,6 @@ static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 
 static void count_call(struct vsm_vp *vp, void *argument)
 {
-	(void)vp;
 	atomic_fetch_add((atomic_uint *)argument, 1);
 }
 
@@ -553,7 +533,6 @@ static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 	union hv_register_value host;
 	uint64_t value;
 
-	(void)state;
 	/* Cancels the call of VTL0. */
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
@@ -590,7 +569,6 @@ static void p32_a_released_tlb_lock_kicks_no_vp_that_does_not_wait(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct backend_ops ops = sim_ops;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	ops.vp_kick = count_all_kicks;

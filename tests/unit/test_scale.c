@@ -59,13 +59,11 @@ static void last_of(uint32_t count)
 
 static void the_last_of_240_vps_is_reached(void **state)
 {
-	(void)state;
 	last_of(240);
 }
 
 static void the_last_of_2048_vps_is_reached(void **state)
 {
-	(void)state;
 	last_of(VSM_VP_MAX);
 }
 
@@ -74,7 +72,6 @@ static void one_vp_more_is_refused(void **state)
 	struct vsm_partition *partition;
 	struct vsm_config config;
 
-	(void)state;
 	vsm_config_init(&config);
 	config.vp_count = VSM_VP_MAX + 1;
 	assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), -EINVAL);
@@ -86,7 +83,6 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 	struct vsm_partition *partition = guest_partition(1, VSM_VTL_MAX - 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	for (uint8_t vtl = 1; vtl < VSM_VTL_MAX; vtl++) {
 		guest_enable_vtl(partition, vtl);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

@@ -35,7 +35,6 @@ static void expect_sha256(const char *text, const char *wanted)
 
 static void sha256_gives_the_digests_of_fips_180(void **state)
 {
-	(void)state;
 	expect_sha256("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	expect_sha256("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	expect_sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
@@ -48,7 +47,6 @@ static void sha256_of_a_million_letters_does_not_depend_on_the_sizes_of_updates(
 	uint8_t letters[1000], digest[SHA256_SIZE];
 	char hex[65];
 
-	(void)state;
 	memset(letters, 'a', sizeof(letters));
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		size_t left = 1000000;
@@ -89,7 +87,6 @@ static void hmac_gives_the_tags_of_rfc_4231(void **state)
 		"data. The key needs to be hashed before being used by the HMAC algorithm.";
 	uint8_t key[131], data[50];
 
-	(void)state;
 	memset(key, 0x0b, sizeof(key));
 	expect_hmac(key, 20, "Hi There", 8,
 		    "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
@@ -117,7 +114,6 @@ static void every_length_agrees_with_python(void **state)
 			     "r");
 	uint8_t data[LENGTHS], digest[SHA256_SIZE];
 
-	(void)state;
 	assert_non_null(python);
 	for (unsigned int i = 0; i < LENGTHS; i++)
 		data[i] = (uint8_t)(i * 37 + 11);
@@ -140,7 +136,6 @@ static void digests_are_equal_only_if_every_bit_is_equal(void **state)
 {
 	uint8_t a[SHA256_SIZE], b[SHA256_SIZE];
 
-	(void)state;
 	memset(a, 0x5a, sizeof(a));
 	memcpy(b, a, sizeof(b));
 	assert_true(sha256_same(a, b));

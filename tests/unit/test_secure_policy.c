@@ -18,7 +18,6 @@ static void a_policy_refuses_invalid_ranges(void **state)
 {
 	const struct policy policy = {0};
 
-	(void)state;
 	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_CODE), SECURE_KERNEL_OK);
 	assert_int_equal(policy_check(&policy, 0x1000, 0, POLICY_CODE), SECURE_KERNEL_BAD_ARGUMENT);
 	assert_int_equal(policy_check(&policy, 0x1001, 1, POLICY_CODE), SECURE_KERNEL_BAD_ARGUMENT);
@@ -38,7 +37,6 @@ static void a_page_is_in_a_policy_once(void **state)
 {
 	struct policy policy = {0};
 
-	(void)state;
 	policy_add(&policy, 0x10000, 4, POLICY_CODE);
 	assert_int_equal(policy_check(&policy, 0xf000, 1, POLICY_CODE), SECURE_KERNEL_OK);
 	assert_int_equal(policy_check(&policy, 0xf000, 2, POLICY_CODE), SECURE_KERNEL_DENIED);
@@ -56,7 +54,6 @@ static void a_policy_allows_the_same_pages_as_a_plain_array(void **state)
 	struct policy policy = {0};
 	uint8_t model[PAGES] = {0}; /* 0 free, else kind + 1 */
 
-	(void)state;
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
 		const uint64_t first = (uint64_t)rand() % PAGES;
@@ -90,7 +87,6 @@ static void a_policy_that_is_full_still_grows_its_last_range(void **state)
 	struct policy policy = {0};
 	uint64_t page = 0;
 
-	(void)state;
 	for (uint32_t i = 0; i < POLICY_RANGES; i++, page += 2)
 		policy_add(&policy, page * PAGE, 1, POLICY_CODE);
 	assert_int_equal(policy.count, POLICY_RANGES);
@@ -108,7 +104,6 @@ static void a_locked_policy_accepts_no_range(void **state)
 {
 	struct policy policy = {0};
 
-	(void)state;
 	policy_lock(&policy);
 	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_CODE), SECURE_KERNEL_LOCKED);
 	assert_true(policy_allows(&policy, 0x1000, PAGE, true));
@@ -121,7 +116,6 @@ static void the_log_keeps_its_newest_entries_at_their_sequence_numbers(void **st
 	static struct secure_kernel_log log;
 	uint64_t sequence = 0;
 
-	(void)state;
 	for (uint64_t i = 1; i <= 3 * SECURE_KERNEL_LOG_ENTRIES + 5; i++) {
 		/* The sequence number of the argument is ignored. */
 		const struct secure_kernel_log_entry entry = {.sequence = 99, .address = i};
@@ -140,7 +134,6 @@ static void a_changed_count_of_the_shared_log_is_not_used(void **state)
 	const struct secure_kernel_log_entry entry = {.address = 1};
 	uint64_t sequence = 0;
 
-	(void)state;
 	log.count = UINT64_MAX;
 	ring_add(&log, &sequence, &entry);
 	assert_int_equal(log.count, 1);
@@ -153,7 +146,6 @@ static void a_secret_of_any_size_is_unsealed_unchanged(void **state)
 	static struct secure_kernel_sealed sealed;
 	uint8_t key[SHA256_SIZE];
 
-	(void)state;
 	memset(key, 7, sizeof(key));
 	memset(secret.caller, 9, sizeof(secret.caller));
 	for (uint32_t i = 0; i < SECURE_KERNEL_SECRET_MAX; i++)
@@ -183,7 +175,6 @@ static void a_sealed_secret_with_any_changed_bit_is_refused(void **state)
 	static struct secure_kernel_sealed sealed;
 	uint8_t key[SHA256_SIZE] = {1}, *bytes = (uint8_t *)&sealed;
 
-	(void)state;
 	secret.size = 40;
 	assert_int_equal(seal(key, 5, &secret, &sealed), SECURE_KERNEL_OK);
 	for (size_t bit = 0; bit < 8 * (offsetof(struct secure_kernel_sealed, data) + 40); bit++) {
@@ -208,7 +199,6 @@ static void different_nonces_give_different_ciphertexts(void **state)
 	static struct secure_kernel_sealed one, two;
 	const uint8_t key[SHA256_SIZE] = {3};
 
-	(void)state;
 	assert_int_equal(seal(key, 1, &secret, &one), SECURE_KERNEL_OK);
 	assert_int_equal(seal(key, 2, &secret, &two), SECURE_KERNEL_OK);
 	assert_memory_not_equal(one.data, two.data, 64);

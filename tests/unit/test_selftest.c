@@ -34,7 +34,6 @@ static void dies(struct selftest *test)
 
 static void hangs(struct selftest *test)
 {
-	(void)test;
 	signal(SIGTERM, SIG_IGN);
 	for (;;)
 		pause();
@@ -42,13 +41,11 @@ static void hangs(struct selftest *test)
 
 static void leaves(struct selftest *test)
 {
-	(void)test;
 	_exit(3);
 }
 
 static void has_no_text(struct selftest *test)
 {
-	(void)test;
 }
 
 /* A guest that never leaves by itself. */
@@ -80,7 +77,6 @@ static void the_last_result_counts(void **state)
 {
 	struct selftest_result result = run(passes, TIMEOUT_MS);
 
-	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_PASS);
 	assert_string_equal(result.text, "well 5");
 }
@@ -89,7 +85,6 @@ static void a_crash_is_a_finding(void **state)
 {
 	struct selftest_result result = run(dies, TIMEOUT_MS);
 
-	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_DIED);
 	assert_non_null(strstr(result.text, "signal 11"));
 }
@@ -98,14 +93,12 @@ static void an_end_without_a_result_is_a_finding(void **state)
 {
 	struct selftest_result result = run(leaves, TIMEOUT_MS);
 
-	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_DIED);
 	assert_non_null(strstr(result.text, "status 3"));
 }
 
 static void a_test_without_a_text_has_failed(void **state)
 {
-	(void)state;
 	assert_int_equal(run(has_no_text, TIMEOUT_MS).outcome, SELFTEST_FAIL);
 }
 
@@ -114,7 +107,6 @@ static void a_hang_is_ended_by_the_timeout(void **state)
 	struct timespec begin, end;
 	struct selftest_result result;
 
-	(void)state;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	result = run(hangs, 300);
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -139,7 +131,6 @@ static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
 {
 	struct selftest_result result;
 
-	(void)state;
 	skip_without_kvm();
 	result = run(spins, 2000);
 	/* The watchdog ends the test with the text of the test; the process is not killed. */
@@ -170,7 +161,6 @@ static void ends_at_once(struct selftest *test)
 
 static void a_test_with_a_guest_may_end_before_its_watchdog_begins(void **state)
 {
-	(void)state;
 	skip_without_kvm();
 	for (unsigned int i = 0; i < 20; i++)
 		assert_int_equal(run(ends_at_once, TIMEOUT_MS).outcome, SELFTEST_PASS);
@@ -243,7 +233,6 @@ static void a_busy_host_makes_no_item_missing(void **state)
 	cpu_set_t before;
 	enum probe_status status[2];
 
-	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	make_busy(spinner);
 	status[0] = status_of(works);

@@ -64,7 +64,6 @@ static void the_retries_of_spinlocks_are_those_of_the_vmm(void **state)
 	struct vsm_cpuid *leaf = &own[COUNT];
 	uint32_t value[4];
 
-	(void)state;
 	memcpy(own, good, sizeof(good));
 	*leaf = (struct vsm_cpuid){.leaf = HV_CPUID_ENLIGHTENMENT_INFO, .eax = 1, .ebx = 8191};
 	assert_int_equal(vsm_vp_set_cpuid(vsm_partition_vp(partition, 0), own, COUNT + 1), -EINVAL);
@@ -108,7 +107,6 @@ static void an_apic_id_is_that_of_the_vp(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 2);
 	struct vsm_cpuid own[COUNT + 1];
 
-	(void)state;
 	memcpy(own, good, sizeof(good));
 	own[COUNT] = (struct vsm_cpuid){.leaf = 0xb, .has_subleaf = 1, .ecx = 0x100, .edx = 2};
 	assert_int_equal(vsm_vp_set_cpuid(vp, own, COUNT + 1), -EINVAL);
@@ -154,7 +152,6 @@ static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
 	} rows[] = {
 		{1000000, 0}, {1000200, 0}, {999800, 0}, {1000300, -ENOTSUP}, {2000000, -ENOTSUP}};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct vsm_partition *partition = NULL;
 		struct vsm_config config;

@@ -34,7 +34,6 @@ static uint64_t xmm(struct vsm_vp *vp, uint8_t vtl)
 /* shows: rule shared-fpu */
 static void both_vtls_read_a_value_that_either_of_them_wrote(void **state)
 {
-	(void)state;
 	for (unsigned int shared = 0; shared < 2; shared++) {
 		struct vsm_partition *partition = make(shared);
 		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -53,7 +52,6 @@ static void both_vtls_read_a_value_that_either_of_them_wrote(void **state)
 
 static void enabling_a_vtl_does_not_change_the_registers_of_the_active_one(void **state)
 {
-	(void)state;
 	for (unsigned int shared = 0; shared < 2; shared++) {
 		struct vsm_partition *partition = make(shared);
 		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -72,7 +70,6 @@ static void a_reset_clears_sse_registers(void **state)
 	const uint32_t name = HV_X64_REGISTER_XMM5;
 	union hv_register_value value;
 
-	(void)state;
 	for (unsigned int shared = 0; shared < 2; shared++) {
 		struct vsm_partition *partition = make(shared);
 		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -92,7 +89,6 @@ static void a_reset_clears_sse_registers(void **state)
 /* The separate area of an inactive VTL has stale values, which must not be restored. */
 static void a_saved_state_is_restored_from_either_kind_of_backend_to_either(void **state)
 {
-	(void)state;
 	for (unsigned int way = 0; way < 4; way++) {
 		struct vsm_partition *partition = make(way & 1);
 		struct vsm_partition *other = make(way & 2);

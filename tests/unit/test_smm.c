@@ -36,7 +36,6 @@ static void without_the_option_no_smi_reaches_vtl0(void **state)
 	struct world world;
 	const struct vsm_memory_change smram = change(PLACE, 0x1000, -1, 0, SMM);
 
-	(void)state;
 	begin(&world);
 	assert_int_equal(vsm_vp_smi(world.vp), -ENOTSUP);
 	/* A message of a device, with delivery mode SMI. */
@@ -213,7 +212,6 @@ static void vtl0_cannot_steer_the_mode(void **state)
 	struct vsm_vp *other;
 	uint64_t value = 0;
 
-	(void)state;
 	begin_vps(&world, 2, (struct sim_options){.smm = true});
 	other = vsm_partition_vp(world.partition, 1);
 	vcpu_edit(other, 0, VCPU_EVENTS)->events.smm = true;
@@ -267,7 +265,6 @@ static void events_wait_for_the_end_of_the_mode(void **state)
 {
 	struct world world;
 
-	(void)state;
 	/* VTL1 is not enabled, since INIT would be dropped otherwise. */
 	world = (struct world){
 		.partition = guest_partition(1, 1, RAM, &(struct sim_options){.smm = true})};
@@ -443,7 +440,6 @@ static void watches_of_what_rsm_loads_are_refused(void **state)
 	struct world without;
 	struct guest_saved saved;
 
-	(void)state;
 	begin_smm(&world);
 	begin(&without);
 	for (size_t i = 0; i < ARRAY_SIZE(loaded); i++) {
@@ -483,7 +479,6 @@ static void an_smi_of_a_saved_state_is_checked(void **state)
 	struct world other;
 	struct guest_saved saved;
 
-	(void)state;
 	begin_smm(&world);
 	begin_smm(&other);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, SAVE_AREA), 0);
@@ -510,7 +505,6 @@ static void the_mode_is_saved_and_a_reset_ends_it(void **state)
 	struct world without;
 	struct guest_saved saved;
 
-	(void)state;
 	begin_smm(&world);
 	begin_smm(&other);
 	begin(&without);

@@ -43,7 +43,6 @@ static void init_and_sipi_start_a_vp(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	send(vp, 1, INIT);
 	assert_int_equal(guest_nop(other), GUEST_STOPPED);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
@@ -103,7 +102,6 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(partition, 2);
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -132,7 +130,6 @@ static void start_virtual_processor_starts_at_its_context(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	assert_int_equal(start(vp, 1, 0, 0x31000), 0);
 	assert_int_equal(guest_nop(other), GUEST_DONE);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, 0x31000 + SIM_INSTRUCTION_LENGTH);
@@ -153,7 +150,6 @@ static void start_virtual_processor_has_these_failures(void **state)
 	struct hv_initial_vp_context bad = guest_context(0x30000, 0);
 	struct hv_enable_vp_vtl_input input = {.partition_id = 3, .vp_index = 1};
 
-	(void)state;
 	assert_int_equal((uint16_t)guest_call(vp, HV_CALL_START_VIRTUAL_PROCESSOR, &input,
 					      sizeof(input), NULL, 0),
 			 HV_STATUS_INVALID_PARTITION_ID);
@@ -181,7 +177,6 @@ static void a_vp_with_a_higher_vtl_starts_in_it(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), 0);
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -259,7 +254,6 @@ static uint16_t cluster_ipi(struct vsm_vp *vp, enum form form, uint32_t vector, 
 /* shows: hypercall HvCallSendSyntheticClusterIpi, HvCallSendSyntheticClusterIpiEx */
 static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 {
-	(void)state;
 	for (enum form form = SLOW; form < FORMS; form++) {
 		struct vsm_partition *partition = guest_partition(3, 1, RAM, NULL);
 		struct vsm_vp *vp = vsm_partition_vp(partition, 0);

@@ -77,7 +77,6 @@ static void p29_a_restored_partition_saves_to_the_same_bytes(void **state)
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct guest_saved first = state_save(partition);
 
-	(void)state;
 	copy_ram(other, partition);
 	state_restores_to_the_same(&first, other);
 	free(first.bytes);
@@ -93,7 +92,6 @@ static void p29_a_restored_guest_continues_where_it_was_saved(void **state)
 	struct guest_saved file = state_save(partition);
 	uint64_t value = 0;
 
-	(void)state;
 	copy_ram(other, partition);
 	assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
 	assert_int_equal(vp->active_vtl, 1);
@@ -122,7 +120,6 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept(void **state)
 	const struct vsm_exit *exit;
 	struct guest_saved file;
 
-	(void)state;
 	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc0fe), 0); /* level, assert, fixed */
 	guest_run(vp);
 	/* The VMM writes EOI itself, so no vsm_vp_run() has reported the EOI yet. */
@@ -144,7 +141,6 @@ static void truncations_are_refused_and_change_nothing(void **state)
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct guest_saved file = state_save(partition), before = state_save(other), after;
 
-	(void)state;
 	for (size_t size = 0; size < file.size; size += size < 4096 ? 1 : 97)
 		assert_int_equal(vsm_partition_restore(other, file.bytes, size), -EILSEQ);
 	after = state_save(other);
@@ -163,7 +159,6 @@ static void altered_bytes_are_detected(void **state)
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct guest_saved file = state_save(partition);
 
-	(void)state;
 	for (size_t i = 0; i < file.size; i += i < 4096 ? 1 : 61) {
 		file.bytes[i] ^= 0x10;
 		assert_int_not_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
@@ -197,7 +192,6 @@ static void an_unknown_record_is_skipped_if_optional_and_refused_if_not(void **s
 	struct guest_saved optional = with_record(&file, "from-2030", STATE_OPTIONAL);
 	struct guest_saved required = with_record(&file, "from-2030", 0);
 
-	(void)state;
 	assert_int_equal(vsm_partition_restore(other, required.bytes, required.size), -ENOTSUP);
 	assert_int_equal(vsm_partition_restore(other, optional.bytes, optional.size), 0);
 	free(file.bytes);
@@ -215,7 +209,6 @@ static void another_configuration_is_refused(void **state)
 	struct vsm_partition *lower = guest_partition(2, 1, RAM, NULL);
 	struct guest_saved file = state_save(partition);
 
-	(void)state;
 	assert_int_equal(vsm_partition_restore(fewer, file.bytes, file.size), -EINVAL);
 	assert_int_equal(vsm_partition_restore(smaller, file.bytes, file.size), -EINVAL);
 	assert_int_equal(vsm_partition_restore(lower, file.bytes, file.size), -EINVAL);
@@ -248,7 +241,6 @@ static void a_state_with_fewer_privileges_is_accepted_and_one_with_more_is_refus
 	struct guest_saved few = state_save(fewer);
 	struct guest_saved many = state_save(more);
 
-	(void)state;
 	assert_int_equal(vsm_partition_restore(more, few.bytes, few.size), 0);
 	assert_int_equal(vsm_partition_restore(fewer, many.bytes, many.size), -EINVAL);
 	free(few.bytes);
@@ -278,7 +270,6 @@ static void a_saved_state_is_described_as_text(void **state)
 	struct guest_saved file = state_save(partition);
 	struct lines lines = {0};
 
-	(void)state;
 	assert_int_equal(vsm_state_describe(NULL, file.bytes, file.size, look, &lines), 0);
 	assert_true(lines.count > 100);
 	assert_true(lines.rip);
@@ -312,7 +303,6 @@ static void saving_and_a_later_reset_use_only_overlay_pages_that_were_mapped(voi
 	struct vsm_partition *partition = busy_partition();
 	struct guest_saved file = state_save(partition);
 
-	(void)state;
 	assert_in_range(resident_overlays(partition), 1, 3);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_in_range(resident_overlays(partition), 1, 3);

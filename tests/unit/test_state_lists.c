@@ -62,7 +62,6 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 	uint64_t gpn[256];
 	size_t done;
 
-	(void)state;
 	for (uint64_t page = 0; page < MUCH_PAGES;) {
 		for (size_t i = 0; i < 256; i++, page += 2)
 			gpn[i] = page;
@@ -120,7 +119,6 @@ static void repeated_or_descending_runs_are_refused(void **state)
 	struct guest_saved file =
 		with_record(partition, "protection", &state_layout_run, &again, 1);
 
-	(void)state;
 	assert_refused(partition, "protection", &state_layout_run, twice, 2);
 	assert_refused(partition, "protection", &state_layout_run, back, 2);
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
@@ -136,7 +134,6 @@ static void rules_of_a_vtl_are_in_one_record(void **state)
 	struct state_intercept rule[400];
 	struct guest_saved file;
 
-	(void)state;
 	for (uint32_t i = 0; i < 400; i++)
 		rule[i] = (struct state_intercept){HV_INTERCEPT_TYPE_X64_MSR_INDEX, 1, 0x1000 + i};
 	file = with_record(partition, "intercepts", &state_layout_intercept, rule, 200);

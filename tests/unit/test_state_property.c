@@ -188,7 +188,6 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 {
 	const struct sim_options options = {.smm = true};
 
-	(void)state;
 	for (uint64_t seed = 1; seed <= 3; seed++) {
 		struct vsm_partition *partition = guest_partition(2, 2, SMALL_RAM, &options);
 		uint32_t taken = 0;
@@ -218,7 +217,6 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 /* A copy of another width would lose bits, or overwrite the neighbour of the live member. */
 static void each_saved_field_is_as_wide_as_its_live_member(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < state_layout_count; i++) {
 		for (size_t k = 0; k < state_layouts[i]->fields; k++) {
 			const struct state_field *field = &state_layouts[i]->field[k];
@@ -237,7 +235,6 @@ static void each_saved_field_was_restored_with_a_nonzero_value(void **state)
 {
 	unsigned int missing = 0;
 
-	(void)state;
 	for (size_t i = 0; i < state_layout_count; i++) {
 		for (size_t k = 0; k < state_layouts[i]->fields; k++) {
 			if (seen[i][k])
@@ -267,7 +264,6 @@ static void a_57_bit_address_is_kept_without_5_level_paging(void **state)
 	union hv_register_value value = {0};
 	const struct vsm_exit *exit;
 
-	(void)state;
 	assert_int_equal(vcpu_get(vp, 0, VCPU_SYSTEM)->cr4 & X64_CR4_LA57, 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		host_set(vp, 0, names[i], address);

@@ -48,7 +48,6 @@ static void a_seed_without_vtl1_is_accepted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
-	(void)state;
 	if (getenv("VSM_WRITE_SEEDS"))
 		write_seed(STATE_SEEDS "/fresh", partition);
 	check_seed(STATE_SEEDS "/fresh", 1);
@@ -59,7 +58,6 @@ static void a_seed_with_vtl1_is_accepted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	if (getenv("VSM_WRITE_SEEDS"))
 		write_seed(STATE_SEEDS "/vtl1", partition);

@@ -34,7 +34,6 @@ static void a_vp_whose_tlb_lock_was_released_continues(void **state)
 	struct vsm_vp *locked = vsm_partition_vp(partition, 1);
 	struct guest_saved file;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	vtl_tlb_lock(locked, 1, 0);
 	memcpy(guest_ram(partition, INPUT), &input, sizeof(input));
@@ -55,7 +54,6 @@ static void a_restored_vp_does_not_wait_for_the_retry_time_of_another_clock(void
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct guest_saved file;
 
-	(void)state;
 	vp_retry(vp, vp_tsc(partition) + 1000);
 	file = state_save(partition);
 	sim_advance(partition, UINT64_C(3600000000000));
@@ -80,7 +78,6 @@ static void a_tlb_is_not_locked_by_a_vtl_that_the_vp_lacks(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct guest_saved file;
 
-	(void)state;
 	assert_int_equal(enable_partition(vp, 1, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(enable_vp(vp, 0, 1), HV_STATUS_SUCCESS);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

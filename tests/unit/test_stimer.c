@@ -72,7 +72,6 @@ static void a_deadline_is_the_first_tick_at_which_its_time_is_reached(void **sta
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	uint64_t now = reftime_now(partition);
 
-	(void)state;
 	for (uint64_t i = 1; i < 5000; i++) {
 		uint64_t target = now + i * 12347;
 		uint64_t tsc = reftime_to_tsc(partition, target);

@@ -446,7 +446,6 @@ static void connections_are_checked_and_counted(void **state)
 		{.id = 1, .sint = 16},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(vsm_connection_add(partition, &bad[i]), -EINVAL);
 	for (uint32_t id = 0; id < 4096; id++) {

@@ -106,7 +106,6 @@ static void misuse_is_refused(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
-	(void)state;
 	assert_int_equal(vsm_time_start(partition), -EALREADY);
 	assert_int_equal(vsm_time_stop(partition), 0);
 	assert_int_equal(vsm_time_stop(partition), -EALREADY);

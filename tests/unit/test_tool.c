@@ -22,7 +22,6 @@ static const char *closest(const char *typed)
 
 static void a_mistyped_command_gets_the_closest_one_as_suggestion(void **state)
 {
-	(void)state;
 	assert_string_equal(closest("porbe"), "probe");
 	assert_string_equal(closest("prob"), "probe");
 	assert_string_equal(closest("probee"), "probe");
@@ -35,7 +34,6 @@ static void a_mistyped_command_gets_the_closest_one_as_suggestion(void **state)
 
 static void an_unrelated_word_gets_no_suggestion(void **state)
 {
-	(void)state;
 	assert_null(closest("install"));
 	assert_null(closest(""));
 	assert_null(closest("x"));
@@ -44,7 +42,6 @@ static void an_unrelated_word_gets_no_suggestion(void **state)
 
 static void every_command_is_complete_and_found_by_its_name(void **state)
 {
-	(void)state;
 	assert_true(command_count >= 3);
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *command = commands[i];
@@ -65,7 +62,6 @@ static void json_is_nested_and_escaped(void **state)
 	size_t size = 0;
 	struct json json = {.out = open_memstream(&text, &size)};
 
-	(void)state;
 	assert_non_null(json.out);
 	json_open(&json, NULL, '{');
 	json_put_string(&json, "a\"b", "c\\\n\x01\x7f\xc3");

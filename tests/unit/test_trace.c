@@ -87,7 +87,6 @@ static void a_trace_begins_with_memory_and_protections_and_ends_with_counters(vo
 {
 	struct world world = create();
 
-	(void)state;
 	guest_enable_vtl(world.partition, 1);
 	assert_int_equal(protect_set_default(world.partition, 1, GPA_READ | GPA_WRITE),
 			 HV_STATUS_SUCCESS);
@@ -107,7 +106,6 @@ static void the_initial_state_takes_at_most_half_of_the_ring(void **state)
 {
 	struct world world = create();
 
-	(void)state;
 	guest_enable_vtl(world.partition, 1);
 	for (uint64_t i = 0; i < 40; i++)
 		restrict_pages(&world, 1, PAGE + 2 * i, 1, GPA_READ);
@@ -124,7 +122,6 @@ static void the_instruction_follows_its_intercept(void **state)
 	const struct vsm_trace_record *record;
 	uint64_t rip;
 
-	(void)state;
 	listener_create(world.partition, 1);
 	rip = vcpu_get(world.vp, 0, VCPU_GPR)->rip;
 	memcpy(guest_ram(world.partition, rip), "\x48\x89\x03\xcc", 4); /* mov [rbx], rax */
@@ -148,7 +145,6 @@ static void changes_of_overlays_and_exceptions_are_reported(void **state)
 	struct world world = create();
 	const struct vsm_trace_record *record;
 
-	(void)state;
 	assert_int_equal(vsm_trace_start(world.partition, 128), 0);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_HYPERCALL, GPA | 1), GUEST_DONE);
@@ -167,7 +163,6 @@ static void a_reset_by_the_vmm_is_reported(void **state)
 {
 	struct world world = create();
 
-	(void)state;
 	assert_int_equal(vsm_trace_start(world.partition, 128), 0);
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
 	read_all(&world);
@@ -179,7 +174,6 @@ static void an_exception_of_a_refused_msr_access_is_reported(void **state)
 {
 	struct world world = create();
 
-	(void)state;
 	assert_int_equal(vsm_trace_start(world.partition, 128), 0);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_VP_INDEX, 1), GUEST_FAULT);
 	read_all(&world);
@@ -191,7 +185,6 @@ static char logged[512];
 
 static void keep_line(void *opaque, const struct vsm_log_record *record)
 {
-	(void)opaque;
 	memcpy(logged, record->text, strlen(record->text) + 1);
 }
 
@@ -211,7 +204,6 @@ static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **sta
 	const struct vsm_exit *exit;
 	const struct vsm_trace_record *record;
 
-	(void)state;
 	listener_create(world.partition, 1);
 	world.partition->log = (struct vsm_log){keep_line, NULL, VSM_LOG_WARN};
 	assert_int_equal(vsm_trace_start(world.partition, 128), 0);

@@ -100,13 +100,11 @@ static void run(uint32_t records)
 
 static void no_record_is_torn_in_a_small_ring(void **state)
 {
-	(void)state;
 	run(4);
 }
 
 static void no_record_is_torn_in_a_large_ring(void **state)
 {
-	(void)state;
 	run(65536);
 }
 

@@ -17,7 +17,6 @@
 
 static int setup(void **state)
 {
-	(void)state;
 	return fixture_in_vtl1(2, 2);
 }
 
@@ -70,7 +69,6 @@ static void a_mapped_page_is_found_with_its_cache_type(void **state)
 	struct hv_translate_virtual_address_output output;
 	uint64_t result;
 
-	(void)state;
 	output = translate(READ | WRITE | EXECUTE | VTL0, GVA & 0xffffff, &result);
 	assert_int_equal(result, HV_STATUS_SUCCESS);
 	assert_int_equal(output.gpa_page, (GVA & 0xffffff) >> 12);
@@ -81,7 +79,6 @@ static void without_paging_the_gpa_is_the_gva(void **state)
 {
 	uint64_t page;
 
-	(void)state;
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr0 = X64_CR0_PE;
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->efer = 0;
 	assert_int_equal(code_of(READ, 0x5000, &page), HV_TRANSLATE_GVA_SUCCESS);
@@ -90,7 +87,6 @@ static void without_paging_the_gpa_is_the_gva(void **state)
 
 static void faults_of_the_page_walk_have_their_result_codes(void **state)
 {
-	(void)state;
 	pdpt()[1] = 0;
 	assert_int_equal(code_of(READ, 1u << 30, NULL), HV_TRANSLATE_GVA_PAGE_NOT_PRESENT);
 	pdpt()[1] = UINT64_C(1) << 51 | 0xe7; /* an address bit that the CPU lacks */
@@ -113,7 +109,6 @@ static void faults_of_the_page_walk_have_their_result_codes(void **state)
 
 static void accessed_and_dirty_bits_are_set_only_if_requested(void **state)
 {
-	(void)state;
 	pdpt()[0] = 0x87;
 	assert_int_equal(code_of(WRITE, 0x5000, NULL), HV_TRANSLATE_GVA_SUCCESS);
 	assert_int_equal(pdpt()[0], 0x87);
@@ -129,7 +124,6 @@ static void absent_memory_is_reported_as_unmapped(void **state)
 {
 	uint64_t page;
 
-	(void)state;
 	assert_int_equal(code_of(READ, TEST_RAM + 0x5000, &page), HV_TRANSLATE_GVA_GPA_UNMAPPED);
 	assert_int_equal(page, (TEST_RAM + 0x5000) >> 12);
 	pdpt()[2] = TEST_RAM + 0x7007;
@@ -144,7 +138,6 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 	uint64_t page;
 	size_t done;
 
-	(void)state;
 	/* Denials by the caller's own mask are results, not intercepts. */
 	protect_set(partition, 1, -1, &gpn, 1, GPA_READ, &done);
 	assert_int_equal(code_of(READ, gpn << 12, NULL), HV_TRANSLATE_GVA_SUCCESS);
@@ -171,7 +164,6 @@ static void an_access_that_a_higher_vtl_denies_is_reported_as_its_intercept(void
 	const uint64_t gpn = 0x50;
 	size_t done;
 
-	(void)state;
 	assert_int_equal(protect_set(partition, 2, 0, &gpn, 1, GPA_READ, &done), 0);
 	assert_int_equal(code_of(WRITE, gpn << 12, NULL), HV_TRANSLATE_GVA_INTERCEPT);
 	assert_int_equal(guest_call(vp, HV_CALL_TRANSLATE_VIRTUAL_ADDRESS_EX, &input, sizeof(input),
@@ -189,7 +181,6 @@ static void an_access_that_a_higher_vtl_denies_is_reported_as_its_intercept(void
 
 static void a_flush_inhibit_takes_the_tlb_lock_even_when_the_translation_fails(void **state)
 {
-	(void)state;
 	pdpt()[1] = 0;
 	assert_int_equal(code_of(READ | HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT, 1u << 30, NULL),
 			 HV_TRANSLATE_GVA_PAGE_NOT_PRESENT);
@@ -205,7 +196,6 @@ static void the_input_is_checked(void **state)
 		.control_flags = READ | VTL0,
 	};
 
-	(void)state;
 	/* The caller's own VTL, and a higher one. */
 	assert_int_equal(status_with(READ), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(status_with(READ | (uint64_t)USE_VTL(2) << 56), HV_STATUS_ACCESS_DENIED);

@@ -54,7 +54,6 @@ static void a_write_of_tsc_or_tsc_adjust_changes_both(void **state)
 	uint64_t before;
 	uint64_t adjust;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	before = vp_tsc(partition);
 	adjust = rdmsr(vp, X64_MSR_TSC);
@@ -84,7 +83,6 @@ static void a_higher_vtl_reads_and_sets_the_tsc_as_a_register(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0x10, HV_X64_REGISTER_TSC_ADJUST, 99),
@@ -113,7 +111,6 @@ static void reference_time_does_not_depend_on_the_tsc(void **state)
 	struct vsm_partition *partition = still_partition(1, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, TSC_PAGE | 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -146,7 +143,6 @@ static void a_tsc_page_that_would_be_wrong_is_invalid(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, TSC_PAGE | 1);
 	wrmsr(vp, X64_MSR_TSC_ADJUST, 5000);
 	assert_int_equal(tsc_page(partition, 0)->tsc_sequence, HV_REFERENCE_TSC_SEQUENCE_INVALID);
@@ -168,7 +164,6 @@ static void timers_do_not_depend_on_the_tsc(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	uint64_t due = reftime_now(partition) + 1000;
 
-	(void)state;
 	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, UINT64_C(0x1001) | 0x61 << 4);
 	wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, due);
 	wrmsr(vp, X64_MSR_TSC, UINT64_C(1) << 50);
@@ -189,7 +184,6 @@ static void a_new_vtl_has_the_partitions_tsc(void **state)
 	struct vsm_partition *partition = still_partition(1, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	wrmsr(vp, X64_MSR_TSC, 1);
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -205,7 +199,6 @@ static void p29_the_tsc_is_restored_from_a_saved_state(void **state)
 	struct vsm_vp *restored = vsm_partition_vp(other, 0);
 	struct guest_saved file;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, TSC_PAGE | 1);
 	wrmsr(vsm_partition_vp(partition, 1), X64_MSR_TSC_ADJUST, 4711);
@@ -231,7 +224,6 @@ static void p25_a_reset_clears_the_offset_of_the_tsc(void **state)
 	struct vsm_partition *partition = still_partition(2, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	wrmsr(vp, X64_MSR_TSC_ADJUST, 4711);
 	wrmsr(vp, HV_X64_MSR_TSC_INVARIANT_CONTROL, 1);
@@ -261,7 +253,6 @@ static void the_invariant_tsc_is_reported_after_its_msr_is_written(void **state)
 	uint32_t raw[4];
 	uint32_t leaf[4];
 
-	(void)state;
 	cpuid_get(vp, 0, HV_CPUID_FEATURES, 0, leaf);
 	assert_true(leaf[0] >> 15 & 1);
 	assert_false(cpuid_shows(vp));

@@ -103,7 +103,6 @@ static void requests_of_vps_to_each_other_all_complete(void **state)
 	struct world world = {.partition = guest_partition(3, 1, 16u << 20, &threads)};
 	struct requester asker[3];
 
-	(void)state;
 	guest_enable_vtl(world.partition, 1);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(guest_vtl_call(vsm_partition_vp(world.partition, i)), GUEST_DONE);
@@ -124,7 +123,6 @@ static void count_call(struct vsm_vp *vp, void *argument)
 {
 	unsigned int *counter = argument;
 
-	(void)vp;
 	++*counter;
 }
 
@@ -152,7 +150,6 @@ static void a_thread_that_acts_for_a_vp_causes_no_error_of_its_own_thread(void *
 	unsigned int calls = 0;
 	pthread_t thread;
 
-	(void)state;
 	pthread_create(&thread, NULL, run_often, &host);
 	for (unsigned int i = 0; i < 10 * ROUNDS; i++)
 		vp_call(NULL, host.vp, count_call, &calls);
@@ -195,7 +192,6 @@ static void a_vp_that_waits_serves_requests(void **state)
 	unsigned int calls = 0;
 	pthread_t thread;
 
-	(void)state;
 	sim_next(chain.to, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
 	assert_int_equal(vsm_vp_run(chain.to, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
@@ -227,7 +223,6 @@ static void *spin(void *opaque)
 
 static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < 10; i++) {
 		struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
 		struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
@@ -259,7 +254,6 @@ static void a_vp_that_runs_is_started_again(void **state)
 	struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
 	struct requester spinner = {.world = &world, .index = 1};
 
-	(void)state;
 	pthread_create(&spinner.thread, NULL, spin, &spinner);
 	WAIT_UNTIL(atomic_load(&world.ready));
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -317,7 +311,6 @@ static void p13_no_interrupt_for_a_vp_that_sleeps_is_lost(void **state)
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct halter halter = {.vp = vsm_partition_vp(partition, 1)};
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	set_if(halter.vp, 1, true);
 	pthread_create(&halter.thread, NULL, idle_and_count, &halter);
@@ -364,8 +357,6 @@ static void kick_sleeper(void *vp)
 
 static int sleep_until_kicked(void *vp, uint64_t tsc)
 {
-	(void)vp;
-	(void)tsc;
 	WAIT_UNTIL(atomic_exchange(&kicked, false));
 	return 0;
 }
@@ -401,7 +392,6 @@ static void p14_no_interrupt_is_lost_during_a_vtl_return(void **state)
 	struct halter halter = {.vp = vsm_partition_vp(partition, 1)};
 	struct backend_ops ops = sim_ops;
 
-	(void)state;
 	ops.vp_kick = kick_sleeper;
 	ops.vp_wait = sleep_until_kicked;
 	guest_enable_vtl(partition, 1);
@@ -425,7 +415,6 @@ static void posted_messages_are_delivered_once_and_in_order(void **state)
 	time_t end = deadline();
 	uint64_t value;
 
-	(void)state;
 	enable_synic(vp, 3, 0x70 | HV_SYNIC_SINT_AUTO_EOI);
 	pthread_create(&poster.thread, NULL, post_messages, &poster);
 	for (unsigned int next = 0; next < 4 * ROUNDS;) {
@@ -474,7 +463,6 @@ static void no_write_takes_place_after_a_protection_has_returned(void **state)
 	struct writer writer = {.vp = vsm_partition_vp(partition, 1)};
 	uint32_t *page = (uint32_t *)(void *)guest_ram(partition, PAGE);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x3f), 0);
@@ -504,7 +492,6 @@ static void flushes_of_a_vp_that_runs_return_and_are_made(void **state)
 	struct requester spinner = {.world = &world, .index = 1};
 	struct hv_flush_virtual_address_input flush = {.processor_mask = 2};
 
-	(void)state;
 	pthread_create(&spinner.thread, NULL, spin, &spinner);
 	WAIT_UNTIL(atomic_load(&world.ready));
 	for (unsigned int i = 0; i < ROUNDS; i++)
@@ -545,7 +532,6 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct flusher flusher = {.vp = vsm_partition_vp(partition, 1), .wanted = 50};
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0, 2), 0);
@@ -580,7 +566,6 @@ static void p26_one_vtl_at_a_time(void **state)
 	struct requester spinner = {.world = &world, .index = 1};
 	unsigned int calls = 0;
 
-	(void)state;
 	guest_enable_vtl(world.partition, 1);
 	assert_int_equal(guest_vtl_call(vsm_partition_vp(world.partition, 0)), GUEST_DONE);
 	guest_enable_vtl(world.partition, 2);

@@ -48,7 +48,6 @@ static void active_mbec_is_one_flag_for_a_vp(void **state)
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	if (!partition->features.mbec) {
 		vsm_partition_destroy(partition);
 		print_message("the host has no MBEC\n");
@@ -79,7 +78,6 @@ static void the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run(void **s
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0), *other = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	if (!partition->features.mbec) {
 		vsm_partition_destroy(partition);
 		print_message("the host has no MBEC\n");
@@ -164,7 +162,6 @@ static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
 	struct vsm_vp *first = vsm_partition_vp(partition, 0);
 	struct vsm_vp *second = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	assert_int_equal(enable_vp(second, 1, 2), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(second->enabled_vtls, 1);
 	assert_int_equal(enable_vp(first, 0, 2), 0);
@@ -179,7 +176,6 @@ static void a_vp_may_lack_a_vtl_in_between(void **state)
 	struct vsm_vp *first = vsm_partition_vp(partition, 0);
 	struct vsm_vp *second = vsm_partition_vp(partition, 1);
 
-	(void)state;
 	assert_int_equal(enable_vp(first, 0, 2), 0);
 	assert_int_equal(guest_vtl_call(first), GUEST_DONE);
 	assert_int_equal(first->active_vtl, 2);
@@ -318,7 +314,6 @@ static void p23_the_apic_of_a_new_vtl_is_software_enabled(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	uint64_t value;
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_true(vsm_lapic_is_software_enabled(&vp->vtl[1].lapic));
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -342,7 +337,6 @@ static void mbec_is_refused_where_the_backend_has_none(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	uint64_t value;
 
-	(void)state;
 	if (partition->features.mbec) {
 		vsm_partition_destroy(partition);
 		print_message("the host has MBEC\n");
@@ -504,7 +498,6 @@ static void a_guest_may_boot_in_vtl2(void **state)
 	struct vsm_vp *vp, *other;
 	void *host;
 
-	(void)state;
 	vsm_config_init(&config);
 	config.vp_count = 2;
 	config.boot_vtl = 2;

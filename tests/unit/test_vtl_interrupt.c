@@ -142,7 +142,6 @@ static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **st
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	(void)state;
 	guest_enable_vtl(partition, 1);
 	post(vp, 1, 0x40);
 	guest_run(vp);
@@ -207,7 +206,6 @@ static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **stat
 		{halt_by_tlb_lock, GUEST_STOPPED, VP_TLB_LOCKED},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		for (unsigned int interrupt = 0; interrupt < 3; interrupt++) {
 			struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);

@@ -15,7 +15,6 @@ static struct vsm_vp *target;
 
 static void *send(void *unused)
 {
-	(void)unused;
 	meanwhile(target);
 	return NULL;
 }
@@ -336,7 +335,6 @@ static void p27_vtl1_is_entered_between_the_kicks_of_an_ipi_to_all_vps(void **st
 	static uint64_t (*const to_all[])(struct vsm_vp * vp) = {hypercall_to_all, icr_to_all,
 								 nmi_to_all};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(to_all) / sizeof(to_all[0]); i++) {
 		struct vsm_vp *vp = vp_of_many(note_entry_of_vtl1);
 
@@ -373,7 +371,6 @@ static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(halt_vtl1);
 
-	(void)state;
 	ops.vp_wait = note_sleep;
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
@@ -405,7 +402,6 @@ static void p27_vtl1_waits_only_for_the_kicks_of_its_own_ipi(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(send_from_vtl1);
 
-	(void)state;
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(kicks_of_vtl1, MANY - 1);

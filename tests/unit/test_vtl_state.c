@@ -148,7 +148,6 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 /* shows: rule capabilities-dr6, shared-dr6 */
 static void dr6_is_shared_or_private_as_in_the_capabilities(void **state)
 {
-	(void)state;
 	for (unsigned int way = 0; way < 2; way++) {
 		struct sim_options options = {.dr6_private = way};
 		struct vsm_partition *partition = guest_partition(1, 1, RAM, &options);

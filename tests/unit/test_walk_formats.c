@@ -8,7 +8,6 @@ static void without_paging_an_address_is_its_own_gpa_sdm_4_1_1(void **state)
 {
 	struct walk_test *test = walk_test_new(CR4_SMEP | CR4_SMAP, 0, 0);
 
-	(void)state;
 	test->context.cr0 = 1;
 	assert_finds(test, 0xfedcb123, R | W | X, VSM_WALK_USER, 0xfedcb123);
 	assert_int_equal(test->result.level, 0);
@@ -23,7 +22,6 @@ static void a_4_level_walk_uses_nine_bits_for_each_level_sdm_4_5_4(void **state)
 {
 	struct walk_test *test = four_level(UINT64_C(0x123456789000) | US | RW | P);
 
-	(void)state;
 	assert_finds(test, GVA, R | W | X, 0, UINT64_C(0x123456789567));
 	assert_int_equal(test->result.level, 1);
 	assert_int_equal(test->result.page_shift, 12);
@@ -39,7 +37,6 @@ static void a_5_level_walk_starts_at_the_pml5_sdm_4_5_4(void **state)
 	struct walk_test *test = four_level(0x9000 | P);
 	uint64_t gva = GVA | UINT64_C(6) << 48;
 
-	(void)state;
 	test->context.cr4 |= CR4_LA57;
 	test->context.cr3 = PML5;
 	put(test, PML5 + 6 * 8, PML4 | US | RW | P);
@@ -55,7 +52,6 @@ static void a_non_canonical_address_is_no_page_fault_sdm1_3_3_7_1(void **state)
 	const uint64_t outside[] = {UINT64_C(0x0000800000000000), UINT64_C(0xffff7fffffffffff),
 				    UINT64_C(0x8000000000000000), UINT64_C(0x0001008080604567)};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
 		assert_int_equal(walk(test, outside[i], R | X, 0), VSM_WALK_NON_CANONICAL);
 		assert_int_equal(test->result.vector, 13);
@@ -78,7 +74,6 @@ static void a_2_mib_page_of_4_level_paging_sdm_table_4_18(void **state)
 {
 	struct walk_test *test = four_level(0);
 
-	(void)state;
 	put(test, PDE, UINT64_C(0x3fffffe00000) | PS | US | RW | P);
 	assert_finds(test, GVA, R, 0, UINT64_C(0x3fffffe04567));
 	assert_int_equal(test->result.level, 2);
@@ -94,7 +89,6 @@ static void a_1_gib_page_needs_support_of_the_cpu_sdm_table_4_16(void **state)
 {
 	struct walk_test *test = four_level(0);
 
-	(void)state;
 	put(test, PDPTE, UINT64_C(0x3fffc0000000) | PS | RW | P);
 	assert_faults(test, GVA, W, 0, RESERVED, E_P | E_RSVD | E_W, PDPTE, 3);
 	test->context.cpu = VSM_WALK_CPU_PAGE1GB;
@@ -111,7 +105,6 @@ static void the_pml4e_has_no_page_size_sdm_table_4_15(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
-	(void)state;
 	put(test, PML4E, PDPT | PS | P);
 	assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
 	/* Bit 8 is ignored by Intel and reserved by AMD (APM volume 2, 5.3.3). */
@@ -130,7 +123,6 @@ static void bits_from_maxphyaddr_to_51_are_reserved_at_every_level_sdm_4_5_4(voi
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 
-	(void)state;
 	for (unsigned int max = 32; max <= 52; max++) {
 		for (unsigned int level = 1; level <= 4; level++) {
 			for (unsigned int bit = 32; bit < 59; bit++) {
@@ -156,7 +148,6 @@ static void bit_63_is_reserved_without_efer_nxe_sdm_4_5_4(void **state)
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 
-	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
 		struct walk_test *test = four_level(0x9000 | P);
 		uint64_t at = entry[level - 1];
@@ -172,7 +163,6 @@ static void an_entry_that_is_not_present_has_no_reserved_bits_sdm_4_7(void **sta
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 
-	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
 		struct walk_test *test = four_level(0x9000 | P);
 
@@ -197,7 +187,6 @@ static void a_32_bit_walk_uses_ten_bits_for_each_level_sdm_4_3(void **state)
 {
 	struct walk_test *test = legacy(PT | RW | P, 0xfffff000 | RW | P);
 
-	(void)state;
 	assert_finds(test, 0x00c04567, R | W | X, 0, 0xfffff567);
 	assert_int_equal(test->result.level, 1);
 	assert_int_equal(test->result.stop_gpa, PT + 16);
@@ -216,7 +205,6 @@ static void a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4(void **state)
 {
 	struct walk_test *test = legacy(0xff800000 | PS | RW | P, 0);
 
-	(void)state;
 	test->context.cr4 = CR4_PSE;
 	assert_finds(test, 0x00ffffff, W, 0, 0xffbfffff);
 	assert_int_equal(test->result.level, 2);
@@ -245,7 +233,6 @@ static void nxe_and_long_mode_bits_have_no_effect_in_32_bit_paging_sdm_4_3(void 
 {
 	struct walk_test *test = legacy(PT | P, 0x9000 | P);
 
-	(void)state;
 	test->context.efer = EFER_NXE | EFER_LMA;
 	test->context.cr4 = CR4_PKE | CR4_PKS;
 	test->context.pkru = ~0U;
@@ -268,7 +255,6 @@ static void a_pae_walk_starts_with_four_pdptes_sdm_4_4(void **state)
 {
 	struct walk_test *test = pae(UINT64_C(0x2abcdef09000) | US | RW | P);
 
-	(void)state;
 	/* A PDPTE has no U/S and R/W bits, so the user may write. */
 	assert_finds(test, 0xc0604567, R | W | X, VSM_WALK_USER, UINT64_C(0x2abcdef09567));
 	assert_int_equal(test->result.level, 1);
@@ -282,7 +268,6 @@ static void pae_reserves_all_bits_from_maxphyaddr_to_62_sdm_tables_4_8_to_4_11(v
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPT + 0x38};
 
-	(void)state;
 	for (unsigned int level = 1; level <= 3; level++) {
 		for (unsigned int bit = 46; bit <= 63; bit++) {
 			struct walk_test *test = pae(0x9000 | P);
@@ -309,7 +294,6 @@ static void loaded_pdptes_are_used_instead_of_memory_sdm_4_4_1(void **state)
 {
 	struct walk_test *test = pae(0x9000 | P);
 
-	(void)state;
 	test->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
 	assert_faults(test, 0xc0604567, R, 0, VSM_WALK_NOT_PRESENT, 0, 0, 3);
 	test->context.pdpte[3] = PD | P;
@@ -328,7 +312,6 @@ static void the_cache_type_is_selected_by_pat_pcd_and_pwt_sdm_4_9_2(void **state
 	const uint64_t pat = UINT64_C(0x0706050401000706);
 	static const uint8_t type[] = {6, 7, 0, 1, 4, 5, 6, 7};
 
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		uint64_t low = (i & 1 ? PWT : 0) | (i & 2 ? PCD : 0) | P;
 		struct walk_test *test = four_level(0x9000 | (i & 4 ? PS : 0) | low);
@@ -351,7 +334,6 @@ static void the_global_bit_applies_in_the_last_entry_and_with_pge_sdm_4_10_2_4(v
 {
 	struct walk_test *test = four_level(0x9000 | G | P);
 
-	(void)state;
 	assert_finds(test, GVA, R, 0, 0x9567);
 	assert_int_equal(test->result.rights & VSM_WALK_RIGHT_GLOBAL, 0);
 	test->context.cr4 |= CR4_PGE;

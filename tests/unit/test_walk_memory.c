@@ -10,7 +10,6 @@ static void accessed_in_every_entry_and_dirty_in_the_last_sdm_4_8(void **state)
 	static const uint64_t upper[] = {PDE, PDPTE, PML4E};
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
-	(void)state;
 	assert_int_equal(walk_ad(test, GVA, R | W | X, 0, VSM_WALK_AD_LEAVE), VSM_WALK_OK);
 	assert_int_equal(get(test, PTE), 0x9000 | RW | P);
 	assert_int_equal(walk_ad(test, GVA, R | X, 0, SET), VSM_WALK_OK);
@@ -25,7 +24,6 @@ static void a_large_page_has_its_bits_in_the_pde(void **state)
 {
 	struct walk_test *test = four_level(0);
 
-	(void)state;
 	put(test, PDE, PS | RW | P);
 	assert_int_equal(walk_ad(test, GVA, W, 0, SET), VSM_WALK_OK);
 	assert_int_equal(get(test, PDE), D | A | PS | RW | P);
@@ -36,7 +34,6 @@ static void a_write_of_a_32_bit_entry_changes_no_other_entry(void **state)
 {
 	struct walk_test *test = walk_test_new(0, 0, PD);
 
-	(void)state;
 	put32(test, PD, PT | RW | P);
 	put32(test, PD + 4, 0xffffffff);
 	put32(test, PT, 0x9000 | RW | P);
@@ -52,7 +49,6 @@ static void a_pae_pdpte_has_no_accessed_bit_sdm_table_4_8(void **state)
 {
 	struct walk_test *test = walk_test_new(CR4_PAE, 0, PDPT);
 
-	(void)state;
 	put(test, PDPT, PD | P);
 	put(test, PD, PS | RW | P);
 	assert_int_equal(walk_ad(test, 0x123, W, 0, SET), VSM_WALK_OK);
@@ -65,7 +61,6 @@ static void set_on_success_changes_nothing_when_the_walk_fails(void **state)
 	struct walk_test *test = four_level(0x9000 | P);
 	uint8_t before[RAM_SIZE];
 
-	(void)state;
 	memcpy(before, test->ram, RAM_SIZE);
 	assert_int_equal(walk_ad(test, GVA, R | W, 0, SET), VSM_WALK_WRITE_DENIED);
 	assert_memory_equal(before, test->ram, RAM_SIZE);
@@ -79,7 +74,6 @@ static void set_to_failure_sets_accessed_in_entries_above_the_failing_one(void *
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 
-	(void)state;
 	for (unsigned int bad = 0; bad < 4; bad++) {
 		struct walk_test *test = four_level(0x9000 | RW | P);
 
@@ -179,7 +173,6 @@ static void each_entry_is_read_once(void **state)
 	struct callback_memory memory;
 	struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | US | RW | P);
 
-	(void)state;
 	assert_finds(test, GVA, R | W | X, 0, 0x9567);
 	assert_int_equal(memory.reads, 4);
 	assert_int_equal(memory.writes, 0);
@@ -205,7 +198,6 @@ static void only_the_low_32_bits_of_a_32_bit_entry_are_used(void **state)
 {
 	struct walk_test *test = walk_test_new(0, 0, PD);
 
-	(void)state;
 	put32(test, PD, PT | RW | P);
 	put32(test, PT, 0x9000 | RW | P);
 	test->memory = (struct vsm_walk_memory){.read = read_with_garbage, .opaque = test};
@@ -217,7 +209,6 @@ static void an_unreadable_table_is_reported(void **state)
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 	struct callback_memory memory;
 
-	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
 		struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | P);
 
@@ -239,7 +230,6 @@ static void an_unwritable_table_is_reported(void **state)
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 	struct callback_memory memory;
 
-	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
 		struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 
@@ -263,7 +253,6 @@ static void an_unwritable_table_above_a_fault_is_reported_instead_of_the_fault(v
 	struct callback_memory memory;
 	struct walk_test *test = walk_by_callbacks(&memory, 0);
 
-	(void)state;
 	memory.refused_write = PDPTE;
 	memory.refusal = VSM_WALK_INTERCEPT;
 	assert_int_equal(walk_ad(test, GVA, R, 0, TO_FAILURE), VSM_WALK_TABLE_NOT_WRITABLE);
@@ -277,7 +266,6 @@ static void each_refusal_of_the_page_itself_is_reported(void **state)
 	struct callback_memory memory;
 	struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 
-	(void)state;
 	for (unsigned int refusal = 1; refusal < VSM_WALK_CHANGED; refusal++) {
 		memory.page_refusal = (enum vsm_walk_refusal)refusal;
 		assert_int_equal(walk_ad(test, GVA, W, 0, SET), VSM_WALK_PAGE_REFUSED);
@@ -309,7 +297,6 @@ static void after_a_failed_exchange_the_new_entry_applies(void **state)
 	struct callback_memory memory;
 	struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 
-	(void)state;
 	/* The guest moves the page while A is being set in the PML4E: the compare-exchange of the PTE fails. */
 	memory.raced_gpa = PTE;
 	memory.raced_entry = 0xa000 | RW | P;
@@ -337,7 +324,6 @@ static void endless_races_end_with_try_again(void **state)
 	struct callback_memory memory;
 	struct walk_test *test = walk_by_callbacks(&memory, 0x9000 | RW | P);
 
-	(void)state;
 	memory.races = VSM_WALK_MAX_ATTEMPTS;
 	assert_int_equal(walk_ad(test, GVA, W, 0, SET), VSM_WALK_TRY_AGAIN);
 	assert_int_equal(test->result.attempts, VSM_WALK_MAX_ATTEMPTS);
@@ -357,7 +343,6 @@ static void direct_ranges_precede_callbacks(void **state)
 		{.gpa = PD, .size = 8192, .host = test->ram + PD, .read_only = true},
 	};
 
-	(void)state;
 	test->memory.direct = parts;
 	test->memory.direct_count = 2;
 	/* PML4, PDPT and PD are direct, the PT is not. */

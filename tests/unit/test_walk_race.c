@@ -41,7 +41,6 @@ static void a_running_guest_never_loses_an_entry(void **state)
 	pthread_t thread;
 	unsigned int again = 0, done = 0;
 
-	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, guest_thread, &race), 0);
 	for (unsigned int i = 0; i < 200000 || race.turns < 1000; i++) {
 		enum vsm_walk_reason reason = walk_ad(test, GVA, W, 0, VSM_WALK_AD_SET);

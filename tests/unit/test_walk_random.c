@@ -166,7 +166,6 @@ static void two_walkers_agree_on_random_guests(void **state)
 	struct walk_test *test = walk_test_new(0, 0, 0);
 	unsigned int found = 0, faults = 0;
 
-	(void)state;
 	print_message("# seed %llu, %u cases\n", (unsigned long long)seed, cases);
 	for (unsigned int i = 0; i < cases; i++) {
 		unsigned int flags, access, allowed = 0;

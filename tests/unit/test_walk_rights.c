@@ -9,7 +9,6 @@ static void user_and_write_need_their_bit_at_every_level_sdm_4_6_1(void **state)
 {
 	static const uint64_t entry[] = {PTE, PDE, PDPTE, PML4E};
 
-	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
 		struct walk_test *test = four_level(0x9000 | US | RW | P);
 		uint64_t at = entry[level - 1], full = get(test, at);
@@ -37,7 +36,6 @@ static void the_topmost_entry_that_denies_is_reported(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | XD | P);
 
-	(void)state;
 	put(test, PDPTE, PD | RW | P);
 	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PDPTE, 3);
 	assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
@@ -50,7 +48,6 @@ static void without_cr0_wp_a_supervisor_writes_anywhere_sdm_4_6_1(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | P);
 
-	(void)state;
 	test->context.cr0 = CR0_PG;
 	assert_finds(test, GVA, W, SUPERVISOR, 0x9567);
 	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE, 1);
@@ -61,7 +58,6 @@ static void the_cpl_is_used_if_the_request_has_no_privilege(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
-	(void)state;
 	for (test->context.cpl = 0; test->context.cpl < 3; test->context.cpl++)
 		assert_finds(test, GVA, R, 0, 0x9567);
 	assert_faults(test, GVA, R, 0, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
@@ -75,7 +71,6 @@ static void smep_denies_user_code_to_the_supervisor_sdm_4_6_1(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | P);
 
-	(void)state;
 	assert_finds(test, GVA, X, SUPERVISOR, 0x9567);
 	test->context.cr4 |= CR4_SMEP;
 	assert_faults(test, GVA, X, SUPERVISOR, VSM_WALK_SMEP_DENIED, E_P | E_I, PTE, 1);
@@ -90,7 +85,6 @@ static void smap_denies_user_data_to_the_supervisor_unless_ac_sdm_4_6_1(void **s
 {
 	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
-	(void)state;
 	test->context.cr4 |= CR4_SMAP;
 	assert_faults(test, GVA, R, 0, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
 	assert_faults(test, GVA, W, 0, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
@@ -114,7 +108,6 @@ static void smap_can_be_enforced_and_overridden_as_in_tlfs_translate_gva(void **
 {
 	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
-	(void)state;
 	test->context.cr4 |= CR4_SMAP;
 	assert_finds(test, GVA, R, VSM_WALK_OVERRIDE_SMAP, 0x9567);
 	test->context.rflags = EFLAGS_AC;
@@ -129,7 +122,6 @@ static void pkru_applies_to_data_of_user_pages_sdm_4_6_2(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(5) << 59 | US | RW | P);
 
-	(void)state;
 	test->context.pkru = 1U << 10; /* AD of key 5 */
 	assert_finds(test, GVA, R | W | X, USER, 0x9567);
 	assert_int_equal(test->result.key, 5);
@@ -157,7 +149,6 @@ static void pkrs_applies_to_data_of_supervisor_pages_sdm_4_6_2(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(15) << 59 | RW | P);
 
-	(void)state;
 	test->context.pkrs = 1U << 30;
 	assert_finds(test, GVA, R | W, 0, 0x9567);
 	test->context.cr4 |= CR4_PKS;
@@ -177,7 +168,6 @@ static void the_error_code_has_pk_also_when_another_check_fails_sdm_4_7(void **s
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(1) << 59 | US | P);
 
-	(void)state;
 	test->context.cr4 |= CR4_PKE;
 	test->context.pkru = 2U << 2;
 	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
@@ -187,7 +177,6 @@ static void keys_apply_only_in_4_level_and_5_level_paging_sdm_4_6_2(void **state
 {
 	struct walk_test *test = walk_test_new(CR4_PAE | CR4_PKE | CR4_PKS, EFER_NXE, PDPT);
 
-	(void)state;
 	test->context.pkru = test->context.pkrs = ~0U;
 	put(test, PDPT, PD | P);
 	put(test, PD, PS | US | RW | P);
@@ -199,7 +188,6 @@ static void the_fetch_bit_needs_nxe_or_smep_sdm_4_7(void **state)
 {
 	struct walk_test *test = four_level(0);
 
-	(void)state;
 	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
 	test->context.efer = EFER_LMA;
 	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, 0, PTE, 1);
@@ -214,7 +202,6 @@ static void several_accesses_are_checked_separately(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | XD | US | P);
 
-	(void)state;
 	assert_int_equal(walk(test, GVA, R | W | X, 0), VSM_WALK_WRITE_DENIED);
 	assert_int_equal(test->result.failed, W | X);
 	assert_int_equal(test->result.allowed, R);
@@ -235,7 +222,6 @@ static void rights_that_were_not_requested_are_reported_but_do_not_fail(void **s
 {
 	struct walk_test *test = four_level(0x9000 | XD | P);
 
-	(void)state;
 	assert_finds(test, GVA, R, 0, 0x9567);
 	assert_int_equal(test->result.allowed, R);
 	assert_int_equal(test->result.why[2], VSM_WALK_EXECUTE_DENIED);
@@ -247,7 +233,6 @@ static void user_and_supervisor_together_must_both_pass(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
-	(void)state;
 	assert_finds(test, GVA, R | W | X, USER | SUPERVISOR, 0x9567);
 	test->context.cr4 |= CR4_SMEP;
 	/* Only the supervisor fails: the error code is the supervisor's. */
@@ -264,7 +249,6 @@ static void an_exempt_access_skips_only_the_privilege_check(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
-	(void)state;
 	test->context.cpl = 3;
 	test->context.cr4 |= CR4_SMEP | CR4_SMAP;
 	assert_finds(test, GVA, R | W | X, VSM_WALK_EXEMPT, 0x9567);
@@ -280,7 +264,6 @@ static void an_exempt_access_skips_only_the_privilege_check(void **state)
 
 static void rights_are_the_intersection_of_all_entries(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		uint64_t bits = (i & 1 ? RW : 0) | (i & 2 ? US : 0) | (i & 4 ? 0 : XD);
 		struct walk_test *test = four_level(0x9000 | US | RW | P);
@@ -295,7 +278,6 @@ static void a_shadow_stack_access_is_refused_with_its_reason(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
-	(void)state;
 	assert_int_equal(walk(test, GVA, R, VSM_WALK_SHADOW_STACK), VSM_WALK_UNSUPPORTED);
 	assert_int_equal(test->result.failed, R);
 	assert_int_equal(test->result.vector, 0);
@@ -305,7 +287,6 @@ static void out_of_range_parameters_are_refused(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
-	(void)state;
 	assert_int_equal(walk(test, GVA, 8, 0), VSM_WALK_INVALID);
 	assert_int_equal(walk(test, GVA, R, VSM_WALK_SHADOW_STACK << 1), VSM_WALK_INVALID);
 	assert_int_equal(walk_ad(test, GVA, R, 0, (enum vsm_walk_ad)3), VSM_WALK_INVALID);
@@ -318,7 +299,6 @@ static void out_of_range_parameters_are_refused(void **state)
 
 static void every_reason_has_a_different_name(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i <= VSM_WALK_INVALID; i++)
 		for (unsigned int j = 0; j < i; j++)
 			assert_string_not_equal(vsm_walk_reason_name((enum vsm_walk_reason)i),

@@ -56,7 +56,6 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 {
 	struct vtl *vtl = opaque;
 
-	(void)size;
 	*entry = get(vtl->test, gpa);
 	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
 }
@@ -65,8 +64,6 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 {
 	struct vtl *vtl = opaque;
 
-	(void)access;
-	(void)user;
 	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
 }
 
@@ -74,7 +71,6 @@ static void result_codes_follow_from_a_walk(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
-	(void)state;
 	walk(test, GVA, R, 0);
 	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_SUCCESS);
 	assert_int_equal(translate_page(&test->result), 9);
@@ -97,7 +93,6 @@ static void a_page_that_a_vtl_denies_has_its_result_code(void **state)
 	struct walk_test *test = four_level(0x9000 | P);
 	struct vtl vtl = {.test = test};
 
-	(void)state;
 	test->memory = (struct vsm_walk_memory){
 		.read = read_entry, .check_page = check_page, .opaque = &vtl};
 	for (unsigned int i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
@@ -117,7 +112,6 @@ static void the_cache_type_is_one_of_the_tlfs(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | PCD | P);
 
-	(void)state;
 	walk(test, GVA, R, 0);
 	assert_int_equal(test->result.cache, VSM_WALK_CACHE_UC_MINUS);
 	assert_int_equal(translate_cache(&test->result), 0);
@@ -130,7 +124,6 @@ static void the_pending_event_of_the_ex_form_is_the_fault(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
-	(void)state;
 	walk(test, GVA, W, VSM_WALK_USER);
 	assert_int_equal(test->result.vector, 14);
 	assert_int_equal(test->result.error_code, E_P | E_W | E_U);

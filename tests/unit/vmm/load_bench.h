@@ -102,10 +102,6 @@ static inline void expect_refusal(struct bench *bench, int error, const char *wo
 
 static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
-	(void)opaque;
-	(void)gpa;
-	(void)data;
-	(void)size;
 	return 0;
 }
 

@@ -82,7 +82,6 @@ static const uint8_t *find(const char *signature)
 
 static void the_rsdp_points_to_every_table_and_all_checksums_are_correct(void **state)
 {
-	(void)state;
 	build(4, NULL);
 	assert_memory_equal(room, "RSD PTR ", 8); /* ACPI 5.2.5.3 */
 	assert_int_equal(room[15], 2);
@@ -97,7 +96,6 @@ static void the_fadt_is_hardware_reduced_with_reset_and_sleep_ports(void **state
 {
 	const uint8_t *fadt;
 
-	(void)state;
 	build(1, NULL);
 	fadt = find("FACP");
 	assert_int_equal(fadt[8], 6); /* ACPI 5.2.9 */
@@ -116,7 +114,6 @@ static void the_madt_has_each_processor_once_and_x2apic_entries_beyond_254(void 
 	uint32_t next = 0, ioapics = 0;
 	uint64_t at;
 
-	(void)state;
 	build(300, NULL);
 	madt = find("APIC");
 	assert_int_equal(get(madt + 36, 4), 0xfee00000);
@@ -159,7 +156,6 @@ static void apic_ids_are_those_of_the_caller(void **state)
 	const uint32_t ids[] = {3, 700, 255};
 	const uint8_t *madt;
 
-	(void)state;
 	build(3, ids);
 	madt = find("APIC");
 	assert_int_equal(madt[44 + 3], 3);
@@ -173,7 +169,6 @@ static void tables_that_do_not_fit_are_refused(void **state)
 {
 	struct vmm_acpi_machine machine = {.processors = 4096, .serial_port = 0x3f8};
 
-	(void)state;
 	assert_true(vmm_acpi_build(&machine, BASE, room, sizeof(room)) > 0);
 	build(2, NULL);
 	machine.processors = 2;
@@ -204,7 +199,6 @@ static void aml_lengths_have_one_to_three_bytes(void **state)
 	};
 	uint8_t data[6000];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct aml aml = {.data = data, .size = sizeof(data)};
 		const size_t begin = aml_package(&aml, 7);
@@ -236,7 +230,6 @@ static void aml_integers_have_the_shortest_form(void **state)
 	};
 	uint8_t data[16];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct aml aml = {.data = data, .size = sizeof(data)};
 
@@ -248,7 +241,6 @@ static void aml_integers_have_the_shortest_form(void **state)
 
 static void aml_that_overflows_writes_nothing_beyond_its_buffer(void **state)
 {
-	(void)state;
 	for (size_t size = 0; size < 24; size++) {
 		uint8_t data[64];
 		struct aml aml = {.data = data, .size = size};
@@ -337,7 +329,6 @@ static void the_dsdt_equals_that_of_iasl_for_the_same_asl(void **state)
 	const uint8_t *dsdt;
 	size_t size;
 
-	(void)state;
 	iasl_folder(folder);
 	write_file(folder, "t.asl", asl, sizeof(asl) - 1);
 	assert_int_equal(run(folder, "iasl t.asl"), 0);
@@ -358,7 +349,6 @@ static void iasl_disassembles_every_table_without_an_error(void **state)
 	char folder[32];
 	uint8_t log[8192];
 
-	(void)state;
 	iasl_folder(folder);
 	build(300, NULL);
 	for (size_t i = 0; i < sizeof(signature) / sizeof(signature[0]); i++) {

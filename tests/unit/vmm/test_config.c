@@ -57,7 +57,6 @@ static void refused(const char *line, const char *words)
 
 static void an_unknown_option_gets_the_closest_name(void **state)
 {
-	(void)state;
 	refused("k --paus", "'--paus'; did you mean '--paused'?");
 	refused("k --memroy=4M", "did you mean '--memory'?");
 	refused("k --conifg x", "did you mean '--config'?");
@@ -69,7 +68,6 @@ static void a_kernel_alone_gets_the_defaults(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	assert_int_equal(parse(&bench, "bzImage"), 0);
 	assert_string_equal(bench.config.kernel, "bzImage");
 	assert_int_equal(bench.config.cpus, 1);
@@ -89,7 +87,6 @@ static void options_are_accepted_in_both_forms(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	for (int form = 0; form < 2; form++) {
 		assert_int_equal(
 			parse(&bench,
@@ -170,7 +167,6 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		 "--initrd f --initrd g --initrd h",
 		 "16 times"},
 	};
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
 		refused(row[i][0], row[i][1]);
 }
@@ -199,7 +195,6 @@ static void sizes_have_suffixes_of_1024(void **state)
 					    "00000000000000000000000000000000004"};
 	uint64_t bytes;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		assert_true(vmm_parse_size(row[i].text, &bytes));
 		assert_true(bytes == row[i].bytes);
@@ -237,7 +232,6 @@ static void a_file_has_the_same_names_and_the_command_line_has_precedence(void *
 				   "testdev";
 	struct bench bench;
 
-	(void)state;
 	assert_int_equal(parse_file(&bench, text, sizeof(text) - 1, "--cpus 8 --initrd zero"), 0);
 	assert_string_equal(bench.config.kernel, "bzImage");
 	assert_int_equal(bench.config.initrds, 2);
@@ -275,7 +269,6 @@ static void errors_in_a_file_are_reported_with_their_line(void **state)
 		   {"append=x", "no kernel"}};
 	struct bench bench;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		assert_int_equal(parse_file(&bench, row[i].text, strlen(row[i].text), ""), -EINVAL);
 		assert_int_equal(bench.messages, 1);
@@ -300,7 +293,6 @@ static void the_help_names_options_in_at_most_100_columns(void **state)
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	(void)state;
 	assert_non_null(out);
 	vmm_config_help(out);
 	fclose(out);

@@ -43,7 +43,6 @@ static void ctrl_a_x_quits_and_everything_else_reaches_the_guest(void **state)
 	};
 	char out[64];
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct vmm_keys keys = {0};
 		bool quit = false;
@@ -60,7 +59,6 @@ static void ctrl_a_is_remembered_between_two_reads(void **state)
 	bool quit = false;
 	char out[8];
 
-	(void)state;
 	assert_int_equal(filter(&keys, "\001", out, &quit), 0);
 	assert_int_equal(filter(&keys, "b", out, &quit), 2);
 	assert_string_equal(out, "\001b");
@@ -75,7 +73,6 @@ static void a_terminal_is_raw_and_is_restored(void **state)
 	struct termios before, now;
 	int master, slave;
 
-	(void)state;
 	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
 	assert_int_equal(tcgetattr(slave, &before), 0);
 	assert_true(before.c_lflag & ECHO);
@@ -98,7 +95,6 @@ static void a_pipe_is_not_configured_as_a_terminal(void **state)
 	struct vmm_terminal terminal;
 	int ends[2];
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(vmm_terminal_raw(&terminal, ends[0]), 0);
 	assert_false(terminal.raw);
@@ -115,7 +111,6 @@ static void a_pseudo_terminal_passes_bytes_in_both_directions(void **state)
 	bool quit = false;
 	int user, got;
 
-	(void)state;
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
 	assert_true(backend.name[0] == '/');
 	assert_int_equal(vmm_backend_read(&backend, data, sizeof(data), 0, &quit), 0);
@@ -142,7 +137,6 @@ static void a_pseudo_terminal_that_is_not_read_does_not_stop_the_guest(void **st
 	static uint8_t much[1 << 20];
 	struct vmm_backend backend;
 
-	(void)state;
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
 	vmm_backend_write(&backend, much, sizeof(much));
 	vmm_backend_close(&backend);
@@ -157,7 +151,6 @@ static void a_file_gets_every_byte_and_has_no_input(void **state)
 	bool quit = false;
 	int fd = mkstemp(name);
 
-	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "old contents", 12), 12);
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
@@ -182,7 +175,6 @@ static void a_fifo_without_a_reader_is_refused_at_once(void **state)
 	char got[8] = "";
 	int reader;
 
-	(void)state;
 	reader = mkstemp(name);
 	assert_true(reader >= 0);
 	close(reader);
@@ -209,7 +201,6 @@ static void stdio_ends_with_its_input_and_stays_open(void **state)
 	bool quit = false;
 	int ends[2];
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
@@ -235,7 +226,6 @@ static void ctrl_a_x_on_the_users_terminal_quits(void **state)
 	bool quit = false;
 	int master, slave;
 
-	(void)state;
 	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
 	assert_int_equal(dup2(slave, STDIN_FILENO), STDIN_FILENO);
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
@@ -261,7 +251,6 @@ static void the_guest_does_not_write_to_the_journal_stream_of_the_process(void *
 	char stream[64];
 	int error;
 
-	(void)state;
 	assert_non_null(file);
 	assert_int_equal(fstat(fileno(file), &status), 0);
 	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,

@@ -45,7 +45,6 @@ static void the_time_is_bcd_of_24_hours_in_utc(void **state)
 					      {7, 0x31}, {8, 0x12}, {9, 0x98}, {0x32, 0x19}};
 	struct bench bench;
 
-	(void)state;
 	start(&bench, 915147296, 64u << 20); /* Thursday, 1998-12-31 23:34:56 UTC */
 	for (size_t i = 0; i < sizeof(expected) / 2; i++)
 		assert_int_equal(get(&bench, expected[i][0]), expected[i][1]);
@@ -60,7 +59,6 @@ static void binary_and_12_hour_formats_are_supported(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, 915147296, 64u << 20);
 	put(&bench, 0xb, 0x06);
 	assert_int_equal(get(&bench, 0), 56);
@@ -78,7 +76,6 @@ static void an_update_is_never_in_progress_and_the_time_is_valid(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, 0, 64u << 20);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(get(&bench, 0xa) & 0x80, 0);
@@ -99,7 +96,6 @@ static void memory_and_processors_are_reported(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, 0, 5ull << 30);
 	assert_int_equal(get(&bench, 0x34) | get(&bench, 0x35) << 8,
 			 ((3ull << 30) - (16 << 20)) >> 16);
@@ -117,7 +113,6 @@ static void the_other_bytes_are_ram(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, 0, 64u << 20);
 	put(&bench, 0x40, 0xa5);
 	put(&bench, 0x7f, 0x5a);

@@ -8,7 +8,6 @@
 
 static uint32_t echo_read(void *opaque, uint16_t port, unsigned int size)
 {
-	(void)opaque;
 	return port << 8 | size;
 }
 
@@ -24,7 +23,6 @@ static void a_port_without_a_device_reads_all_ones_and_ignores_writes(void **sta
 {
 	struct machine machine = {0};
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	for (uint32_t port = 0; port < 65536; port++) {
 		assert_int_equal(in8(&machine, (uint16_t)port), 0xff);
@@ -40,7 +38,6 @@ static void each_port_reaches_its_device(void **state)
 	struct machine machine = {0};
 	const uint16_t first[] = {0x60, 0x10, 0x30, 0xffff, 0};
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	for (size_t i = 0; i < 5; i++) {
 		const struct vmm_port_range range = {.first = first[i],
@@ -73,7 +70,6 @@ static void overlapping_and_invalid_ranges_are_refused(void **state)
 		   {0x40, 0x40, 0, -EINVAL}, {0x40, 0x40, 8, -EINVAL}};
 	struct machine machine = {0};
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		const struct vmm_port_range range = {
@@ -100,7 +96,6 @@ static void a_wide_access_to_a_narrow_device_is_split_into_bytes(void **state)
 	uint64_t seen = 0;
 	const struct vmm_port_range range = {"x", 0x20, 0x22, 1, echo_read, note_write, &seen};
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	assert_int_equal(vmm_ports_add(&machine.ports, &range), 0);
 	out32(&machine, 0x20, 0x44332211); /* 0x23 has no device */
@@ -136,7 +131,6 @@ static void only_the_power_and_reset_ports_end_the_machine(void **state)
 		{0xcf8, 4, 0x80000600, 0,
 		 0}, /* a PCI address whose second byte looks like a reset */
 	};
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct machine machine = {0};
 		struct vmm_power power = {record_stop, &machine};
@@ -159,7 +153,6 @@ static void pci_has_configuration_mechanism_1_and_no_device(void **state)
 	struct machine machine = {0};
 	struct vmm_pci pci;
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	assert_int_equal(vmm_pci_add(&pci, &machine.ports), 0);
 	out32(&machine, 0xcf8, 0x80000000); /* how Linux finds mechanism 1 */
@@ -181,7 +174,6 @@ static void port_0x61_reports_no_hardware_error_for_an_nmi(void **state)
 	struct vmm_nmi_status status;
 	uint32_t last, value;
 
-	(void)state;
 	vmm_ports_init(&machine.ports);
 	assert_int_equal(vmm_nmi_status_add(&status, &machine.ports), 0);
 	last = in8(&machine, 0x61);

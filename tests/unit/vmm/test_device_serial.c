@@ -54,7 +54,6 @@ static void bytes_are_sent_at_once_and_the_transmitter_is_always_empty(void **st
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	for (const char *c = "hello"; *c; c++) {
 		assert_int_equal(get(&bench, 5), 0x60);
@@ -69,7 +68,6 @@ static void the_divisor_is_accessed_with_dlab(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 3, 0x83);
 	put(&bench, 0, 0x0c);
@@ -88,7 +86,6 @@ static void enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	assert_int_equal(get(&bench, 2), 0x01);
 	put(&bench, 1, 2);
@@ -107,7 +104,6 @@ static void each_byte_sent_makes_an_edge_even_if_iir_was_not_read(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 1, 2);
 	assert_int_equal(bench.edges, 1);
@@ -123,7 +119,6 @@ static void received_bytes_are_read_in_order_with_their_interrupt(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 2, 0x01);
 	put(&bench, 1, 1);
@@ -143,7 +138,6 @@ static void below_the_trigger_level_the_time_out_is_reported(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 2, 0x41); /* FIFO, trigger at 4 */
 	put(&bench, 1, 1);
@@ -159,7 +153,6 @@ static void input_beyond_the_fifo_waits_and_nothing_is_lost(void **state)
 	struct bench bench;
 	size_t taken;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(typed); i++)
 		typed[i] = (uint8_t)(i * 7 + i / 256);
 	start(&bench);
@@ -179,7 +172,6 @@ static void priorities_are_line_receiver_transmitter_modem(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 1, 0x0f);
 	put(&bench, 4, 0x18); /* loop: CTS and DSR fall, DCD stays */
@@ -203,7 +195,6 @@ static void loop_mode_returns_bytes_and_lines(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	assert_int_equal(get(&bench, 6), 0xb0);
 	put(&bench, 4, 0x1e); /* loop, OUT2, OUT1, RTS */
@@ -223,7 +214,6 @@ static void clearing_the_fifo_clears_it(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 2, 1);
 	vmm_serial_feed(&bench.serial, (const uint8_t *)"abc", 3);
@@ -238,7 +228,6 @@ static void without_out2_no_interrupt_is_raised(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	put(&bench, 4, 0);
 	put(&bench, 1, 3);
@@ -253,7 +242,6 @@ static void random_accesses_keep_the_line_and_iir_consistent(void **state)
 	uint64_t seed = 88172645463325252;
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	for (int i = 0; i < 200000; i++) {
 		seed ^= seed << 13;

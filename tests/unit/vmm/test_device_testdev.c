@@ -68,7 +68,6 @@ static void debug_exit_returns_an_odd_status(void **state)
 	static const uint32_t row[][2] = {{0, 1}, {1, 3}, {0x10, 0x21}, {0x7f, 0xff}, {0x80, 1}};
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		out8(&bench.machine, 0xf4, row[i][0]);
@@ -85,7 +84,6 @@ static void the_debug_console_prints_bytes_and_is_detectable(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	assert_int_equal(in8(&bench.machine, 0xe9), 0xe9);
 	out8(&bench.machine, 0xe9, 'o');
@@ -98,7 +96,6 @@ static void interrupt_lines_follow_their_ports(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	for (uint16_t line = 0; line < 24; line++) {
 		out8(&bench.machine, (uint16_t)(0x2000 + line), 1);
@@ -116,7 +113,6 @@ static void the_latch_keeps_1_2_and_4_bytes(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	out32(&bench.machine, 0xe0, 0x12345678);
 	assert_int_equal(in32(&bench.machine, 0xe0), 0x12345678);
@@ -138,7 +134,6 @@ static void page_flush_accepts_a_32_bit_address(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	out32(&bench.machine, 0xe4, 0xfedcba98);
 	assert_int_equal(bench.flushes, 1);
@@ -164,7 +159,6 @@ static void fw_cfg_has_signature_memory_and_processors(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	assert_int_equal(item(&bench, 0, 4), 0x554d4551); /* "QEMU" */
 	assert_int_equal(item(&bench, 1, 4), 1);
@@ -184,7 +178,6 @@ static void the_hyper_v_test_device_passes_valid_requests_and_ignores_others(voi
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench);
 	out32(&bench.machine, 0x3000, 0x7f050203);
 	assert_int_equal(bench.requests, 1);

@@ -29,7 +29,6 @@ static void the_user_of_a_peer_is_that_of_its_own_socket(void **state)
 					ROW("0100007F:C001", "0100007F:04D2", "01", "1000");
 	uid_t user = 77;
 
-	(void)state;
 	assert_true(vmm_listen_peer(table, 0xc001, 0x4d2, &user));
 	assert_int_equal(user, 1000);
 	assert_false(vmm_listen_peer(table, 0xc002, 0x4d2, &user));
@@ -44,7 +43,6 @@ static void a_peer_of_this_user_is_accepted(void **state)
 	const int table = open("/proc/net/tcp", O_RDONLY | O_CLOEXEC);
 	int listening = -EADDRINUSE, client, peer;
 
-	(void)state;
 	for (uint16_t port = 40000; port < 40100 && listening == -EADDRINUSE; port++)
 		listening = vmm_listen_local(port);
 	assert_true(listening >= 0);

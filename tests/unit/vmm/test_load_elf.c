@@ -20,14 +20,12 @@ static struct bench bench;
 
 static int setup(void **state)
 {
-	(void)state;
 	start(&bench);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	bench_stop(&bench);
 	return 0;
 }
@@ -36,7 +34,6 @@ static int teardown(void **state)
 
 static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them(void **state)
 {
-	(void)state;
 	bench.request.command_line = "one two";
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
@@ -57,7 +54,6 @@ static void boot_tables_do_not_overlap_a_kernel_at_a_low_address(void **state)
 {
 	const struct elf_segment low = {1, 0x1000, 0x1000, 0x1000, 0x1000, 0x9e000};
 
-	(void)state;
 	put_elf64(&bench, 0x1010, &low, 1);
 	assert_int_equal(bench_load(&bench), 0);
 	expect_long_mode(&bench);
@@ -72,7 +68,6 @@ static void a_kernel_linked_high_is_entered_where_it_was_loaded(void **state)
 {
 	const struct elf_segment high = {1, 0x1000, 0xffffffff80000000, 0x400000, 0x1000, 0x1000};
 
-	(void)state;
 	put_elf64(&bench, 0xffffffff80000020, &high, 1);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x400020);
@@ -80,7 +75,6 @@ static void a_kernel_linked_high_is_entered_where_it_was_loaded(void **state)
 
 static void every_truncation_is_an_error(void **state)
 {
-	(void)state;
 	for (size_t size = 4; size < 0x2010; size++) {
 		bench.request.kernel.size = size;
 		assert_int_equal(bench_load(&bench), -ENOEXEC);
@@ -111,7 +105,6 @@ static void files_that_x86_cannot_run_are_refused_with_their_kind(void **state)
 		{24, 0x201000, 8, "in none of the segments"},
 	};
 
-	(void)state;
 	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
@@ -137,7 +130,6 @@ static void invalid_segments_are_refused(void **state)
 	};
 	struct elf_segment segment[2] = {two[0]};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&bench);
 		segment[1] = row[i].segment;
@@ -151,7 +143,6 @@ static void segments_that_are_not_loaded_are_not_checked(void **state)
 {
 	struct elf_segment segment[2] = {two[0], {4, UINT64_MAX, 0, UINT64_MAX, 9, 1}};
 
-	(void)state;
 	put_elf64(&bench, 0x200010, segment, 2);
 	assert_int_equal(bench_load(&bench), 0);
 	segment[1] = (struct elf_segment){1, 0, 0, UINT64_MAX, 0, 0};
@@ -161,7 +152,6 @@ static void segments_that_are_not_loaded_are_not_checked(void **state)
 
 static void a_32_bit_elf_without_a_multiboot_header_is_refused(void **state)
 {
-	(void)state;
 	put_elf32(&bench, 0x200010, two, 2);
 	expect_refusal(&bench, ENOEXEC, "32-bit ELF without a multiboot header");
 }
@@ -171,7 +161,6 @@ static void an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf(void **st
 	const struct vmm_module module = {{"initrd", (const uint8_t *)"x", 1}, NULL};
 	static char line[VMM_COMMAND_LINE_MAX + 1];
 
-	(void)state;
 	bench.request.module = &module;
 	bench.request.modules = 1;
 	expect_refusal(&bench, EINVAL, "takes no initrd");
@@ -186,7 +175,6 @@ static void an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf(void **st
 
 static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 {
-	(void)state;
 	put(&bench, 16, 3, 2); /* ET_DYN */
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x200010);
@@ -197,7 +185,6 @@ static void programs_and_libraries_are_refused(void **state)
 {
 	const struct elf_segment program[] = {two[0], {3, 0x1000, 0, 0, 8, 8}};
 
-	(void)state;
 	for (unsigned int type = 2; type <= 3; type++) {
 		start(&bench);
 		put_elf64(&bench, 0x200010, program, 2);
@@ -235,7 +222,6 @@ static void the_error_for_a_segment_without_ram_has_a_remedy(void **state)
 	};
 	struct elf_segment segment[2] = {two[0]};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&bench);
 		segment[1] = (struct elf_segment){1, 0x1000, 0, row[i].physical, 1, row[i].size};
@@ -253,7 +239,6 @@ static void the_error_for_a_segment_without_ram_has_a_remedy(void **state)
 
 static void a_failed_write_is_returned(void **state)
 {
-	(void)state;
 	vmm_memory_split(&bench.memory, 2ull * RAM_SIZE); /* more than the RAM of the fixture */
 	put(&bench, 64 + 24, RAM_SIZE, 8);
 	put(&bench, 64 + 16, RAM_SIZE, 8);
@@ -268,7 +253,6 @@ static void a_file_is_read_whole_and_within_its_limit(void **state)
 	struct vmm_file file;
 	FILE *stream;
 
-	(void)state;
 	bench_start(&bench, 1);
 	assert_true(fd >= 0);
 	stream = fdopen(fd, "w");
@@ -299,7 +283,6 @@ static void memory_is_laid_out_as_on_a_pc(void **state)
 	struct vmm_memory memory = {0};
 	uint64_t before = 0;
 
-	(void)state;
 	vmm_memory_split(&memory, VMM_LOW_MAX);
 	assert_int_equal(memory.high, 0);
 	vmm_memory_split(&memory, 5ull << 30);

@@ -76,7 +76,6 @@ static void files_that_are_no_kernel_are_refused_with_their_kind(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		bench_start_with(&bench, FILE_SIZE, VMM_MEMORY_MIN);
 		for (size_t j = 0; j < 4; j++)
@@ -105,7 +104,6 @@ static void a_unified_kernel_image_is_refused_with_the_way_to_unpack_it(void **s
 {
 	struct bench bench;
 
-	(void)state;
 	bench_start(&bench, FILE_SIZE);
 	put_unified(&bench);
 	expect_refusal(&bench, ENOEXEC, "a unified kernel image");
@@ -120,7 +118,6 @@ static void a_header_at_the_end_of_a_file_is_not_read_past_it(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	for (size_t size = 1; size < 0x210; size++) {
 		bench_start_with(&bench, 0x210, VMM_MEMORY_MIN);
 		put_unified(&bench);
@@ -150,7 +147,6 @@ static void a_file_larger_than_ram_is_refused_with_its_kind(void **state)
 	struct vmm_file file;
 	struct bench bench;
 
-	(void)state;
 	bench_start(&bench, 1);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 8 << 20), 0);
@@ -172,7 +168,6 @@ static void a_pipe_is_refused_as_a_kernel(void **state)
 	struct bench bench;
 	int ends[2];
 
-	(void)state;
 	bench_start(&bench, 1);
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(write(ends[1], "kernel", 6), 6);

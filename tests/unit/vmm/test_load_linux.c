@@ -33,14 +33,12 @@ static struct bench bench;
 
 static int setup(void **state)
 {
-	(void)state;
 	start(&bench);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	bench_stop(&bench);
 	return 0;
 }
@@ -51,7 +49,6 @@ static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 {
 	uint64_t zero;
 
-	(void)state;
 	bench.request.command_line = "console=ttyS0 quiet";
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
@@ -86,7 +83,6 @@ static void the_memory_map_is_e820(void **state)
 			{0x100000, RAM_SIZE - 0x100000, 1}};
 	uint64_t zero;
 
-	(void)state;
 	assert_int_equal(bench_load(&bench), 0);
 	zero = bench.state.gpr[VMM_RSI];
 	assert_int_equal(bench.ram[zero + 0x1e8], 4);
@@ -103,7 +99,6 @@ static void the_initrd_is_as_high_as_the_kernel_allows(void **state)
 	const struct vmm_module module[2] = {{{"initrd", data, sizeof(data)}, NULL}};
 	uint64_t zero;
 
-	(void)state;
 	memset(data, 0x77, sizeof(data));
 	start(&bench);
 	bench.request.module = module;
@@ -127,7 +122,6 @@ static void an_initrd_that_does_not_fit_is_refused_with_its_name(void **state)
 	static uint8_t data[1];
 	struct vmm_module module = {{"my-initrd", data, RAM_SIZE}, NULL};
 
-	(void)state;
 	bench.request.module = &module;
 	bench.request.modules = 1;
 	assert_int_equal(bench_load(&bench), -E2BIG);
@@ -142,7 +136,6 @@ static void an_initrd_that_does_not_fit_is_refused_with_its_name(void **state)
 
 static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **state)
 {
-	(void)state;
 	put(&bench, 0x258, 0x10000000, 8);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_int_equal(bench.state.rip, 0x200200); /* the lowest multiple of kernel_alignment */
@@ -157,7 +150,6 @@ static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **s
 
 static void a_kernel_that_does_not_fit_is_refused(void **state)
 {
-	(void)state;
 	put(&bench, 0x260, 0xffffffff, 4);
 	expect_refusal(&bench, E2BIG, "no room for the kernel (0xffffffff bytes)");
 	assert_non_null(strstr(bench.text, "whatever --memory says"));
@@ -169,7 +161,6 @@ static void a_kernel_that_does_not_fit_is_refused(void **state)
 /* syssize counts paragraphs of 16 bytes: the last one need not be whole. */
 static void a_kernel_whose_last_paragraph_is_not_whole_is_loaded(void **state)
 {
-	(void)state;
 	for (size_t missing = 0; missing < 16; missing++) {
 		start(&bench);
 		bench.request.kernel.size = FILE_SIZE - missing;
@@ -202,13 +193,11 @@ static void invalid_headers_are_refused_with_the_reason(void **state)
 		{0x230, 0x80000000, 4, "kernel_alignment"},
 	};
 
-	(void)state;
 	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
 static void truncations_are_errors(void **state)
 {
-	(void)state;
 	for (size_t size = 1; size <= FILE_SIZE - 16; size += 7) {
 		bench.request.kernel.size = size;
 		assert_int_equal(bench_load(&bench), -ENOEXEC);
@@ -220,7 +209,6 @@ static void a_command_line_longer_than_the_maximum_of_the_kernel_is_refused(void
 {
 	static char line[3000];
 
-	(void)state;
 	memset(line, 'x', 2047);
 	bench.request.command_line = line;
 	assert_int_equal(bench_load(&bench), 0);
@@ -234,7 +222,6 @@ static void debians_cloud_kernel_is_loaded(void **state)
 	const char *name = given ? given : VSM_SOURCE_ROOT "/build/rig-cache/kernel/vmlinuz";
 	struct vmm_file file = {0};
 
-	(void)state;
 	if (!given && access(name, R_OK)) {
 		print_message("no kernel in the rig's cache; VSM_TEST_BZIMAGE names one\n");
 		skip();

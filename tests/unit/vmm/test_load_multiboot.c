@@ -48,7 +48,6 @@ static void elf_of_both_classes_is_entered_in_protected_mode(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	for (int is_64 = 0; is_64 < 2; is_64++) {
 		start(&bench, is_64);
 		assert_int_equal(bench_load(&bench), 0);
@@ -65,7 +64,6 @@ static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	for (int is_64 = 0; is_64 < 2; is_64++) {
 		start(&bench, is_64);
 		put(&bench, 16, 3, 2); /* ET_DYN */
@@ -82,7 +80,6 @@ static void the_information_has_memory_command_line_and_loader(void **state)
 	uint64_t info;
 	uint32_t map;
 
-	(void)state;
 	start(&bench, false);
 	bench.request.command_line = "a=1 b";
 	assert_int_equal(bench_load(&bench), 0);
@@ -110,7 +107,6 @@ static void modules_are_page_aligned_after_the_kernel_with_their_strings(void **
 	struct bench bench;
 	uint64_t info, list;
 
-	(void)state;
 	memset(one, 0x31, sizeof(one));
 	start(&bench, true);
 	bench.request.module = module;
@@ -140,7 +136,6 @@ static void an_image_with_its_own_addresses_is_loaded_by_them(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, true);
 	memset(bench.file, 0x90, 64); /* not an ELF file */
 	put_header(&bench, HEADER, 0x10003);
@@ -182,7 +177,6 @@ static void addresses_that_do_not_fit_the_file_are_refused(void **state)
 	};
 	struct bench bench;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&bench, true);
 		put_header(&bench, HEADER, 0x10000);
@@ -200,7 +194,6 @@ static void a_header_needs_its_alignment_and_checksum(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, false);
 	put(&bench, HEADER + 8, 1, 4); /* wrong checksum: a plain ELF file */
 	expect_refusal(&bench, ENOEXEC, "without a multiboot header");
@@ -218,7 +211,6 @@ static void an_unknown_feature_is_refused(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, false);
 	put_header(&bench, HEADER, 0x80003); /* 31:16 may be ignored [MB 3.1.2] */
 	assert_int_equal(bench_load(&bench), 0);
@@ -231,7 +223,6 @@ static void an_entry_above_4_gib_is_refused(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, true);
 	vmm_memory_split(&bench.memory, 4ull << 30);
 	put(&bench, 24, 0x100000020, 8);
@@ -255,7 +246,6 @@ static void a_file_with_only_a_header_is_refused(void **state)
 		{40, 0x10000, "nor a multiboot kernel"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		struct bench bench;
 

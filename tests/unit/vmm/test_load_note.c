@@ -64,7 +64,6 @@ static void a_vmlinux_starts_with_a_zero_page(void **state)
 	struct bench bench;
 	uint64_t zero;
 
-	(void)state;
 	memset(data, 0x77, sizeof(data));
 	start(&bench, true);
 	put_note(&bench, put_note(&bench, NOTES, "Xen", 18, 0x1000800, 8), "Linux", 0x100, 0, 4);
@@ -84,7 +83,6 @@ static void a_vmlinux_without_notes_is_recognised_by_its_banner(void **state)
 {
 	struct bench bench;
 
-	(void)state;
 	start(&bench, true);
 	memcpy(bench.file + 0x1800, "Linux version 3.16.0", 20);
 	bench.request.command_line = "console=ttyS0";
@@ -104,7 +102,6 @@ static void a_vmlinux_has_the_limits_of_linux(void **state)
 	const struct vmm_module module[2] = {{{"initrd", (const uint8_t *)"x", 1}, NULL}};
 	struct bench bench;
 
-	(void)state;
 	start(&bench, true);
 	put_note(&bench, NOTES, "Linux", 0x100, 0, 4);
 	memset(line, 'x', 2048);
@@ -125,7 +122,6 @@ static void a_kernel_with_a_pvh_note_is_started_by_pvh(void **state)
 	struct bench bench;
 	uint64_t info, list, map;
 
-	(void)state;
 	for (int is_64 = 0; is_64 < 2; is_64++) {
 		start(&bench, is_64);
 		put_note(&bench, put_note(&bench, NOTES, "GNU", 3, 0, 5), "Xen", 18, 0x1000040,
@@ -166,7 +162,6 @@ static void a_pvh_entry_outside_of_the_kernel_is_refused(void **state)
 	static const uint64_t entry[] = {0, 0xffffff, 0x1004000, 0x101000040, UINT64_MAX};
 	struct bench bench;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(entry) / sizeof(entry[0]); i++) {
 		start(&bench, true);
 		put_note(&bench, NOTES, "Xen", 18, entry[i], 8);
@@ -193,7 +188,6 @@ static void invalid_notes_are_ignored(void **state)
 	};
 	struct bench bench;
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&bench, true);
 		put_note(&bench, NOTES, "Xen", 18, 0x1000040, 8);
@@ -210,7 +204,6 @@ static void a_kernel_for_multiboot_2_only_is_refused_with_the_reason(void **stat
 {
 	struct bench bench;
 
-	(void)state;
 	for (int is_64 = 0; is_64 < 2; is_64++) {
 		start(&bench, is_64);
 		put(&bench, 0x1000, 0xe85250d6, 4);

@@ -59,7 +59,6 @@ static void messages_name_their_level_and_errors_are_plain(void **state)
 {
 	char text[512];
 
-	(void)state;
 	capture(one_of_each, false, text, sizeof(text));
 	assert_string_equal(text, "vsm run: text\nvsm run: warn: text\nvsm run: info: text\n"
 				  "vsm run: debug: text\n");
@@ -69,7 +68,6 @@ static void the_journal_gets_priorities(void **state)
 {
 	char text[512];
 
-	(void)state;
 	capture(one_of_each, true, text, sizeof(text));
 	assert_string_equal(text, "<3>vsm run: text\n<4>vsm run: text\n<6>vsm run: text\n"
 				  "<7>vsm run: text\n");
@@ -88,7 +86,6 @@ static void a_file_gets_all_messages_with_their_time_and_stderr_the_errors(void 
 	struct stat status;
 	FILE *file;
 
-	(void)state;
 	assert_int_equal(unlink(path), 0);
 	capture(to_file, false, text, sizeof(text));
 	assert_string_equal(text, "vsm run: text\n");
@@ -111,7 +108,6 @@ static void the_file_of_another_user_belongs_to_that_user_when_root_makes_it(voi
 	struct vmm_log log;
 	struct stat status;
 
-	(void)state;
 	if (geteuid() != 0)
 		skip();
 	for (int made = 0; made < 2; made++) {
@@ -131,7 +127,6 @@ static void root_does_not_follow_the_user_to_another_file(void **state)
 	char link[sizeof(path) + 8];
 	struct vmm_log log;
 
-	(void)state;
 	if (geteuid() != 0)
 		skip();
 	snprintf(link, sizeof(link), "%s.link", path);
@@ -160,7 +155,6 @@ static void a_guest_cannot_fill_the_log(void **state)
 	static char text[65536];
 	unsigned int lines = 0;
 
-	(void)state;
 	capture(many, false, text, sizeof(text));
 	for (const char *at = text; (at = strchr(at, '\n')); at++)
 		lines++;
@@ -181,7 +175,6 @@ static void a_crash_has_the_priority_of_an_error_in_the_journal(void **state)
 {
 	char text[512];
 
-	(void)state;
 	capture(crash, true, text, sizeof(text));
 	assert_non_null(strstr(text, "<3>vsm: crashed after"));
 	assert_non_null(strstr(text, "<6>vsm: off after"));
@@ -197,7 +190,6 @@ static void a_journal_stream_reads_no_priorities_from_its_lines(void **state)
 	char got[128] = "";
 	int stream, peer;
 
-	(void)state;
 	assert_int_equal(unlink(path), 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	assert_int_equal(vmm_journal_open(path, "vsm-guest"), -ENOENT);

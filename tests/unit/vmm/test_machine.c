@@ -40,7 +40,6 @@ static void stop(void *opaque, enum vmm_stop what, int status)
 {
 	struct board *board = opaque;
 
-	(void)status;
 	board->stops++;
 	board->stop = what;
 }
@@ -55,14 +54,10 @@ static void console(void *opaque, uint8_t byte)
 
 static void flush_page(void *opaque, uint64_t gpa)
 {
-	(void)opaque;
-	(void)gpa;
 }
 
 static void hv_test(void *opaque, const struct vmm_hv_test_request *request)
 {
-	(void)opaque;
-	(void)request;
 }
 
 static void write_temporary(char name[32], const void *data, size_t size)
@@ -123,7 +118,6 @@ static void a_kernel_and_its_tables_are_in_memory(void **state)
 {
 	struct board board;
 
-	(void)state;
 	start(&board, false);
 	assert_int_equal(
 		vmm_machine_load(&board.machine, &board.config, &board.bench.log, &board.state), 0);
@@ -140,7 +134,6 @@ static void the_bios_data_area_has_the_end_of_low_memory(void **state)
 	struct board board;
 	const uint8_t *ram;
 
-	(void)state;
 	start(&board, false);
 	ram = board.bench.ram;
 	for (int boot = 0; boot < 2; boot++) {
@@ -165,7 +158,6 @@ static void modules_have_arguments_unless_a_file_has_the_whole_name(void **state
 	char named[40], with[64];
 	struct board board;
 
-	(void)state;
 	start(&board, false);
 	memset(board.bench.file + 0x200, 0, 12);
 	put(&board.bench, 0x200, 0x1badb002, 4);
@@ -207,7 +199,6 @@ static void the_serial_port_writes_strings_and_interrupts_through_the_io_apic(vo
 	struct board board;
 	uint8_t byte = 0;
 
-	(void)state;
 	start(&board, false);
 	vmm_machine_port(&board.machine, 0x3f8, 1, 5, true, text); /* rep outsb */
 	assert_string_equal(board.console, "hello");
@@ -228,7 +219,6 @@ static void a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or(void **
 {
 	struct board board;
 
-	(void)state;
 	start(&board, true);
 	program(&board, 4, 0x8031);
 	out(&board, 0x2004, 1, 1);
@@ -251,7 +241,6 @@ static void test_devices_exist_only_when_configured(void **state)
 	struct board board;
 	uint32_t value = 0;
 
-	(void)state;
 	start(&board, false);
 	out(&board, 0xf4, 0, 1);
 	out(&board, 0xe9, 'x', 1);
@@ -275,7 +264,6 @@ static void memory_without_a_device_reads_all_ones(void **state)
 	uint8_t data[8];
 	struct board board;
 
-	(void)state;
 	start(&board, true);
 	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
 		memset(data, 0, sizeof(data));
@@ -299,7 +287,6 @@ static void a_reset_restores_the_initial_state(void **state)
 {
 	struct board board;
 
-	(void)state;
 	start(&board, true);
 	program(&board, 4, 0x8031);
 	out(&board, 0x2004, 1, 1);
@@ -324,7 +311,6 @@ static void boot_registers_are_the_boot_state_by_its_tlfs_names(void **state)
 	struct vmm_boot_state boot;
 	unsigned int found = 0;
 
-	(void)state;
 	vmm_boot_long_mode(&boot, 0x1234, 0x2000, 0x3000);
 	boot.gpr[VMM_RSI] = 0x5678;
 	boot.gpr[VMM_R15] = 0x9abc;

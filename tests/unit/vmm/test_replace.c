@@ -23,13 +23,11 @@ static char folder[] = "/tmp/vsm-replace-XXXXXX";
 
 static int enter_folder(void **state)
 {
-	(void)state;
 	return !mkdtemp(folder) || chdir(folder);
 }
 
 static int leave_folder(void **state)
 {
-	(void)state;
 	return chdir("/") || rmdir(folder);
 }
 
@@ -62,7 +60,6 @@ static mode_t type_of(const char *name)
 
 static void an_absent_or_a_regular_file_is_replaced(void **state)
 {
-	(void)state;
 	for (int there = 0; there < 2; there++) {
 		write_file("new", there ? "second" : "first");
 		assert_int_equal(vmm_replace_check("name"), 0);
@@ -77,7 +74,6 @@ static void other_types_of_files_are_not_replaced(void **state)
 {
 	static const mode_t type[] = {S_IFIFO, S_IFLNK, S_IFDIR, S_IFSOCK};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
 		write_file("new", "new");
 		if (type[i] == S_IFLNK)
@@ -116,7 +112,6 @@ static void the_type_of_the_file_is_checked_by_the_rename_itself(void **state)
 	atomic_bool stop = false;
 	pthread_t thread;
 
-	(void)state;
 	write_file("name", "old");
 	assert_int_equal(mkfifo("fifo", 0600), 0);
 	assert_int_equal(pthread_create(&thread, NULL, swap, &stop), 0);

@@ -275,7 +275,6 @@ struct inside {
 
 static void print(void *opaque, const struct vsm_log_record *record)
 {
-	(void)opaque;
 	print_message("# %s\n", record->text);
 }
 
@@ -382,7 +381,6 @@ static void enter_and_try(struct inside *inside)
 
 static void every_forbidden_class_is_refused_and_named_in_every_role(void **state)
 {
-	(void)state;
 	if (!vmm_filter_available())
 		skip();
 	for (int role = 0; role < VMM_ROLE_COUNT; role++)
@@ -415,7 +413,6 @@ static void enter_with_thread(struct inside *inside)
 
 static void threads_of_the_library_that_exist_already_are_filtered(void **state)
 {
-	(void)state;
 	if (!vmm_filter_available())
 		skip();
 	in_process(enter_with_thread, VMM_SANDBOX_ON, VMM_ROLE_MAIN);
@@ -456,7 +453,6 @@ static void enter_and_open(struct inside *inside)
 
 static void only_files_of_the_configuration_can_be_opened(void **state)
 {
-	(void)state;
 	if (!vmm_landlock_available())
 		skip();
 	in_process(enter_and_open, VMM_SANDBOX_ON, VMM_ROLE_MAIN);
@@ -483,7 +479,6 @@ static void check_privileges(struct inside *inside)
 
 static void capabilities_core_files_and_new_privileges_are_removed(void **state)
 {
-	(void)state;
 	in_process(check_privileges, VMM_SANDBOX_DEFAULT, VMM_ROLE_MAIN);
 	in_process(check_privileges, VMM_SANDBOX_LOG, VMM_ROLE_MAIN);
 }
@@ -507,7 +502,6 @@ static void check_user(struct inside *inside)
 
 static void user_makes_root_another_user_whose_processes_cannot_trace_it(void **state)
 {
-	(void)state;
 	if (geteuid() != 0)
 		skip();
 	in_process(check_user, VMM_SANDBOX_DEFAULT, VMM_ROLE_MAIN);
@@ -522,7 +516,6 @@ static void check_no_user(struct inside *inside)
 
 static void an_unknown_user_starts_nothing(void **state)
 {
-	(void)state;
 	in_process(check_no_user, VMM_SANDBOX_OFF, VMM_ROLE_MAIN);
 }
 
@@ -538,7 +531,6 @@ static void check_unreachable(struct inside *inside)
 
 static void a_file_that_root_reaches_only_by_a_capability_is_refused_at_the_start(void **state)
 {
-	(void)state;
 	if (geteuid() != 0)
 		skip();
 	in_process(check_unreachable, VMM_SANDBOX_DEFAULT, VMM_ROLE_MAIN);
@@ -556,7 +548,6 @@ static void check_demand(struct inside *inside)
 
 static void mode_on_requires_every_part_that_other_modes_may_lack(void **state)
 {
-	(void)state;
 	in_process(check_demand, VMM_SANDBOX_ON, VMM_ROLE_MAIN);
 }
 
@@ -572,7 +563,6 @@ static void check_permits(struct inside *inside)
 
 static void modes_log_and_off_refuse_no_system_call(void **state)
 {
-	(void)state;
 	in_process(check_permits, VMM_SANDBOX_LOG, VMM_ROLE_MAIN);
 	in_process(check_permits, VMM_SANDBOX_OFF, VMM_ROLE_MAIN);
 }
@@ -584,7 +574,6 @@ static void a_sigsys_of_another_process_is_not_reported(void **state)
 					.ssi_pid = (uint32_t)getpid() + 1};
 	char text[64];
 
-	(void)state;
 	assert_false(vmm_sandbox_violation(&info, text, sizeof(text)));
 	info.ssi_pid--;
 	assert_true(vmm_sandbox_violation(&info, text, sizeof(text)));
@@ -595,7 +584,6 @@ static void a_sigsys_of_another_process_is_not_reported(void **state)
 /* The control thread inspects a paused machine, which needs the system calls of the library. */
 static void the_control_thread_may_make_the_system_calls_of_a_vp(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < vmm_call_count; i++)
 		if (vmm_calls[i].roles & VP && !(vmm_calls[i].roles & CONTROL))
 			fail_msg("%s is refused to the control thread", vmm_calls[i].name);
@@ -605,7 +593,6 @@ static int make_folder(void **state)
 {
 	int fd;
 
-	(void)state;
 	snprintf(folder, sizeof(folder), "/tmp/vsm-sandbox-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
@@ -617,7 +604,6 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	(void)state;
 	return unlink(kernel) | rmdir(folder);
 }
 
