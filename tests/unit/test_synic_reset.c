@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Another thread of the VMM posts to a SynIC while the partition is reset or restored. The functions
- * that are linked in place of those of the core post at this point, since such a thread can post at
- * any point.
+ * Another thread of the VMM posts to a SynIC while the partition is saved, reset or restored. Functions
+ * that are linked in place of those of the core, or called by it, post at this point, since such a
+ * thread can post at any point.
  */
 #include <errno.h>
 
+#include "core/memory/overlay.h"
+#include "core/state/state.h"
 #include "core_test.h"
 #include "state_test.h"
 #include "vp_fixture.h"
@@ -17,6 +19,7 @@
 
 static enum {
 	NEVER,
+	IN_SAVE,
 	IN_RESET,
 	IN_RESTORE
 } when;
@@ -102,9 +105,58 @@ static void an_accepted_message_that_is_posted_during_a_restore_has_its_interrup
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 }
 
+static struct hv_message *slot_of(struct vsm_vp *vp)
+{
+	return &((struct hv_message_page *)(void *)overlay_memory(vp->partition, OVERLAY_SIM, 0,
+								  vp->index))
+			->slot[SINT];
+}
+
+static struct vsm_partition *saved_partition;
+
+/* In a save: when the first message is written. */
+static int keep_and_post(void *opaque, const void *data, size_t size)
+{
+	const struct state_record *record = data;
+
+	if (when == IN_SAVE && size == sizeof(*record) && !strcmp(record->name, "message"))
+		post_both(saved_partition);
+	return guest_keep(opaque, data, size);
+}
+
+static void messages_of_before_a_save_are_saved_once_despite_a_post_during_it(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct guest_saved file = {0};
+
+	enable_synic(vp, SINT, VECTOR);
+	for (uint32_t type = 1; type <= 4; type++) {
+		const struct hv_message message = {.message_type = type};
+
+		assert_int_equal(vsm_message_post(vp->partition, 0, 0, SINT, &message), 0);
+	}
+	/* The guest has read the first message, and is stopped before its EOM. */
+	assert_int_equal(slot_of(vp)->message_type, 1);
+	slot_of(vp)->message_type = HV_MESSAGE_TYPE_NONE;
+	saved_partition = vp->partition;
+	when = IN_SAVE;
+	assert_int_equal(vsm_partition_save(vp->partition, keep_and_post, &file), 0);
+	assert_int_equal(when, NEVER);
+	assert_int_equal(message_result, 0);
+	assert_int_equal(vsm_partition_restore(vp->partition, file.bytes, file.size), 0);
+	free(file.bytes);
+	for (uint32_t type = 2; type <= 4; type++) {
+		guest_run(vp);
+		assert_int_equal(slot_of(vp)->message_type, type);
+		slot_of(vp)->message_type = HV_MESSAGE_TYPE_NONE;
+		wrmsr(vp, HV_X64_MSR_EOM, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(messages_of_before_a_save_are_saved_once_despite_a_post_during_it, 1, 0),
 		TEST(a_message_that_is_posted_during_a_reset_does_not_survive_it, 1, 0),
 		TEST(an_accepted_message_that_is_posted_during_a_restore_has_its_interrupt, 1, 0),
 	};

@@ -186,18 +186,72 @@ static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *write
 	list_end(&msrs);
 }
 
-static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+/* Nothing is written for a page that is empty. */
+static void save_page(struct state_writer *writer, uint32_t vp, uint8_t vtl, enum overlay_kind kind,
+		      const uint8_t *page)
 {
-	const struct synic *synic = &vp->vtl[vtl].synic;
+	static const uint8_t empty[CORE_PAGE_SIZE];
 
-	for (uint32_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++) {
-		const struct synic_message_queue *queue = &synic->queue[sint];
+	if (page && memcmp(page, empty, CORE_PAGE_SIZE) != 0)
+		state_write(writer, "overlay", vp, vtl, kind, page, CORE_PAGE_SIZE);
+}
 
-		for (unsigned int i = 0; i < queue->count; i++)
-			state_write(writer, "message", vp->index, vtl, sint,
-				    &queue->message[(queue->head + i) % SYNIC_QUEUE_MAX],
-				    sizeof(struct hv_message));
+/* What other threads change by a post. */
+struct synic_copy {
+	unsigned int count;
+	uint8_t sint[HV_SYNIC_SINT_COUNT * SYNIC_QUEUE_MAX];
+	struct hv_message message[HV_SYNIC_SINT_COUNT * SYNIC_QUEUE_MAX];
+	bool used[2];
+	uint8_t page[2][CORE_PAGE_SIZE]; /* SIEF, SIM */
+};
+
+static const enum overlay_kind synic_page[] = {OVERLAY_SIEF, OVERLAY_SIM};
+
+static void copy_queue(const struct synic_message_queue *queue, uint8_t sint,
+		       struct synic_copy *copy)
+{
+	for (unsigned int i = 0; i < queue->count; i++, copy->count++) {
+		copy->sint[copy->count] = sint;
+		copy->message[copy->count] = queue->message[(queue->head + i) % SYNIC_QUEUE_MAX];
 	}
+}
+
+/* In one critical section, as a post may move an older message from its queue to the SIM page. */
+static void copy_synic(struct vsm_vp *vp, uint8_t vtl, struct synic_copy *copy)
+{
+	struct synic *synic = &vp->vtl[vtl].synic;
+
+	copy->count = 0;
+	pthread_mutex_lock(&synic->lock);
+	for (uint8_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++)
+		copy_queue(&synic->queue[sint], sint, copy);
+	for (size_t i = 0; i < ARRAY_SIZE(synic_page); i++) {
+		const uint8_t *page =
+			overlay_contents(vp->partition, synic_page[i], vtl, vp->index);
+
+		copy->used[i] = page;
+		if (page)
+			memcpy(copy->page[i], page, CORE_PAGE_SIZE);
+	}
+	pthread_mutex_unlock(&synic->lock);
+}
+
+static void save_synic(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	struct synic_copy *copy = malloc(sizeof(*copy));
+
+	if (!copy) {
+		writer->error = writer->error ? writer->error : -ENOMEM;
+		return;
+	}
+	copy_synic(vp, vtl, copy);
+	for (unsigned int i = 0; i < copy->count; i++)
+		state_write(writer, "message", vp->index, vtl, copy->sint[i], &copy->message[i],
+			    sizeof(copy->message[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(synic_page); i++)
+		save_page(writer, vp->index, vtl, synic_page[i],
+			  copy->used[i] ? copy->page[i] : NULL);
+	free(copy);
 }
 
 /*
@@ -227,7 +281,11 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 	state_write_fields(writer, &state_layout_vp_vtl, vp->index, vtl, &state);
 	save_cpu(vp, vtl, writer);
 	save_msrs(vp, vtl, writer);
-	save_messages(vp, vtl, writer);
+	/* Before the APIC, which then has the vector of each message and flag. */
+	save_synic(vp, vtl, writer);
+	/* Pages that the guest can write. Hypercall and TSC page are filled again on restore. */
+	save_page(writer, vp->index, vtl, OVERLAY_ASSIST,
+		  overlay_contents(vp->partition, OVERLAY_ASSIST, vtl, vp->index));
 	vsm_lapic_save(&own->lapic, &lapic);
 	state_write(writer, "lapic", vp->index, vtl, 0, &lapic, sizeof(lapic));
 }
@@ -256,24 +314,6 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		save_vp_vtl(vp, vtl, writer);
 }
 
-/* Pages that the guest can write. Hypercall and TSC page are filled again on restore. */
-static void save_overlays(struct vsm_partition *partition, struct state_writer *writer)
-{
-	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
-		for (uint32_t kind = OVERLAY_ASSIST; kind < OVERLAY_KIND_COUNT; kind++) {
-			for (uint32_t vp = 0; vp < partition->vp_count; vp++) {
-				const uint8_t *page = overlay_contents(
-					partition, (enum overlay_kind)kind, vtl, vp);
-				static const uint8_t empty[CORE_PAGE_SIZE];
-
-				if (page && memcmp(page, empty, CORE_PAGE_SIZE) != 0)
-					state_write(writer, "overlay", vp, vtl, kind, page,
-						    CORE_PAGE_SIZE);
-			}
-		}
-	}
-}
-
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque)
 {
 	struct state_writer writer = {.write = write, .opaque = opaque};
@@ -297,7 +337,6 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 		save_vtl(partition, vtl, &writer);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		save_vp(partition->vp[i], &writer);
-	save_overlays(partition, &writer);
 	state_write(&writer, "end", 0, 0, 0, NULL, 0);
 	partition_go(partition);
 	return writer.error ? vsm_error(&partition->log, -writer.error,
