@@ -6,7 +6,6 @@
  * bench/boot prepares the folder in which this runs. A round that times out has no time; after such
  * a round of `vsm run` the exit status is 1.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>

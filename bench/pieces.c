@@ -4,7 +4,6 @@
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/types.h>
 #include <unistd.h>
 

@@ -7,7 +7,6 @@
  * a 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <vsm/lapic.h>
 

@@ -3,7 +3,6 @@
 #include "option.h"
 
 #include <stdarg.h>
-#include <string.h>
 #include <vsm/vsm.h>
 
 #include "array.h"

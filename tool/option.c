@@ -2,7 +2,6 @@
 /* Options of the subcommands: getopt_long(), with messages that name the closest option. */
 #include "option.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

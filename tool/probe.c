@@ -3,7 +3,6 @@
 #include "option.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "probe/probe.h"
 #include "probe/report.h"

@@ -2,7 +2,6 @@
 /* `vsm report FILE -o PAGE`: converts a trace to an HTML page. */
 #include "command.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "option.h"

@@ -2,8 +2,6 @@
 /* `vsm trace FILE`: prints a trace of `vsm run --trace`, or converts it for the Perfetto UI. */
 #include "command.h"
 
-#include <string.h>
-
 #include "array.h"
 #include "option.h"
 #include "output.h"

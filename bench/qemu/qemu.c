@@ -3,8 +3,6 @@
  * Compares Debian's QEMU with `-accel vsm` and with `-accel kvm`. Runs in the rig with --icount,
  * where an instruction takes one nanosecond. bench/qemu/run prepares the folder in which this runs.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -6,7 +6,6 @@
 #include "storm.h"
 
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 /*

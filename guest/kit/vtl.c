@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kit/vtl.h"
 
-#include "kit/apic.h"
 #include "kit/console.h"
 #include "kit/hypercall.h"
 #include "kit/memory.h"

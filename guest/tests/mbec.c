@@ -7,7 +7,6 @@
 
 #include <vsm/hv/hv.h>
 
-#include "kit/console.h"
 #include "kit/hypercall.h"
 #include "kit/memory.h"
 #include "kit/smp.h"

@@ -5,7 +5,6 @@
 #include <vsm/hv/hv.h>
 
 #include "kit/cpu.h"
-#include "kit/hypercall.h"
 #include "kit/memory.h"
 #include "kit/x64.h"
 #include "ops.h"

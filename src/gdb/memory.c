@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Accesses to memory by GVA. The page tables of the VTL apply; its VTL protections do not. */
 #include <errno.h>
-#include <string.h>
 #include <vsm/walk.h>
 
 #include "gdb/stub.h"

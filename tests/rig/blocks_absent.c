@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* On stock modules the building blocks of kernel/ are absent: capabilities are 0 and ioctls fail. */
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #include "blocks.h"

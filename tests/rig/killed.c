@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/x64.h"
 #include "engine.h"
 #include "kvm/backend.h"
 #include "kvm_guest.h"

@@ -2,7 +2,6 @@
 /* Debugging on the KVM backend without the core. KVM completes some of the stepped instructions after an
  * exit. */
 #include <stdio.h>
-#include <string.h>
 
 #include "core/x64.h"
 #include "engine.h"

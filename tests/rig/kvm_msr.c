@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Only the MSRs of core/vcpu_msr.h reach KVM. P31: no use of KVM's own paravirtual interfaces by VTL0 writes
  * a page that VTL0 may not write, or blocks the VP in the kernel. */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdio.h>

@@ -5,7 +5,6 @@
 #ifndef LAPIC_GUEST_H
 #define LAPIC_GUEST_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "raw_kvm.h"

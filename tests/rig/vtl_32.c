@@ -4,7 +4,6 @@
  * "Hypercall Inputs"), VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half
  * of the control word).
  */
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

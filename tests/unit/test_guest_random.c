@@ -7,7 +7,6 @@
 #include "core_test.h"
 #include "needs.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define GUESTS	   12u

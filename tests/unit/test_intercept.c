@@ -3,7 +3,6 @@
  * are those of the TLFS, not of our headers. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>

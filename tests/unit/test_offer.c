@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hypercall_test.h"
 
-#include <stdlib.h>
-
 #include "core/msr/cpuid.h"
 #include "core/partition.h"
 #include "needs.h"

@@ -2,7 +2,6 @@
 /* Compared with published vectors and with Python's hashlib. */
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <stdarg.h>

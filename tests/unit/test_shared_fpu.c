@@ -3,7 +3,6 @@
  * on one VTL must not change it. Each case also runs with one area per VTL. */
 #include "core_test.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 static struct vsm_partition *make(bool shared)

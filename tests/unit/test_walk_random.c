@@ -3,7 +3,6 @@
  * [CASES] repeats a run. */
 #include "walk_test.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "walk_reference.h"

@@ -9,7 +9,6 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "selftest.h"

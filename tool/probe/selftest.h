@@ -7,7 +7,6 @@
 #define VSM_TOOL_PROBE_SELFTEST_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct probe_env;
 struct probe_item;

@@ -6,7 +6,6 @@
 #ifndef VMM_CONTROL_CONTROL_H
 #define VMM_CONTROL_CONTROL_H
 
-#include <stdint.h>
 #include <vsm/log.h>
 
 struct vmm_control;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Values of the machine and its partition. */
 #include <errno.h>
-#include <string.h>
 #include <vsm/hv/names.h>
 
 #include "control/value.h"

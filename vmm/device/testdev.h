@@ -4,7 +4,6 @@
 #define VMM_DEVICE_TESTDEV_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "device/port.h"
 #include "device/saved.h"

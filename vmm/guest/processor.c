@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The thread of a VP: calls vsm_vp_run() and dispatches exits. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #ifndef VMM_LOAD_MULTIBOOT_H
 #define VMM_LOAD_MULTIBOOT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "load/file.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "machine/machine.h"
 
-#include <errno.h>
 #include <string.h>
 
 static void update_lines(struct vmm_machine *machine, uint32_t pin)

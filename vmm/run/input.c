@@ -3,7 +3,6 @@
  * Passes console input to the serial port. While its queue is full, input is kept here and no more
  * is read.
  */
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 

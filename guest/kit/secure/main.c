@@ -2,7 +2,6 @@
 /* Interrupts are off in VTL1, except in interrupts_window(); VTL1 waits only for requests of other VPs. */
 #include "kit/secure/state.h"
 
-#include "kit/console.h"
 #include "kit/hypercall.h"
 #include "kit/x64.h"
 #include "kit/secure/ring.h"

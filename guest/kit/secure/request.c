@@ -2,8 +2,6 @@
 /* All services run with secure.lock held, on copies of VTL0's arguments. */
 #include "kit/secure/state.h"
 
-#include "kit/memory.h"
-
 static enum secure_kernel_status get_version(struct secure_request *request)
 {
 	request->answer[0] = SECURE_KERNEL_VERSION;

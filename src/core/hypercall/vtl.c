@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HvCallEnablePartitionVtl (0x0d) and HvCallEnableVpVtl (0x0f). */
-#include <string.h>
 
 #include "core/hypercall/hypercall.h"
 #include "core/vp/cpu_registers.h"

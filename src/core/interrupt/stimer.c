@@ -3,7 +3,6 @@
  * Four timers for each VTL of each VP (TLFS "Synthetic Timers"). They expire whichever VTL is
  * active.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "core/msr/cpuid.h"

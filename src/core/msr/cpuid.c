@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/msr/cpuid.h"
 
-#include <string.h>
-
 #include "core/interrupt/tsc.h"
 #include "core/vp/fpu.h"
 #include "core/x64.h"

@@ -10,7 +10,6 @@
  * Requests of higher VTLs come first. A VP serves those of VTLs below the one to be entered at most
  * CORE_REQUESTS_HZ times a second, and none of these while it waits for its own request (P32).
  */
-#include <errno.h>
 #include <sched.h>
 #include <time.h>
 

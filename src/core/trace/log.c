@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <vsm/log.h>
 
-#include <stddef.h>
 #include <stdio.h>
 
 #include "core/array.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Loading of register files from the backend, and pending exceptions. */
-#include <errno.h>
 
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
-#include "core/x64.h"
 
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 {

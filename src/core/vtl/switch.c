@@ -6,7 +6,6 @@
 #include "core/vp/debug.h"
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
-#include "core/x64.h"
 
 /* RIP of both VTLs is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)

@@ -2,7 +2,6 @@
 /* A new file replaces only an absent or a regular file, also if the type changes concurrently. */
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 

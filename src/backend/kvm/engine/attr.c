@@ -6,7 +6,6 @@
 #include "kvm/engine/attr.h"
 #include "kvm/engine/page_rights.h"
 
-#include <errno.h>
 #include <string.h>
 
 _Static_assert((int)GPA_READ == KVM_ACCESS_NO_READ && (int)GPA_WRITE == KVM_ACCESS_NO_WRITE &&

@@ -2,7 +2,6 @@
 /* The engine nested: host requirements, and when a VTL moves to other vCPUs. */
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 #include <time.h>
 
 #include "core/x64.h"

@@ -3,7 +3,6 @@
  * Blocks: the 2 MiB that one large page maps. A block is registered for minor faults only while one
  * of its pages is no-access (or to save mappings, see edges()), since they split a large page.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Translation of the exits of KVM_RUN for the core: one row for each exit reason. */
-#include <errno.h>
 #include <string.h>
 
 #include "core/x64.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whether INT3 exits with KVM_GUESTDBG_USE_SW_BP: on QEMU's software CPU it does not. */
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

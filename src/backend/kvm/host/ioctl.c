@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ioctl(2) with its errors as results. */
 #include <errno.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
 
 #include "kvm/host/host.h"

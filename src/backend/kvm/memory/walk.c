@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads code and data by the guest's page tables. No result may depend on denied memory. */
-#include <string.h>
 
 #include <vsm/walk.h>
 

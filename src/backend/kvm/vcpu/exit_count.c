@@ -3,7 +3,6 @@
  * KVM's count of the exits of a vCPU, which shows that debug registers, XCR0 and the XSAVE area
  * have not changed: docs/backend-kvm.md, "Registers".
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
 uint64_t vkvm_tsc(void *opaque)
