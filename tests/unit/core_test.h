@@ -3,15 +3,10 @@
 #ifndef CORE_TEST_H
 #define CORE_TEST_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <string.h>
 
+#include "unit_test.h"
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
 #include "core/partition.h"

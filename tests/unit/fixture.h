@@ -4,12 +4,7 @@
 #ifndef TEST_FIXTURE_H
 #define TEST_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "sim/sim_guest.h"
 
 #define FIXTURE_RAM (16u << 20)

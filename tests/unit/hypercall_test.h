@@ -2,13 +2,9 @@
 #ifndef HYPERCALL_TEST_H
 #define HYPERCALL_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 #include "core/x64.h"

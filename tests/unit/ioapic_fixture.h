@@ -3,15 +3,11 @@
 #ifndef VSM_TESTS_IOAPIC_FIXTURE_H
 #define VSM_TESTS_IOAPIC_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <string.h>
 #include <vsm/ioapic.h>
+
+#include "unit_test.h"
 
 #define LEVEL  VSM_IOAPIC_ENTRY_LEVEL
 #define MASKED VSM_IOAPIC_ENTRY_MASKED

@@ -2,14 +2,10 @@
 #ifndef LAPIC_TEST_H
 #define LAPIC_TEST_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <string.h>
 #include <vsm/lapic.h>
+
+#include "unit_test.h"
 
 /* Offsets in the register page: SDM table 11-1. */
 enum {

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "listener.h"

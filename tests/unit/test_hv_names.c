@@ -3,11 +3,10 @@
 #include <vsm/hv/names.h>
 
 #include <ctype.h>
-#include <stdarg.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
+
+#include "unit_test.h"
 
 struct entry {
 	uint32_t number;

@@ -4,9 +4,7 @@
 #include <vsm/hv/vsm.h>
 #include <vsm/hv/protection.h>
 
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "unit_test.h"
 
 static void a_control_word_is_decoded_to_its_fields(void **state)
 {

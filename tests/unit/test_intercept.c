@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts"). Offsets and numbers
  * are those of the TLFS, not of our headers. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/memory/protect.h"
 #include "core/registers/regs.h"
 #include "core/vp/vp.h"

@@ -2,13 +2,10 @@
 /* A backend that reports only the page of a denied access: the core finds the byte by decoding the
  * instruction. Also the MSRs and registers that the core lets the backend intercept. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/intercept/intercept.h"
 #include "core/intercept/installed.h"
 #include "core/memory/protect.h"

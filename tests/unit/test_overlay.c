@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Overlay pages (TLFS "GPA Overlay Pages"). */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "bare.h"

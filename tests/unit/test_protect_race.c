@@ -3,13 +3,10 @@
  * Protections and overlays change while other threads access the memory on behalf of a guest. After a change
  * has returned, no access that it denies may take place.
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "bare.h"

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Compared with published vectors and with Python's hashlib. */
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "sha256.h"
 
 #define LENGTHS 300u /* more than four blocks, to test every length of the last one */

@@ -1,10 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unit_test.h"
 #include "../../tool/probe/guest.h"
 #include "../../tool/probe/probe.h"
 

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The fuzzer cannot use a seed that is refused at its first record. VSM_WRITE_SEEDS=1 in the
  * environment writes the seeds of fuzz/state.c again. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "unit_test.h"
 #include "sim/sim_guest.h"
 
 #define RAM	 (1u << 20) /* the partition of fuzz/state.c */

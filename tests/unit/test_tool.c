@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Command lookup of `vsm`, and its JSON output. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit_test.h"
 #include "../../tool/command.h"
 #include "../../vmm/config/closest.h"
 #include "../../tool/json.h"

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contents of a trace (docs/trace.md), on the sim backend. Event numbers are those of that page. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/memory/protect.h"
 #include "core/vp/vp.h"
 #include "listener.h"

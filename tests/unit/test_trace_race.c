@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* No record is torn, and each is read or counted as lost. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 #include "sim/sim_guest.h"

@@ -4,12 +4,7 @@
 #ifndef TEST_VP_FIXTURE_H
 #define TEST_VP_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
+#include "unit_test.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
 #include "needs.h"

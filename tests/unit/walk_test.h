@@ -3,14 +3,10 @@
 #ifndef TESTS_WALK_TEST_H
 #define TESTS_WALK_TEST_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <string.h>
 #include <vsm/walk.h>
+
+#include "unit_test.h"
 
 #define R VSM_WALK_READ
 #define W VSM_WALK_WRITE

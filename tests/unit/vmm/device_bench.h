@@ -3,15 +3,10 @@
 #ifndef VSM_TESTS_DEVICE_BENCH_H
 #define VSM_TESTS_DEVICE_BENCH_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include "../unit_test.h"
 #include "device/port.h"
 #include "device/stop.h"
 

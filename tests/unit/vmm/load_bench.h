@@ -3,17 +3,12 @@
 #ifndef VSM_TESTS_LOAD_BENCH_H
 #define VSM_TESTS_LOAD_BENCH_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../unit_test.h"
 #include "load/kind.h"
 #include "load/load.h"
 

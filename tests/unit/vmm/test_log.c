@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../unit_test.h"
 #include "file/journal.h"
 #include "file/log.h"
 #include "run/parts.h"

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A new file replaces only an absent or a regular file, also if the type changes concurrently. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../unit_test.h"
 #include "file/replace.h"
 
 static char folder[] = "/tmp/vsm-replace-XXXXXX";

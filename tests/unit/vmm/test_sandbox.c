@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The sandbox of `vsm run`: a process enters it and makes the system calls that it forbids. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -27,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../unit_test.h"
 #include "array.h"
 #include "sandbox/calls.h"
 #include "sandbox/internal.h"
