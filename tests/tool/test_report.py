@@ -136,6 +136,16 @@ class Data(unittest.TestCase):
                 state[vtl][first:first + count] = [access] * count
         assert state == {0: [15] * 416, 1: [15] * 416}
 
+    def test_ranges_that_overlap_become_one(self):
+        memory = data_of(page_of([
+            record(0, 0, N.MEMORY, 0, 0, 160), record(0, 0, N.MEMORY, 0, 256, 64), record(0, 0, N.MEMORY, 0, 512, 16),
+            record(1, 0, N.MEMORY, 0, 528, 16),                 # adjacent: stays a range of its own
+            record(2, 0, N.MEMORY, 0, 150, 110),                # overlaps the first two in part
+            record(3, 0, N.MEMORY, 0, 8, 4),                    # is inside the first
+            record(100, 0, N.PROTECT, 1, 0, 170, 40, 1)]))['memory']
+        assert memory['ranges'] == [[0, 320], [512, 16], [528, 16]], memory['ranges']
+        assert changes(memory) == [(100, 0, 170, 40, 1)], changes(memory)
+
     def test_random_protections_equal_a_plain_model(self):
         generator = random.Random(5)
         pages, records = 600, [record(0, 0, N.MEMORY, 0, 0, 600)]

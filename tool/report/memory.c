@@ -17,21 +17,32 @@ void memory_init(struct memory *memory)
 	memory->grain = 1;
 }
 
+/* Sorted. Ranges that overlap, as after a change of the memory map, become one. */
 static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 {
-	uint32_t at = memory->ranges;
+	uint64_t end = gpn + pages;
+	uint32_t kept = 0, at = 0;
 
-	if (gpn >= PAGES_MAX || pages == 0 || pages > PAGES_MAX - gpn || at == MEMORY_RANGES)
+	if (gpn >= PAGES_MAX || pages == 0 || pages > PAGES_MAX - gpn)
 		return;
-	while (at > 0 && memory->range[at - 1].gpn > gpn)
-		at--;
-	/* Ignores a range that overlaps an earlier one, as after a change of the memory map. */
-	if ((at > 0 && memory->range[at - 1].gpn + memory->range[at - 1].pages > gpn) ||
-	    (at < memory->ranges && gpn + pages > memory->range[at].gpn))
+	for (uint32_t i = 0; i < memory->ranges; i++) {
+		const struct memory_range range = memory->range[i];
+		const uint64_t range_end = range.gpn + range.pages;
+
+		if (range.gpn < end && range_end > gpn) {
+			gpn = range.gpn < gpn ? range.gpn : gpn;
+			end = range_end > end ? range_end : end;
+		} else {
+			at += range.gpn < gpn;
+			memory->range[kept++] = range;
+		}
+	}
+	memory->ranges = kept;
+	if (kept == MEMORY_RANGES)
 		return;
 	memmove(&memory->range[at + 1], &memory->range[at],
 		(memory->ranges - at) * sizeof(memory->range[0]));
-	memory->range[at] = (struct memory_range){.gpn = gpn, .pages = pages};
+	memory->range[at] = (struct memory_range){.gpn = gpn, .pages = end - gpn};
 	memory->ranges++;
 }
 
