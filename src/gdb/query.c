@@ -85,7 +85,7 @@ static void list_threads(struct vsm_gdb *gdb)
 	const size_t longest = 24;
 	const uint64_t count = (uint64_t)gdb->config.vp_count * gdb->config.vtl_count;
 
-	gdb_reply_text(&gdb->reply, gdb->listed < count ? "m" : "l");
+	gdb_reply_text(&gdb->reply, "m");
 	while (gdb->listed < count && gdb->reply.size + longest < sizeof(gdb->reply.data)) {
 		const struct gdb_thread thread = {
 			.vp = (uint32_t)(gdb->listed / gdb->config.vtl_count),
@@ -99,6 +99,9 @@ static void list_threads(struct vsm_gdb *gdb)
 			gdb_reply_text(&gdb->reply, ",");
 		gdb_thread_write(gdb, &gdb->reply, thread);
 	}
+	/* 'm' needs at least one id; 'l' ends the list. */
+	if (gdb->reply.size == 1)
+		gdb->reply.data[0] = 'l';
 }
 
 static void query_first_threads(struct vsm_gdb *gdb, struct gdb_text *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gdb_client.h"
+#include "gdb/stub.h"
 #include "listener.h"
 
 #include <sys/socket.h>
@@ -184,6 +185,18 @@ static void each_vtl_is_a_process_and_each_vp_a_thread(void **state)
 	assert_string_equal(client_ask(client, "qfThreadInfo"), "mp2.2,p2.12");
 	assert_string_equal(client_ask(client, "D;7"), "E16");
 	assert_int_equal(client_put(client, "D;2"), -EPIPE);
+	vsm_gdb_detach(client->gdb);
+	client_destroy(client);
+}
+
+/* The last reply was full behind VTL0 of the last VP; the client has not attached to VTL1. */
+static void a_list_without_further_threads_ends(void **state)
+{
+	struct gdb_client *client = machine(1);
+
+	(void)state;
+	client->gdb->listed = 1;
+	assert_string_equal(client_ask(client, "qsThreadInfo"), "l");
 	vsm_gdb_detach(client->gdb);
 	client_destroy(client);
 }
@@ -713,6 +726,7 @@ int main(void)
 		cmocka_unit_test(a_packet_that_is_too_long_is_refused),
 		cmocka_unit_test(malformed_packets_are_errors),
 		cmocka_unit_test(each_vtl_is_a_process_and_each_vp_a_thread),
+		cmocka_unit_test(a_list_without_further_threads_ends),
 		cmocka_unit_test(the_description_lists_the_registers_of_g_in_their_order),
 		cmocka_unit_test(registers_are_read_and_written_by_thread),
 		cmocka_unit_test(memory_is_that_of_the_vtl_with_the_rights_of_the_host),
