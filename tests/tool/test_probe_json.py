@@ -68,5 +68,13 @@ class Report(unittest.TestCase):
         for finding in HERE['findings']:
             assert f"`{finding['id']}`" in items
 
+    def test_what_the_backend_requires_is_required(self):
+        root = pathlib.Path(__file__).resolve().parents[2]
+        backend = (root / 'src/backend/kvm/host/capability.c').read_text(encoding='utf-8')
+        rows = (root / 'tool/probe/items_kvm.c').read_text(encoding='utf-8')
+        needed = set(re.findall(r'\{(KVM_CAP_\w+), \w+, NEEDED', backend))
+        required = set(re.findall(r'(KVM_CAP_\w+),[^"]*PROBE_REQUIRED', rows))
+        assert len(needed) > 8 and needed <= required, needed - required
+
 
 tapcase.main()

@@ -317,7 +317,7 @@ static void a_verdict_that_needs_a_result_of_a_busy_host_is_unknown(void **state
 		free(probe);
 	}
 	/* A wanted item is missing, so the verdict is known in spite of unknown results. */
-	fake->absent_capability = KVM_CAP_EXCEPTION_PAYLOAD;
+	fake->absent_capability = KVM_CAP_READONLY_MEM;
 	fake->bad_selftest = "live.user_minor";
 	fake->controls = 0;
 	{

@@ -14,7 +14,7 @@
 #define CAPABILITY_BITS(...) ITEM(check_capability_bits, __VA_ARGS__)
 
 #define NOTHING "nothing runs"
-#define BASE	"Linux 5.10 or newer." /* the MSR filter is the newest required part */
+#define BASE	"Linux 5.10 or newer." /* of the parts that need no newer one */
 
 #define KERNEL_PART                                                                   \
 	"The kernel part; no stock kernel has it. To build and load it: " VSM_DOC_DIR \
@@ -71,14 +71,18 @@ static const struct probe_item items[] = {
 	CAPABILITY("msr_filter", "MSR filter", KVM_CAP_X86_MSR_FILTER, 1, PROBE_REQUIRED,
 		   "disables KVM's own emulation of Hyper-V MSRs, the APIC base and the TSC",
 		   NOTHING, BASE),
+	CAPABILITY("pv_features", "KVM's own interfaces by CPUID", KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
+		   1, PROBE_REQUIRED, "disables KVM's own hypercalls and MSRs", NOTHING, BASE),
+	CAPABILITY("tsc_attributes", "TSC of a vCPU", KVM_CAP_VCPU_ATTRIBUTES, 1, PROBE_REQUIRED,
+		   "gives the VTLs of a VP the same TSC", NOTHING, "Linux 5.16 or newer."),
 	CAPABILITY("cpuid", "CPUID of our choice", KVM_CAP_EXT_CPUID, 1, PROBE_REQUIRED,
 		   "offers the Hyper-V interface to the guest", NOTHING, BASE),
 	CAPABILITY("vcpu_events", "vCPU events", KVM_CAP_VCPU_EVENTS, 1, PROBE_REQUIRED,
 		   "exceptions, interrupts and NMIs that are being delivered stay with their VTL",
 		   NOTHING, BASE),
 	CAPABILITY("exception_payload", "exception payload", KVM_CAP_EXCEPTION_PAYLOAD, 1,
-		   PROBE_WANTED, "CR2 and DR6 change when #PF and #DB are delivered, not before",
-		   "an intercepted #PF or #DB shows CR2 or DR6 early", "Linux 4.20 or newer."),
+		   PROBE_REQUIRED, "CR2 and DR6 change when #PF and #DB are delivered, not before",
+		   NOTHING, BASE),
 	CAPABILITY("nmi", "NMI", KVM_CAP_USER_NMI, 1, PROBE_REQUIRED,
 		   "our local APIC delivers NMIs", NOTHING, BASE),
 	CAPABILITY("xsave", "XSAVE state", KVM_CAP_XSAVE, 1, PROBE_REQUIRED,
