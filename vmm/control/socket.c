@@ -104,10 +104,10 @@ static int check_replaced(const struct vmm_socket *self, const char *temporary,
 
 	if (error == VANISHED)
 		return 0;
+	if (!error && unlinkat(self->folder, temporary, 0) && errno != ENOENT)
+		error = fail(log, self, errno);
 	if (error)
 		(void)rename_with(self, temporary, RENAME_EXCHANGE);
-	else if (unlinkat(self->folder, temporary, 0))
-		error = fail(log, self, errno);
 	return error;
 }
 

@@ -57,9 +57,10 @@ static int check_replaced(const char *temporary, const char *path)
 {
 	int error = vmm_replace_check(temporary);
 
-	if (!error)
-		return unlink(temporary) ? -errno : 0;
-	(void)rename_with(temporary, path, RENAME_EXCHANGE);
+	if (!error && unlink(temporary) && errno != ENOENT)
+		error = -errno;
+	if (error)
+		(void)rename_with(temporary, path, RENAME_EXCHANGE);
 	return error;
 }
 

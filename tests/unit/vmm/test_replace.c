@@ -14,6 +14,25 @@
 #include "../unit_test.h"
 #include "file/replace.h"
 
+static int unlink_error; /* of the next call; EIO: the file stays */
+
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+
+int __wrap_unlink(const char *path)
+{
+	const int error = unlink_error;
+	int result = -1;
+
+	unlink_error = 0;
+	if (error != EIO)
+		result = __real_unlink(path);
+	if (!error)
+		return result;
+	errno = error;
+	return -1;
+}
+
 static char folder[] = "/tmp/vsm-replace-XXXXXX";
 
 static int enter_folder(void **state)
@@ -91,6 +110,23 @@ static void other_types_of_files_are_not_replaced(void **state)
 	unlink("new");
 }
 
+static void after_an_error_both_files_are_unchanged(void **state)
+{
+	(void)state;
+	write_file("name", "old");
+	write_file("new", "new");
+	unlink_error = EIO;
+	assert_int_equal(vmm_replace("new", "name"), -EIO);
+	expect_text("name", "old");
+	expect_text("new", "new");
+	/* Another process has removed the replaced file. */
+	unlink_error = ENOENT;
+	assert_int_equal(vmm_replace("new", "name"), 0);
+	expect_text("name", "new");
+	unlink("name");
+	unlink("new");
+}
+
 /* Exchanges a FIFO and a regular file all the time. */
 static void *swap(void *opaque)
 {
@@ -132,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_absent_or_a_regular_file_is_replaced),
 		cmocka_unit_test(other_types_of_files_are_not_replaced),
+		cmocka_unit_test(after_an_error_both_files_are_unchanged),
 		cmocka_unit_test(the_type_of_the_file_is_checked_by_the_rename_itself),
 	};
 
