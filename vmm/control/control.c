@@ -18,7 +18,7 @@
 #include "guest/guest.h"
 
 #define CLIENTS_MAX 16u
-/* Further events are dropped and counted. */
+/* Further events except the last, VMM_EVENT_END, are dropped and counted. */
 #define EVENTS_MAX 1024u
 /* Time for clients to read the last events when the machine ends. */
 #define DRAIN_MS 1000
@@ -34,6 +34,7 @@ struct event {
 	uint8_t vtl;
 	bool traced;
 	uint64_t argument[4];
+	uint64_t dropped; /* events before this one */
 };
 
 /*
@@ -53,10 +54,10 @@ struct vmm_control {
 	int wake; /* eventfd: events are queued, or ending is set */
 	_Atomic bool ending;
 	_Atomic unsigned int subscribers;
-	pthread_mutex_t lock;		/* leaf lock: nothing is called with it held */
-	struct event event[EVENTS_MAX]; /* e */
-	unsigned int events;		/* e */
-	uint64_t dropped;		/* e: dropped events that the thread has not taken */
+	pthread_mutex_t lock;		    /* leaf lock: nothing is called with it held */
+	struct event event[EVENTS_MAX + 1]; /* e */
+	unsigned int events;		    /* e */
+	uint64_t dropped;		    /* e: events dropped after the last queued one */
 };
 
 /* ------------------------------------------------------------------ events */
@@ -74,7 +75,7 @@ static const uint64_t traced_events = EVENT(VTL_ENABLE) | EVENT(INTERCEPT_MEMORY
 				      EVENT(INTERCEPT_CR) | EVENT(START);
 
 /* Never waits for a client. Any thread. */
-static void put_event(struct vmm_control *control, const struct event *event)
+static void put_event(struct vmm_control *control, struct event *event, unsigned int max)
 {
 	bool first;
 
@@ -82,10 +83,13 @@ static void put_event(struct vmm_control *control, const struct event *event)
 		return;
 	pthread_mutex_lock(&control->lock);
 	first = control->events == 0;
-	if (control->events < EVENTS_MAX)
+	if (control->events < max) {
+		event->dropped = control->dropped;
+		control->dropped = 0;
 		control->event[control->events++] = *event;
-	else
+	} else {
 		control->dropped++;
+	}
 	pthread_mutex_unlock(&control->lock);
 	if (first)
 		(void)eventfd_write(control->wake, 1);
@@ -106,7 +110,7 @@ static void on_event(void *opaque, enum vmm_event event, uint32_t vp, uint64_t d
 	struct event own = {.name = event_names[event], .vp = vp, .argument = {detail}};
 
 	own.time = seconds_since_start(control);
-	put_event(control, &own);
+	put_event(control, &own, event == VMM_EVENT_END ? EVENTS_MAX + 1 : EVENTS_MAX);
 }
 
 static void on_trace(void *opaque, const struct vsm_trace_record *record)
@@ -121,7 +125,7 @@ static void on_trace(void *opaque, const struct vsm_trace_record *record)
 		return;
 	event.time = seconds_since_start(control);
 	memcpy(event.argument, record->argument, sizeof(event.argument));
-	put_event(control, &event);
+	put_event(control, &event, EVENTS_MAX);
 }
 
 static json_t *event_json(const struct event *event, uint64_t dropped)
@@ -143,14 +147,14 @@ static json_t *event_json(const struct event *event, uint64_t dropped)
 	return value;
 }
 
-static void send_event(struct vmm_control *control, const struct event *event, uint64_t dropped)
+static void send_event(struct vmm_control *control, const struct event *event)
 {
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 		struct vmm_client *client = &control->client[i];
 
 		if (client->fd < 0 || !client->wants_events)
 			continue;
-		client->dropped += dropped;
+		client->dropped += event->dropped;
 		if (vmm_client_backlog(client) > VMM_BACKLOG_MAX) {
 			client->dropped++;
 			continue;
@@ -167,20 +171,14 @@ static void send_events(struct vmm_control *control)
 	unsigned int count;
 
 	do {
-		uint64_t dropped;
-
 		pthread_mutex_lock(&control->lock);
 		count = control->events < batch ? control->events : batch;
 		memcpy(event, control->event, count * sizeof(event[0]));
 		control->events -= count;
 		memmove(control->event, control->event + count, control->events * sizeof(event[0]));
-		/* Dropped events are reported with the last queued one. */
-		dropped = control->events ? 0 : control->dropped;
-		if (!control->events)
-			control->dropped = 0;
 		pthread_mutex_unlock(&control->lock);
 		for (unsigned int i = 0; i < count; i++)
-			send_event(control, &event[i], i == count - 1 ? dropped : 0);
+			send_event(control, &event[i]);
 	} while (count == batch);
 }
 
