@@ -117,7 +117,7 @@ class Folders(unittest.TestCase):
     def test_save_dir_without_a_socket_is_refused(self):
         done = subprocess.run([Machine.VMM, *OPTIONS, '--save-dir', '/tmp'], capture_output=True, text=True, check=False,
                               timeout=TIMEOUT)
-        assert done.returncode == 64 and '--save-dir needs control' in done.stderr, done
+        assert done.returncode == 64 and '--save-dir needs --control' in done.stderr, done
 
 
 if __name__ == '__main__':

@@ -457,7 +457,7 @@ class Hostile(unittest.TestCase):
                                   check=False)
             assert done.returncode == 64 and 'is part of the saved machine' in done.stderr, done
         done = subprocess.run([VMM, KERNEL, '--paused'], capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        assert done.returncode == 64 and 'paused needs control' in done.stderr, done
+        assert done.returncode == 64 and '--paused needs --control' in done.stderr, done
 
 
 if __name__ == '__main__':

@@ -36,6 +36,14 @@ static const char *lead(const struct parser *parser)
 	return parser->where[0] ? "" : "--";
 }
 
+/* After all sources: that of the source which has the option. */
+static const char *lead_of(const struct parser *parser, const char *name)
+{
+	const struct vmm_option *option = find_option(name, strlen(name));
+
+	return parser->fixed >> (option - vmm_options) & 1 ? "--" : lead(parser);
+}
+
 static int set(struct parser *parser, const struct vmm_option *option, const char *value)
 {
 	const uint32_t bit = 1u << (option - vmm_options);
@@ -209,28 +217,29 @@ static int check_whole(const struct parser *parser)
 {
 	const struct vmm_config *config = parser->config;
 	const uint32_t seen = parser->seen | parser->fixed;
-	const char *const dashes = lead(parser);
+	const char *const more = lead(parser);
 
 	for (size_t i = 0; config->restore && i < vmm_option_count; i++)
 		if (vmm_options[i].saved && (seen >> i & 1))
 			return vsm_error(parser->log, EINVAL,
-					 "%s%s is part of the saved machine: omit it", dashes,
-					 vmm_options[i].name);
+					 "%s%s is part of the saved machine: omit it",
+					 lead_of(parser, vmm_options[i].name), vmm_options[i].name);
 	if (config->paused && !config->control && !config->gdb)
 		return vsm_error(parser->log, EINVAL,
-				 "%spaused needs control or gdb: nothing else can resume the "
+				 "%spaused needs %scontrol or %sgdb: nothing else can resume the "
 				 "machine",
-				 dashes);
+				 lead_of(parser, "paused"), more, more);
 	if (config->save_dir && !config->control)
 		return vsm_error(parser->log, EINVAL,
-				 "%ssave-dir needs control: nothing else can save the machine",
-				 dashes);
+				 "%ssave-dir needs %scontrol: nothing else can save the machine",
+				 lead_of(parser, "save-dir"), more);
 	if (!config->kernel && !config->restore)
 		return vsm_error(parser->log, EINVAL,
 				 "no kernel: name one, as in `vsm run bzImage`");
 	if (config->boot_vtl >= config->vtls)
-		return vsm_error(parser->log, EINVAL, "%sboot-vtl %u is not below vtls %u", dashes,
-				 config->boot_vtl, config->vtls);
+		return vsm_error(parser->log, EINVAL, "%sboot-vtl %u is not below %svtls %u",
+				 lead_of(parser, "boot-vtl"), config->boot_vtl,
+				 lead_of(parser, "vtls"), config->vtls);
 	return 0;
 }
 

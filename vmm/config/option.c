@@ -122,7 +122,7 @@ static const char *set_boot_vtl(struct vmm_config *config, const char *value)
 	uint64_t number;
 
 	if (!parse_number(value, VMM_VTLS_MAX - 1, &number))
-		return "takes a number from 0 to 15, below --vtls";
+		return "takes a number from 0 to 15, below that of vtls";
 	config->boot_vtl = (uint32_t)number;
 	return NULL;
 }

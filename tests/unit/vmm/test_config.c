@@ -138,8 +138,8 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		{"k --vtls 0", "1 (VTL0 alone)"},
 		{"k --vtls 17", "to 16"},
 		{"k --boot-vtl 16", "0 to 15"},
-		{"k --boot-vtl 3", "--boot-vtl 3 is not below vtls 3"},
-		{"k --vtls 1 --boot-vtl 1", "not below vtls 1"},
+		{"k --boot-vtl 3", "--boot-vtl 3 is not below --vtls 3"},
+		{"k --vtls 1 --boot-vtl 1", "not below --vtls 1"},
 		{"k --serial tcp", "stdio, pty, or file:PATH"},
 		{"k --serial file:", "stdio, pty, or file:PATH"},
 		{"k --engine magic", "auto, uffd, nested, or attr"},
@@ -147,7 +147,9 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		{"k --gdb :0", ":PORT with a number from 1 to 65535"},
 		{"k --gdb :65536", ":PORT"},
 		{"k --gdb :12x", ":PORT"},
-		{"k --paused", "--paused needs control or gdb"},
+		{"k --paused", "--paused needs --control or --gdb"},
+		{"k --save-dir d", "--save-dir needs --control"},
+		{"--restore r --cpus 1", "--cpus is part of the saved machine"},
 		{"k --testdev=maybe", "yes, no, or no value"},
 		{"k --sandbox maybe", "auto, on, log, or off"},
 		{"k --cpus 1 --cpus 2", "--cpus is given twice"},
@@ -245,14 +247,15 @@ static void errors_in_a_file_are_reported_with_their_line(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *words;
+		const char *words; /* '^': the message begins with them */
+		const char *rest;  /* of the command line */
 	} row[] = {{"kernel=k\n\ncpus = many\n", ":3: cpus takes a number"},
 		   {"kernel\n", ":1: kernel needs a value: kernel = FILE"},
 		   {"kernel bzImage\n", ":1: no '='"},
 		   {"kernel=k\npaused = on", ":2: paused takes yes, no, or no value"},
 		   {"kernel=k\nmemroy = 1G",
 		    ":2: no option is called 'memroy'; did you mean 'memory'"},
-		   {"kernel=k\npaused", "paused needs control or gdb"},
+		   {"kernel=k\npaused", "^paused needs control or gdb"},
 		   {"kernel = \"/srv/k\"", ":1: kernel: quotes would be part of the value"},
 		   {"kernel=k\nappend = 'console=ttyS0'", ":2: append: quotes"},
 		   {"cpus = 2 # two", ":1: cpus: a comment is a line of its own"},
@@ -261,13 +264,26 @@ static void errors_in_a_file_are_reported_with_their_line(void **state)
 		   {"config = x", ":1: config is an option of the command line, not of a file"},
 		   {"check = yes", ":1: check is an option of the command line, not of a file"},
 		   {"cpus=1\ncpus=2", ":2: cpus is given twice"},
+		   {"kernel=k\nboot-vtl = 16",
+		    ":2: boot-vtl takes a number from 0 to 15, below that of"},
+		   {"restore=r\ncpus=1", "^cpus is part of the saved machine"},
+		   {"restore=r", "^--cpus is part of the saved machine", "--cpus 1"},
+		   {"kernel=k", "^--paused needs control or gdb", "--paused"},
+		   {"kernel=k", "^--save-dir needs control", "--save-dir d"},
+		   {"kernel=k\nsave-dir=d", "^save-dir needs control"},
+		   {"vtls=2", "^--boot-vtl 2 is not below vtls 2", "k --boot-vtl 2"},
+		   {"boot-vtl=2", "^boot-vtl 2 is not below --vtls 2", "k --vtls 2"},
 		   {"append=x", "no kernel"}};
 	struct bench bench;
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		assert_int_equal(parse_file(&bench, row[i].text, strlen(row[i].text), ""), -EINVAL);
+		const char *rest = row[i].rest ? row[i].rest : "";
+
+		assert_int_equal(parse_file(&bench, row[i].text, strlen(row[i].text), rest),
+				 -EINVAL);
 		assert_int_equal(bench.messages, 1);
-		if (!strstr(bench.text, row[i].words))
+		if (row[i].words[0] == '^' ? strstr(bench.text, row[i].words + 1) != bench.text
+					   : !strstr(bench.text, row[i].words))
 			fail_msg("\"%s\" does not contain \"%s\"", bench.text, row[i].words);
 		vmm_config_free(&bench.config);
 	}
