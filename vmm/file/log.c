@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,19 +43,29 @@ static bool is_file_of(int fd, const char *name)
 	const struct passwd *user = getpwnam(name);
 	struct stat stat;
 
-	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) &&
+	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) && stat.st_nlink == 1 &&
 	       (stat.st_uid == geteuid() || (user && stat.st_uid == user->pw_uid));
+}
+
+/* With @user the folders of @path may be those of the user: no symbolic link is followed. */
+static int open_file(const char *path, int more, const char *user)
+{
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | more;
+	const mode_t mode = more & O_CREAT ? 0600 : 0;
+	const struct open_how how = {
+		.flags = (uint64_t)flags, .mode = mode, .resolve = RESOLVE_NO_SYMLINKS};
+
+	return user ? (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how))
+		    : open(path, flags, mode);
 }
 
 int vmm_log_open(struct vmm_log *self, const char *path, const char *user)
 {
-	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
-
-	self->fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+	self->fd = open_file(path, O_CREAT | O_EXCL, user);
 	if (self->fd >= 0)
 		return user ? give_file(self->fd, user) : 0;
 	if (errno == EEXIST)
-		self->fd = open(path, user ? flags | O_NOFOLLOW | O_NONBLOCK : flags);
+		self->fd = open_file(path, user ? O_NONBLOCK : 0, user);
 	if (self->fd < 0)
 		return -errno;
 	if (!user || is_file_of(self->fd, user))

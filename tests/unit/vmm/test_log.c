@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static void the_file_of_another_user_belongs_to_that_user_when_root_makes_it(voi
 
 static void root_does_not_follow_the_user_to_another_file(void **state)
 {
-	char link[sizeof(path) + 8];
+	char link[sizeof(path) + 8], file[2 * sizeof(link)];
 	struct vmm_log log;
 
 	if (geteuid() != 0)
@@ -128,6 +129,20 @@ static void root_does_not_follow_the_user_to_another_file(void **state)
 	vmm_log_init(&log, "vsm run");
 	assert_int_equal(symlink(path, link), 0);
 	assert_int_equal(vmm_log_open(&log, link, "nobody"), -ELOOP);
+	assert_int_equal(unlink(link), 0);
+	/* The folder is a link. */
+	assert_int_equal(symlink("/tmp", link), 0);
+	assert_true(snprintf(file, sizeof(file), "%s/%s.new", link, strrchr(path, '/') + 1) > 0);
+	assert_int_equal(vmm_log_open(&log, file, "nobody"), -ELOOP);
+	assert_int_equal(access(file, F_OK), -1);
+	assert_int_equal(vmm_log_open(&log, file, NULL), 0);
+	vmm_log_close(&log);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(vmm_log_open(&log, path, NULL), 0);
+	vmm_log_close(&log);
+	assert_int_equal(linkat(AT_FDCWD, path, AT_FDCWD, link, 0), 0);
+	assert_int_equal(vmm_log_open(&log, link, "nobody"), -EPERM);
 	assert_int_equal(unlink(link), 0);
 	/* A FIFO without a reader does not delay the start. */
 	assert_int_equal(mkfifo(link, 0600), 0);
