@@ -62,15 +62,17 @@ class Notify(unittest.TestCase):
                 with Machine(KERNEL, *OPTIONS, env=manager.environment) as machine:
                     assert manager.message() == 'READY=1'
                     # Neither a pause nor a reset is a new start.
-                    for command in ('pause', 'resume', 'reset'):
+                    for command in ('pause', 'pause', 'resume', 'resume', 'reset'):
                         assert machine.ask(command)['ok']
                     machine.stop()
+                    assert manager.message() == 'STATUS=paused'
+                    assert manager.message() == 'STATUS=running'
                     assert manager.message() == 'STOPPING=1'
                 assert manager.is_silent()
 
     def test_a_machine_that_waits_is_ready_for_its_client(self):
         with Manager() as manager, Machine(KERNEL, *OPTIONS, '--paused', env=manager.environment) as machine:
-            assert manager.message() == 'READY=1' and machine.state() == 'paused'
+            assert manager.message() == 'READY=1\nSTATUS=paused' and machine.state() == 'paused'
 
     def test_a_machine_that_cannot_start_is_never_ready(self):
         with Manager() as manager, tempfile.TemporaryDirectory() as folder:

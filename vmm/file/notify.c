@@ -36,9 +36,9 @@ int vmm_notify_open(const struct vsm_log *log)
 	return -1;
 }
 
-void vmm_notify(int fd, const char *assignment)
+void vmm_notify(int fd, const char *assignments)
 {
 	/* The service manager's time limit handles a message that is lost. */
 	if (fd >= 0)
-		(void)!write(fd, assignment, strlen(assignment));
+		(void)!write(fd, assignments, strlen(assignments));
 }

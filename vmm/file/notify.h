@@ -11,7 +11,7 @@
  */
 int vmm_notify_open(const struct vsm_log *log);
 
-/* Sends one assignment, such as "READY=1". @fd may be -1. */
-void vmm_notify(int fd, const char *assignment);
+/* Sends assignments, such as "READY=1", a line each. @fd may be -1. */
+void vmm_notify(int fd, const char *assignments);
 
 #endif

@@ -2,24 +2,31 @@
 /* Executes the orders of the control socket while the VPs are stopped. */
 #include <stdlib.h>
 
+#include "file/notify.h"
 #include "guest/guest.h"
 #include "run/parts.h"
 #include "save/save.h"
 
 typedef void order_fn(struct vmm_guest *guest, struct vmm_order *order);
 
+static void set_paused(struct vmm_guest *guest, bool paused)
+{
+	if (atomic_exchange(&guest->paused, paused) == paused)
+		return;
+	vmm_guest_event(guest, paused ? VMM_EVENT_PAUSED : VMM_EVENT_RESUMED, 0, 0);
+	vmm_notify(guest->service, paused ? "STATUS=paused" : "STATUS=running");
+}
+
 static void order_pause(struct vmm_guest *guest, struct vmm_order *order)
 {
 	(void)order;
-	if (!atomic_exchange(&guest->paused, true))
-		vmm_guest_event(guest, VMM_EVENT_PAUSED, 0, 0);
+	set_paused(guest, true);
 }
 
 static void order_resume(struct vmm_guest *guest, struct vmm_order *order)
 {
 	(void)order;
-	if (atomic_exchange(&guest->paused, false))
-		vmm_guest_event(guest, VMM_EVENT_RESUMED, 0, 0);
+	set_paused(guest, false);
 }
 
 static void order_save(struct vmm_guest *guest, struct vmm_order *order)

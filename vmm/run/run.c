@@ -109,7 +109,9 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 		if (!atomic_load(&guest->paused) && vmm_processors_start(guest))
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
 		else if (!ready)
-			vmm_notify(guest->service, "READY=1");
+			vmm_notify(guest->service, atomic_load(&guest->paused)
+							   ? "READY=1\nSTATUS=paused"
+							   : "READY=1");
 		ready = true;
 		why = wait_for_stop(guest, signals, detail);
 		vmm_processors_join(guest);
