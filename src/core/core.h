@@ -329,7 +329,8 @@ struct vsm_vp {
 };
 
 struct partition_vtl {
-	uint64_t config;		 /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
+	_Atomic uint64_t
+		config; /* a r s: HvRegisterVsmPartitionConfig (VTL 1 and up); written with P */
 	_Atomic uint64_t guest_os_id;	 /* a r s */
 	uint64_t hypercall_msr;		 /* P r s */
 	uint64_t reference_tsc;		 /* P r s */

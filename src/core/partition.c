@@ -98,11 +98,11 @@ static void reset_partition_state(struct vsm_partition *partition)
 	atomic_store(&partition->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
 	atomic_store(&partition->mbec_vtls, 0);
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
-		partition->vtl[vtl].config = 0;
+		atomic_store(&partition->vtl[vtl].config, 0);
 		msr_reset_partition(partition, vtl);
 	}
 	if (boot)
-		partition->vtl[boot].config = vtl_config_at_reset();
+		atomic_store(&partition->vtl[boot].config, vtl_config_at_reset());
 	intercept_reset(partition);
 	partition->crash_ctl = 0;
 	memset(partition->crash, 0, sizeof(partition->crash));
@@ -249,7 +249,7 @@ static bool zero_wanted(const struct vsm_partition *partition)
 	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);
 
 	for (; higher; higher &= (uint16_t)(higher - 1))
-		if (partition->vtl[__builtin_ctz(higher)].config &
+		if (atomic_load(&partition->vtl[__builtin_ctz(higher)].config) &
 		    HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET)
 			return true;
 	return false;

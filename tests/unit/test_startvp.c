@@ -56,6 +56,19 @@ static void init_and_sipi_start_a_vp(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* A thread that holds a lock of the library may send any MSI: the thread of irqfds does. */
+static void an_msi_of_mode_init_takes_no_lock_of_the_partition(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct vsm_vp *other = vsm_partition_vp(vp->partition, 1);
+
+	pthread_mutex_lock(&vp->partition->lock);
+	assert_int_equal(vsm_msi(vp->partition, 0xfee01000, INIT), 0);
+	pthread_mutex_unlock(&vp->partition->lock);
+	assert_int_equal(guest_nop(other), GUEST_STOPPED);
+	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
+}
+
 /* TLFS "INIT and SIPI" of VSM. */
 /* shows: rule interrupt-init */
 static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
@@ -374,6 +387,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(init_and_sipi_start_a_vp),
+		TEST(an_msi_of_mode_init_takes_no_lock_of_the_partition, 2, 1),
 		TEST(init_is_dropped_where_a_higher_vtl_is_enabled, 2, 1),
 		TEST(a_pending_init_is_dropped_when_vtl1_is_enabled, 2, 1),
 		cmocka_unit_test(p04_deny_lower_vtl_startup_stops_init_sipi_and_start),

@@ -127,8 +127,6 @@ static uint16_t check_control(struct hypercall *call, uint64_t control, struct l
 		return HV_STATUS_INVALID_HYPERCALL_INPUT;
 	if (call->fast && info->flags & HYPERCALL_EXTENDED)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (call->fast && info->flags & HYPERCALL_NO_FAST)
-		return HV_STATUS_INVALID_HYPERCALL_INPUT;
 
 	layout->input = (uint32_t)info->input_size + call->variable_size +
 			(uint32_t)call->rep_count * info->rep_input;

@@ -23,8 +23,7 @@ enum {
 
 #define HYPERCALL_REP	   (1u << 0)
 #define HYPERCALL_VARIABLE (1u << 1) /* takes a variable header */
-#define HYPERCALL_NO_FAST  (1u << 2)
-#define HYPERCALL_EXTENDED (1u << 3) /* 0x8001 and up */
+#define HYPERCALL_EXTENDED (1u << 2) /* 0x8001 and up */
 
 struct hypercall_info {
 	uint16_t code;

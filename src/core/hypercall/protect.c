@@ -43,17 +43,14 @@ static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, s
 static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint8_t *owner)
 {
 	struct vsm_partition *partition = call->vp->partition;
-	uint64_t config;
 	uint16_t status = hypercall_target_vtl(call, input_vtl, owner);
 
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	if (*owner == 0)
 		return HV_STATUS_INVALID_PARAMETER;
-	pthread_mutex_lock(&partition->lock);
-	config = partition->vtl[*owner].config;
-	pthread_mutex_unlock(&partition->lock);
-	if (*owner == call->vtl && !(config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION))
+	if (*owner == call->vtl && !(atomic_load(&partition->vtl[*owner].config) &
+				     HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION))
 		return HV_STATUS_ACCESS_DENIED;
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(*owner)))
 		return HV_STATUS_INVALID_VTL_STATE;

@@ -2,17 +2,14 @@
 /* Rules for starting a VTL of a VP. */
 #include "core/interrupt/start_rules.h"
 
-static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
+static bool denied_from_above(const struct vsm_partition *partition, uint8_t vtl)
 {
-	bool denied = false;
-
-	pthread_mutex_lock(&partition->lock);
 	for (uint8_t above = (uint8_t)(vtl + 1); above < partition->vtl_count; above++)
 		if ((atomic_load(&partition->enabled_vtls) & vtl_bit(above)) &&
-		    (partition->vtl[above].config & HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
-			denied = true;
-	pthread_mutex_unlock(&partition->lock);
-	return denied;
+		    (atomic_load(&partition->vtl[above].config) &
+		     HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
+			return true;
+	return false;
 }
 
 bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)

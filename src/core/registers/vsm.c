@@ -70,11 +70,7 @@ uint16_t regs_set_vina(const struct regs_target *target, const union hv_register
 
 uint16_t regs_get_partition_config(const struct regs_target *target, union hv_register_value *value)
 {
-	struct vsm_partition *partition = target->vp->partition;
-
-	pthread_mutex_lock(&partition->lock);
-	value->reg64 = partition->vtl[target->vtl].config;
-	pthread_mutex_unlock(&partition->lock);
+	value->reg64 = atomic_load(&target->vp->partition->vtl[target->vtl].config);
 	return HV_STATUS_SUCCESS;
 }
 

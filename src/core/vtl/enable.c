@@ -46,7 +46,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
 	} else if (enabled & vtl_bit(target)) {
 		status = HV_STATUS_INVALID_VTL_STATE;
 	} else {
-		partition->vtl[target].config = vtl_config_at_reset();
+		atomic_store(&partition->vtl[target].config, vtl_config_at_reset());
 		if (flags & HV_ENABLE_PARTITION_VTL_MBEC)
 			add_mbec_owner(partition, target);
 		atomic_fetch_or(&partition->enabled_vtls, vtl_bit(target));
@@ -154,7 +154,7 @@ static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl,
  */
 static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
 {
-	const uint64_t config = partition->vtl[vtl].config;
+	const uint64_t config = atomic_load(&partition->vtl[vtl].config);
 	const uint8_t access =
 		(value & CONFIG_MASK) >> HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
 	uint16_t status;
@@ -171,7 +171,7 @@ static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint
 				    0, 0);
 	}
 	if (status == HV_STATUS_SUCCESS)
-		partition->vtl[vtl].config = value;
+		atomic_store(&partition->vtl[vtl].config, value);
 	return status;
 }
 
