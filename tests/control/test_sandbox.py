@@ -100,14 +100,26 @@ class Violations(unittest.TestCase):
 class Folders(unittest.TestCase):
 
     @unittest.skipUnless(FILES, 'this kernel or build has no landlock')
-    def test_a_machine_is_saved_only_to_the_folder_of_its_socket(self):
-        with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS) as machine:
-            assert machine.ask('save', file=f'{machine.folder}/saved')['ok']
+    def test_a_machine_is_saved_only_to_folders_that_options_name(self):
+        """The message must not deny a folder that is permitted, so it names the save folder as an example."""
+        with tempfile.TemporaryDirectory() as other, tempfile.TemporaryDirectory() as traces, \
+                tempfile.TemporaryDirectory() as saves, \
+                Machine(*OPTIONS, '--trace', f'{traces}/trace', '--save-dir', saves) as machine:
             for command in ('save', 'core'):
-                answer = machine.ask(command, file=f'{other}/saved')
+                for folder in (machine.folder, traces, saves):
+                    answer = machine.ask(command, file=f'{folder}/{command}')
+                    assert answer['ok'] and os.path.getsize(f'{folder}/{command}'), answer
+                answer = machine.ask(command, file=f'{other}/{command}')
                 assert answer['error']['code'] == 'failed', answer
-                assert f"the sandbox permits files in '{machine.folder}' alone" in answer['error']['message'], answer
+                assert answer['error']['message'].endswith(
+                    f"the sandbox permits only folders that options name, such as '{saves}'"), answer
             assert os.listdir(other) == []
+
+    @unittest.skipUnless(FILES, 'this kernel or build has no landlock')
+    def test_the_folder_of_the_socket_is_named_without_save_dir(self):
+        with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS) as machine:
+            answer = machine.ask('save', file=f'{other}/saved')
+            assert f"such as '{machine.folder}'" in answer['error']['message'], answer
 
     def test_save_dir_permits_another_folder(self):
         with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS, '--save-dir', other) as machine:

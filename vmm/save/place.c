@@ -40,13 +40,13 @@ void vmm_save_error(const struct vmm_config *config, const char *path, int error
 	char *folder = NULL;
 
 	/*
-	 * EACCES: Landlock permits the save folder alone, or the process has no write permission.
-	 * The two causes are not distinguished.
+	 * EACCES: the folder is not one of vmm_paths_each(), or the process has no write
+	 * permission. The two causes are not distinguished.
 	 */
 	if (error == -EACCES && config->sandbox != VMM_SANDBOX_OFF)
 		folder = save_folder(config);
-	snprintf(message, 256, "%.110s: %s%s%.70s%s", path, vmm_replace_text(error),
-		 folder ? ": the sandbox permits files in '" : "", folder ? folder : "",
-		 folder ? "' alone" : "");
+	snprintf(message, 256, "%.100s: %s%s%.70s%s", path, vmm_replace_text(error),
+		 folder ? ": the sandbox permits only folders that options name, such as '" : "",
+		 folder ? folder : "", folder ? "'" : "");
 	free(folder);
 }
