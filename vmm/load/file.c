@@ -85,7 +85,8 @@ static int read_all(int fd, struct vmm_file *file, const struct vmm_file_limit *
 int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Opening a FIFO without a writer would block, at a reset until the process is killed. */
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | (limit->again ? O_NONBLOCK : 0));
 	int error;
 
 	*file = (struct vmm_file){.name = path};

@@ -118,6 +118,10 @@ static int place_kernel(struct vmm_places *places, const struct kernel *kernel, 
 	} else {
 		error = vmm_claim(places, "the kernel", preferred, kernel->init_size);
 		*gpa = preferred;
+		if (!error && preferred >= VMM_HIGH)
+			error = vsm_error(places->log, ENOEXEC,
+					  "%s: its preferred address 0x%llx is above 4 GiB",
+					  places->file, (ull)preferred);
 	}
 	if (!error)
 		error = vmm_put(places, *gpa, kernel->file->data + kernel->payload,

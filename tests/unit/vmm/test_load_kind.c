@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_bench.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_SIZE 0x10000u
@@ -176,6 +177,13 @@ static void a_pipe_is_refused_as_a_kernel(void **state)
 	assert_non_null(strstr(bench.text, "a pipe"));
 	close(ends[0]);
 	close(ends[1]);
+	/* A FIFO without a writer does not delay the start. */
+	snprintf(name, sizeof(name), "/tmp/vsm-fifo-%d", (int)getpid());
+	assert_int_equal(mkfifo(name, 0600), 0);
+	alarm(10);
+	assert_int_equal(bench_read(&bench, &file, name, 4u << 20), -ESPIPE);
+	alarm(0);
+	assert_int_equal(remove(name), 0);
 	bench_stop(&bench);
 }
 

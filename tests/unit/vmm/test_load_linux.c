@@ -146,6 +146,10 @@ static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **s
 	expect_refusal(&bench, E2BIG, "no RAM");
 	put(&bench, 0x258, UINT64_MAX, 8);
 	expect_refusal(&bench, E2BIG, "no RAM");
+	/* RAM above 4 GiB, which the page tables at the entry do not map. */
+	vmm_memory_split(&bench.memory, 8ull << 30);
+	put(&bench, 0x258, 1ull << 32, 8);
+	expect_refusal(&bench, ENOEXEC, "0x100000000 is above 4 GiB");
 }
 
 static void a_kernel_that_does_not_fit_is_refused(void **state)
