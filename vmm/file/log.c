@@ -119,17 +119,20 @@ static void print_stderr(const struct vmm_log *self, const struct vsm_log_record
 
 void vmm_log_print(void *opaque, const struct vsm_log_record *record)
 {
-	static const struct vsm_log_record last = {.level = VSM_LOG_WARN,
-						   .text = "further messages are not shown"};
+	static const struct vsm_log_record last[] = {
+		{.level = VSM_LOG_WARN, .text = "further messages are not shown"},
+		{.level = VSM_LOG_ERROR, .text = "further errors are not shown"},
+	};
+	const bool error = record->level == VSM_LOG_ERROR;
 	struct vmm_log *self = opaque;
-	const unsigned int number = atomic_fetch_add(&self->count, 1);
+	const unsigned int number = atomic_fetch_add(&self->count[error], 1);
 
 	if (number > MESSAGES_MAX)
 		return;
 	if (number == MESSAGES_MAX)
-		record = &last;
+		record = &last[error];
 	if (self->fd >= 0)
 		print_file(self, record);
-	if (self->fd < 0 || record->level == VSM_LOG_ERROR)
+	if (self->fd < 0 || error)
 		print_stderr(self, record);
 }

@@ -11,7 +11,7 @@ struct vmm_log {
 	const char *name; /* of the program */
 	int fd;		  /* -1: stderr alone */
 	bool journal;	  /* stderr is a stream to the journal, where lines have priorities */
-	_Atomic unsigned int count;
+	_Atomic unsigned int count[2]; /* [1]: of errors */
 };
 
 void vmm_log_init(struct vmm_log *self, const char *name);
@@ -24,7 +24,10 @@ int vmm_log_open(struct vmm_log *self, const char *path, const char *user);
 
 void vmm_log_close(struct vmm_log *self);
 
-/* A vsm_log_fn, for any thread. Writes only the first 1,000 messages, as a guest can cause them. */
+/*
+ * A vsm_log_fn, for any thread. Writes only the first 1,000 errors and the first 1,000 other
+ * messages, as a guest can cause them.
+ */
 void vmm_log_print(void *opaque, const struct vsm_log_record *record);
 
 #endif

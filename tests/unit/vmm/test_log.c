@@ -157,19 +157,27 @@ static void root_does_not_follow_the_user_to_another_file(void **state)
 static void many(struct vmm_log *log)
 {
 	for (int i = 0; i < 1100; i++)
-		vmm_log_print(log, &(struct vsm_log_record){.text = "x"});
+		vmm_log_print(log, &(struct vsm_log_record){.level = VSM_LOG_WARN, .text = "x"});
+	for (int i = 0; i < 1100; i++)
+		vmm_log_print(log,
+			      &(struct vsm_log_record){.level = VSM_LOG_ERROR, .text = "wrong"});
 }
 
 static void a_guest_cannot_fill_the_log(void **state)
 {
 	static char text[65536];
-	unsigned int lines = 0;
+	unsigned int lines = 0, errors = 0;
 
 	capture(many, false, text, sizeof(text));
 	for (const char *at = text; (at = strchr(at, '\n')); at++)
 		lines++;
-	assert_int_equal(lines, 1001);
+	/* Other messages do not suppress errors. */
+	for (const char *at = text; (at = strstr(at, ": wrong\n")); at++)
+		errors++;
+	assert_int_equal(errors, 1000);
+	assert_int_equal(lines, 2002);
 	assert_non_null(strstr(text, "further messages are not shown"));
+	assert_non_null(strstr(text, "further errors are not shown"));
 }
 
 static void crash(struct vmm_log *log)
