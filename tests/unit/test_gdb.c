@@ -194,7 +194,6 @@ static void a_list_without_further_threads_ends(void **state)
 {
 	struct gdb_client *client = machine(1);
 
-	(void)state;
 	client->gdb->listed = 1;
 	assert_string_equal(client_ask(client, "qsThreadInfo"), "l");
 	vsm_gdb_detach(client->gdb);

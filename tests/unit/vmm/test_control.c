@@ -3,12 +3,6 @@
  * Events of the control socket while its thread does not run: the test stops it in poll(). And the
  * replacement of a stale socket.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -24,6 +18,7 @@
 #include <unistd.h>
 #include <vsm/trace.h>
 
+#include "../unit_test.h"
 #include "control/control.h"
 #include "control/socket.h"
 #include "guest/guest.h"
@@ -221,7 +216,6 @@ static void after_an_error_the_stale_socket_is_unchanged(void **state)
 	struct stat old, now;
 	struct vmm_socket made;
 
-	(void)state;
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/socket", folder);
 	strcpy(address.sun_path, path);

@@ -112,7 +112,6 @@ static void other_types_of_files_are_not_replaced(void **state)
 
 static void after_an_error_both_files_are_unchanged(void **state)
 {
-	(void)state;
 	write_file("name", "old");
 	write_file("new", "new");
 	unlink_error = EIO;
