@@ -24,6 +24,8 @@
 #define DRAIN_MS 1000
 /* Interval at which stalled clients are checked. */
 #define CHECK_MS 1000
+/* Delay before the next accept() after a failure. */
+#define RETRY_MS 100
 
 _Static_assert(CLIENTS_MAX <= VMM_ORDERS_MAX, "the queue has space for an order of each client");
 
@@ -48,6 +50,7 @@ struct vmm_control {
 	struct timespec start;
 	pthread_t thread;
 	bool running;
+	bool waits;	  /* accept() has failed: the client stays in the backlog */
 	uint64_t clients; /* since the start */
 	struct vmm_client client[CLIENTS_MAX];
 
@@ -206,6 +209,7 @@ static void accept_client(struct vmm_control *control)
 {
 	const int fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	control->waits = fd < 0;
 	if (fd < 0)
 		return;
 	if (!vmm_socket_is_owner(fd)) {
@@ -317,13 +321,16 @@ static void turn(struct vmm_control *control, int milliseconds)
 	struct pollfd wait[POLL_CLIENT + CLIENTS_MAX] = {
 		[POLL_WAKE] = {.fd = control->wake, .events = POLLIN},
 		[POLL_OUTCOME] = {.fd = control->guest->orders.event, .events = POLLIN},
-		[POLL_LISTEN] = {.fd = control->socket.fd, .events = POLLIN},
+		[POLL_LISTEN] = {.fd = control->waits ? -1 : control->socket.fd, .events = POLLIN},
 	};
 	eventfd_t count;
 
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		wait[POLL_CLIENT + i] = (struct pollfd){.fd = control->client[i].fd,
 							.events = poll_events(&control->client[i])};
+	if (control->waits && milliseconds > RETRY_MS)
+		milliseconds = RETRY_MS;
+	control->waits = false;
 	if (poll(wait, POLL_CLIENT + CLIENTS_MAX, milliseconds) < 0)
 		return;
 	(void)eventfd_read(control->wake, &count);

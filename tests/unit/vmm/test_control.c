@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <vsm/trace.h>
 
@@ -27,7 +28,9 @@
 
 static atomic_bool hold, release_at_write;
 static sem_t held, go;
-static int unlink_error; /* of the next call; EIO: the file stays */
+static atomic_uint polls;
+static atomic_bool no_descriptor; /* for accept4() */
+static int unlink_error;	  /* of the next call; EIO: the file stays */
 
 int __real_poll(struct pollfd *wait, nfds_t count, int milliseconds);
 int __wrap_poll(struct pollfd *wait, nfds_t count, int milliseconds);
@@ -40,6 +43,7 @@ void __wrap_vsm_trace_tap(struct vsm_partition *partition, uint64_t events, vsm_
 
 int __wrap_poll(struct pollfd *wait, nfds_t count, int milliseconds)
 {
+	atomic_fetch_add(&polls, 1);
 	if (atomic_exchange(&hold, false)) {
 		sem_post(&held);
 		sem_wait(&go);
@@ -77,6 +81,17 @@ int __wrap_unlinkat(int folder, const char *name, int flags)
 	return -1;
 }
 
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+	if (!atomic_load(&no_descriptor))
+		return __real_accept4(fd, address, size, flags);
+	errno = EMFILE;
+	return -1;
+}
+
 struct bench {
 	char folder[32];
 	struct vsm_log log;
@@ -111,12 +126,23 @@ static unsigned int receive_event(struct bench *bench, unsigned int *dropped)
 	return number;
 }
 
-static int set_up(void **state)
+/* A client that has requested events. */
+static FILE *connect_client(const struct bench *bench)
 {
 	static const char request[] = "{\"command\":\"events\"}\n";
-	struct bench *bench = calloc(1, sizeof(*bench));
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", bench->folder);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	return fdopen(fd, "re");
+}
+
+static int set_up(void **state)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+	char path[64];
 
 	assert_non_null(bench);
 	*state = bench;
@@ -124,14 +150,12 @@ static int set_up(void **state)
 	sem_init(&go, 0, 0);
 	strcpy(bench->folder, "/tmp/vsm-control-XXXXXX");
 	assert_non_null(mkdtemp(bench->folder));
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", bench->folder);
+	snprintf(path, sizeof(path), "%s/socket", bench->folder);
 	bench->guest.sandbox = &bench->sandbox;
 	assert_int_equal(vmm_orders_init(&bench->guest.orders), 0);
-	assert_int_equal(vmm_control_open(&bench->control, address.sun_path, &bench->log), 0);
+	assert_int_equal(vmm_control_open(&bench->control, path, &bench->log), 0);
 	assert_int_equal(vmm_control_begin(bench->control, &bench->guest), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
-	bench->client = fdopen(fd, "re");
+	bench->client = connect_client(bench);
 	json_decref(receive(bench));
 	return 0;
 }
@@ -207,6 +231,22 @@ static void the_end_of_the_machine_is_not_dropped(void **state)
 	assert_int_equal(dropped, 5);
 }
 
+static void a_client_without_a_descriptor_waits(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 500000000};
+	struct bench *bench = *state, other = {0};
+	unsigned int before;
+
+	atomic_store(&no_descriptor, true);
+	other.client = connect_client(bench);
+	before = atomic_load(&polls);
+	nanosleep(&pause, NULL);
+	assert_true(atomic_load(&polls) - before < 20);
+	atomic_store(&no_descriptor, false);
+	json_decref(receive(&other));
+	fclose(other.client);
+}
+
 static void after_an_error_the_stale_socket_is_unchanged(void **state)
 {
 	char folder[] = "/tmp/vsm-socket-XXXXXX", path[64];
@@ -240,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_event_after_dropped_ones_has_their_number),
 		TEST(the_end_of_the_machine_is_not_dropped),
+		TEST(a_client_without_a_descriptor_waits),
 		cmocka_unit_test(after_an_error_the_stale_socket_is_unchanged),
 	};
 
