@@ -70,4 +70,15 @@ static inline enum vsm_ioapic_outcome lower_line(struct ioapic_fixture *fixture,
 	return vsm_ioapic_set_line(&fixture->io, pin, false);
 }
 
+/* For tests with 24 pins of version 0x11; others call start(). */
+static struct ioapic_fixture fixture;
+
+static inline int setup(void **state)
+{
+	start(&fixture, 0x11, 24);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 #endif

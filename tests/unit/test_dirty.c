@@ -59,11 +59,24 @@ static void guest_writes(const struct world *world, uint64_t gpa)
 	assert_int_equal(guest_write(world->vp, gpa, 8, 0x1234), GUEST_DONE);
 }
 
+static struct world world;
+
+static int setup(void **state)
+{
+	begin(&world, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	end(&world);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 static void a_write_of_each_vtl_is_recorded_once(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	assert_int_equal(taken(&world, PLACE), 0);
 	guest_writes(&world, PLACE + 0x3000);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
@@ -74,16 +87,13 @@ static void a_write_of_each_vtl_is_recorded_once(void **state)
 	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
 	guest_writes(&world, PLACE + 0x3000);
 	assert_int_equal(taken(&world, PLACE), 1u << 3 | 1u << 5);
-	end(&world);
 }
 
 static void writes_of_the_library_are_recorded(void **state)
 {
 	const uint64_t data[2] = {1, 2};
-	struct world world;
 	uint64_t result = 0;
 
-	begin(&world, 1);
 	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x1ff8, data, 16), 0);
 	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x5ff8, data, 16), 0);
 	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x8000, &result, 8), 0);
@@ -100,17 +110,14 @@ static void writes_of_the_library_are_recorded(void **state)
 			 GUEST_DONE);
 	assert_int_equal((uint16_t)result, 0);
 	assert_int_equal(taken(&world, PLACE), 1u << 7);
-	end(&world);
 }
 
 static void pages_of_a_writable_device_mapping_are_recorded_when_it_ends(void **state)
 {
 	const struct vsm_dma_request request = {.gpa = PLACE + 0x1ff0, .size = 0x20, .write = true};
 	struct vsm_dma_map *map;
-	struct world world;
 	void *host;
 
-	begin(&world, 1);
 	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
 	assert_int_equal(taken(&world, PLACE), 0);
 	assert_int_equal(vsm_dma_unmap(map), 0);
@@ -121,7 +128,6 @@ static void pages_of_a_writable_device_mapping_are_recorded_when_it_ends(void **
 	assert_int_equal(taken(&world, PLACE), 3u << 1);
 	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
 	assert_int_equal(taken(&world, PLACE), 0);
-	end(&world);
 }
 
 /* Page tables in recorded memory, in which the walk of HvCallTranslateVirtualAddress sets bits. */
@@ -130,9 +136,7 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 	const uint64_t tables[4] = {(PLACE + 0x1000) | 3, (PLACE + 0x2000) | 3,
 				    (PLACE + 0x3000) | 3, PLACE | 3};
 	struct gva_walk walk;
-	struct world world;
 
-	begin(&world, 1);
 	for (unsigned int level = 0; level < 4; level++)
 		assert_int_equal(
 			vsm_memory_poke(world.partition, PLACE + level * 0x1000, &tables[level], 8),
@@ -147,44 +151,34 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 		gva_translate(world.vp, 0, 0, VSM_WALK_WRITE, 0, VSM_WALK_AD_SET, true, &walk),
 		VSM_WALK_OK);
 	assert_int_equal(taken(&world, PLACE), 0xf);
-	end(&world);
 }
 
 static void what_a_device_may_not_write_is_not_recorded(void **state)
 {
 	const uint64_t value = 7;
-	struct world world;
 
-	begin(&world, 1);
 	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x1f), 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
 	assert_int_equal(guest_protect(world.vp, 0, MAP_NONE, PLACE + 0x2000), 0);
 	(void)taken(&world, PLACE);
 	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x2000, &value, 8), -EACCES);
 	assert_int_equal(taken(&world, PLACE), 0);
-	end(&world);
 }
 
 static void a_reset_records_what_it_zeroes(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x3f), 0);
 	guest_writes(&world, PLACE + 0x3000);
 	(void)taken(&world, PLACE);
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
 	assert_true(taken(&world, PLACE) & 1u << 3);
-	end(&world);
 }
 
 static void a_call_takes_only_its_range(void **state)
 {
-	struct world world;
 	uint64_t bitmap[2] = {0};
 	uint64_t wide[5] = {1};
 
-	begin(&world, 1);
 	set_map(&world, PLACE + 0x100000, PAGES, world.ram, PAGES * 4096, VSM_MEMORY_LOG);
 	for (unsigned int page = 0; page < 4; page++)
 		guest_writes(&world, PLACE + page * 0x1000);
@@ -198,14 +192,10 @@ static void a_call_takes_only_its_range(void **state)
 	for (unsigned int i = 1; i < 4; i++)
 		assert_int_equal(wide[i], 0);
 	assert_int_equal(wide[4], UINT64_C(1) << 32);
-	end(&world);
 }
 
 static void a_record_is_kept_over_changes_of_the_map(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	for (unsigned int page = 0; page < 6; page++)
 		guest_writes(&world, PLACE + page * 0x1000);
 	/* ROM splits the range; one page is removed and added again; then all memory moves. */
@@ -217,40 +207,28 @@ static void a_record_is_kept_over_changes_of_the_map(void **state)
 	guest_writes(&world, ELSEWHERE + 0x8000);
 	assert_int_equal(taken(&world, PLACE), 0);
 	assert_int_equal(taken(&world, ELSEWHERE), 0x3f | 1u << 8);
-	end(&world);
 }
 
 static void a_record_is_kept_when_its_file_grows(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	guest_writes(&world, PLACE + 0x3000);
 	assert_int_equal(ftruncate(world.ram, 2 * FILE_SIZE), 0);
 	set_map(&world, PLACE, 2 * FILE_SIZE / 4096, world.ram, 0, VSM_MEMORY_LOG);
 	assert_int_equal(taken(&world, PLACE), 1u << 3);
-	end(&world);
 }
 
 static void a_change_elsewhere_loses_no_record(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	guest_writes(&world, PLACE + 0x3000);
 	set_map(&world, ELSEWHERE, 4, world.ram, 0x40000, VSM_MEMORY_LOG);
 	guest_writes(&world, ELSEWHERE + 0x1000);
 	set_map(&world, PLACE + 0x100000, 4, world.ram, 0x50000, 0);
 	assert_int_equal(taken(&world, PLACE), 1u << 3);
 	assert_int_equal(taken(&world, ELSEWHERE), 1u << 1);
-	end(&world);
 }
 
 static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	set_map(&world, PLACE, PAGES, world.ram, 0, 0);
 	guest_writes(&world, PLACE);
 	assert_int_equal(taken(&world, PLACE), 0);
@@ -259,29 +237,22 @@ static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 	guest_writes(&world, PLACE + 0x4000);
 	guest_writes(&world, PLACE + 0x8000);
 	assert_int_equal(taken(&world, PLACE), 1u << 4);
-	end(&world);
 }
 
 static void a_page_at_two_gpas_is_recorded_wherever_it_is_written(void **state)
 {
-	struct world world;
-
-	begin(&world, 1);
 	set_map(&world, ELSEWHERE, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
 	guest_writes(&world, ELSEWHERE + 0x1000);
 	(void)taken(&world, ELSEWHERE + 0x4000);
 	assert_int_equal(vsm_memory_poke(world.partition, ELSEWHERE + 0x2000, &world, 8), 0);
 	assert_int_equal(taken(&world, ELSEWHERE), 1u << 1 | 1u << 2);
 	assert_int_equal(taken(&world, PLACE), 0);
-	end(&world);
 }
 
 static void misuse_is_refused(void **state)
 {
-	struct world world;
 	uint64_t bitmap = 0;
 
-	begin(&world, 1);
 	guest_writes(&world, PLACE);
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 1, 4096, &bitmap), -EINVAL);
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 4095, &bitmap), -EINVAL);
@@ -291,7 +262,6 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(vsm_memory_dirty(world.partition, 0, UINT64_MAX - 4095, &bitmap), -EINVAL);
 	assert_int_equal(bitmap, 0);
 	assert_int_equal(taken(&world, PLACE), 1);
-	end(&world);
 }
 
 struct writer {
@@ -314,22 +284,21 @@ static void *write_on(void *opaque)
 }
 
 /* Copies the pages of the record, as a migration does. */
-static void copy_recorded(const struct world *world, uint64_t *copy)
+static void copy_recorded(uint64_t *copy)
 {
-	uint64_t bitmap = taken(world, PLACE);
+	uint64_t bitmap = taken(&world, PLACE);
 
 	for (; bitmap; bitmap &= bitmap - 1) {
 		const unsigned int page = (unsigned int)__builtin_ctzll(bitmap);
 
 		assert_int_equal(
-			vsm_dma_read(world->partition, PLACE + page * 0x1000, &copy[page], 8), 0);
+			vsm_dma_read(world.partition, PLACE + page * 0x1000, &copy[page], 8), 0);
 	}
 }
 
 static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 {
 	struct writer writer = {0};
-	struct world world;
 	uint64_t copy[PAGES] = {0};
 
 	begin(&world, 2);
@@ -338,7 +307,7 @@ static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 	for (unsigned int i = 0; i < 40; i++) {
 		const unsigned int before = atomic_load(&writer.writes);
 
-		copy_recorded(&world, copy);
+		copy_recorded(copy);
 		/* The map changes, too: some pages are read-only for a moment. */
 		if (i % 8 == 3)
 			set_map(&world, PLACE + 0x5000, 3, world.ram, 0x5000,
@@ -350,7 +319,7 @@ static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 	}
 	atomic_store(&writer.stop, true);
 	pthread_join(writer.thread, NULL);
-	copy_recorded(&world, copy);
+	copy_recorded(copy);
 	for (unsigned int page = 0; page < PAGES; page++) {
 		uint64_t value;
 
@@ -380,10 +349,9 @@ static int slow_memory_dirty(void *backend, const struct backend_memory *run, ui
 
 static void *take_first_pages(void *opaque)
 {
-	const struct world *world = opaque;
 	uint64_t bitmap = 0;
 
-	assert_int_equal(vsm_memory_dirty(world->partition, PLACE, 0x4000, &bitmap), 0);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0x4000, &bitmap), 0);
 	assert_int_equal(bitmap, 1u << 2);
 	return NULL;
 }
@@ -391,7 +359,6 @@ static void *take_first_pages(void *opaque)
 static void concurrent_calls_miss_no_earlier_write(void **state)
 {
 	pthread_t other;
-	struct world world;
 	uint64_t bitmap = 0;
 
 	begin(&world, 2);
@@ -401,7 +368,7 @@ static void concurrent_calls_miss_no_earlier_write(void **state)
 	world.partition->ops = &slow.ops;
 	guest_writes(&world, PLACE + 0x2000);
 	guest_writes(&world, PLACE + 0x9000);
-	assert_int_equal(pthread_create(&other, NULL, take_first_pages, &world), 0);
+	assert_int_equal(pthread_create(&other, NULL, take_first_pages, NULL), 0);
 	while (!atomic_load(&slow.is_inside))
 		usleep(100);
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 0x8000, 0x4000, &bitmap), 0);
@@ -414,19 +381,19 @@ static void concurrent_calls_miss_no_earlier_write(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_write_of_each_vtl_is_recorded_once),
-		cmocka_unit_test(writes_of_the_library_are_recorded),
-		cmocka_unit_test(pages_of_a_writable_device_mapping_are_recorded_when_it_ends),
-		cmocka_unit_test(accessed_and_dirty_bits_that_the_library_sets_are_recorded),
-		cmocka_unit_test(what_a_device_may_not_write_is_not_recorded),
-		cmocka_unit_test(a_reset_records_what_it_zeroes),
-		cmocka_unit_test(a_call_takes_only_its_range),
-		cmocka_unit_test(a_record_is_kept_over_changes_of_the_map),
-		cmocka_unit_test(a_record_is_kept_when_its_file_grows),
-		cmocka_unit_test(a_change_elsewhere_loses_no_record),
-		cmocka_unit_test(the_flag_is_set_and_cleared_while_memory_is_in_use),
-		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
-		cmocka_unit_test(misuse_is_refused),
+		TEST(a_write_of_each_vtl_is_recorded_once),
+		TEST(writes_of_the_library_are_recorded),
+		TEST(pages_of_a_writable_device_mapping_are_recorded_when_it_ends),
+		TEST(accessed_and_dirty_bits_that_the_library_sets_are_recorded),
+		TEST(what_a_device_may_not_write_is_not_recorded),
+		TEST(a_reset_records_what_it_zeroes),
+		TEST(a_call_takes_only_its_range),
+		TEST(a_record_is_kept_over_changes_of_the_map),
+		TEST(a_record_is_kept_when_its_file_grows),
+		TEST(a_change_elsewhere_loses_no_record),
+		TEST(the_flag_is_set_and_cleared_while_memory_is_in_use),
+		TEST(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
+		TEST(misuse_is_refused),
 		cmocka_unit_test(copying_the_recorded_pages_ends_with_equal_memory),
 		cmocka_unit_test(concurrent_calls_miss_no_earlier_write),
 	};

@@ -4,9 +4,6 @@
 
 static void after_a_reset_every_entry_is_masked_and_zero(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	for (uint8_t pin = 0; pin < 24; pin++) { /* [DS 3.2.4], default value */
 		assert_int_equal(get(&fixture, 0x10 + 2 * pin), 0x00010000);
 		assert_int_equal(get(&fixture, 0x11 + 2 * pin), 0);
@@ -33,7 +30,6 @@ static void the_version_register_has_pins_and_version_and_ignores_writes(void **
 		   {0x20, 24, 0x00170020},
 		   {0x20, 1, 0x00000020},
 		   {0x20, 240, 0x00ef0020}};
-	struct ioapic_fixture fixture;
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&fixture, row[i].version, row[i].pins);
@@ -44,9 +40,6 @@ static void the_version_register_has_pins_and_version_and_ignores_writes(void **
 
 static void id_and_arbitration_id_are_four_bits_and_equal(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	put(&fixture, 0, 0xa5ffffff); /* [DS 3.2.1]: only bits 27:24 */
 	assert_int_equal(get(&fixture, 0), 0x05000000);
 	assert_int_equal(get(&fixture, 2), 0x05000000); /* [DS 3.2.3]: loaded with the ID */
@@ -56,8 +49,6 @@ static void id_and_arbitration_id_are_four_bits_and_equal(void **state)
 
 static void the_boot_register_exists_only_in_version_0x20(void **state)
 {
-	struct ioapic_fixture fixture;
-
 	start(&fixture, 0x20, 24);
 	assert_int_equal(get(&fixture, 3), 1); /* [ICH]: delivery by memory writes */
 	start(&fixture, 0x11, 24);
@@ -66,9 +57,6 @@ static void the_boot_register_exists_only_in_version_0x20(void **state)
 
 static void only_defined_bits_of_an_entry_can_be_written(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 7, ~0ull);
 	/* [DS 3.2.4]: 55:17 reserved, 14 and 12 read-only */
 	assert_int_equal(vsm_ioapic_entry(&fixture.io, 7), 0xff0000000001afff);
@@ -81,10 +69,8 @@ static void only_defined_bits_of_an_entry_can_be_written(void **state)
 
 static void offsets_and_indices_without_a_register_read_zero_and_ignore_writes(void **state)
 {
-	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
-	start(&fixture, 0x11, 24);
 	before = fixture.io;
 	for (uint32_t offset = 0; offset < 0x2000; offset++) {
 		if (offset == VSM_IOAPIC_MMIO_INDEX || offset == VSM_IOAPIC_MMIO_DATA)
@@ -105,8 +91,6 @@ static void offsets_and_indices_without_a_register_read_zero_and_ignore_writes(v
 
 static void the_last_of_240_pins_can_be_programmed_and_fires(void **state)
 {
-	struct ioapic_fixture fixture;
-
 	start(&fixture, 0x20, 240);
 	program(&fixture, 239, 0x41);
 	assert_int_equal(vsm_ioapic_entry(&fixture.io, 239), 0x41);
@@ -152,7 +136,6 @@ static void a_message_is_an_msi(void **state)
 		{0x0100000000008400, 0xfee01000, 0x4400}, /* NMI is an edge always */
 		{0x12ab000000000031, 0xfee12ab0, 0x4031}, /* extended destination */
 	};
-	struct ioapic_fixture fixture;
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		start(&fixture, 0x20, 24);
@@ -167,13 +150,12 @@ static void a_message_is_an_msi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(after_a_reset_every_entry_is_masked_and_zero),
+		TEST(after_a_reset_every_entry_is_masked_and_zero),
 		cmocka_unit_test(the_version_register_has_pins_and_version_and_ignores_writes),
-		cmocka_unit_test(id_and_arbitration_id_are_four_bits_and_equal),
+		TEST(id_and_arbitration_id_are_four_bits_and_equal),
 		cmocka_unit_test(the_boot_register_exists_only_in_version_0x20),
-		cmocka_unit_test(only_defined_bits_of_an_entry_can_be_written),
-		cmocka_unit_test(
-			offsets_and_indices_without_a_register_read_zero_and_ignore_writes),
+		TEST(only_defined_bits_of_an_entry_can_be_written),
+		TEST(offsets_and_indices_without_a_register_read_zero_and_ignore_writes),
 		cmocka_unit_test(the_last_of_240_pins_can_be_programmed_and_fires),
 		cmocka_unit_test(a_configuration_out_of_range_is_refused_and_changes_nothing),
 		cmocka_unit_test(a_message_is_an_msi),

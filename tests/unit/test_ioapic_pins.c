@@ -4,8 +4,6 @@
 
 static void reserved_delivery_modes_send_nothing(void **state)
 {
-	struct ioapic_fixture fixture;
-
 	start(&fixture, 0x20, 24);
 	for (uint64_t mode = 3; mode <= 6; mode += 3) { /* [DS 3.2.4], bits 10:8 */
 		program(&fixture, 2, mode << 8 | 0x40);
@@ -21,9 +19,6 @@ static void reserved_delivery_modes_send_nothing(void **state)
 
 static void an_edge_sends_once_until_the_line_goes_down_and_up(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 4, 0x34);
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_DELIVERED);
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_IGNORED);
@@ -37,9 +32,6 @@ static void an_edge_sends_once_until_the_line_goes_down_and_up(void **state)
 
 static void an_edge_on_a_masked_pin_is_not_remembered(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 4, MASKED | 0x34); /* [DS 3.2.4], bit 16 */
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_IGNORED);
 	program(&fixture, 4, 0x34);
@@ -50,9 +42,6 @@ static void an_edge_on_a_masked_pin_is_not_remembered(void **state)
 
 static void a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	assert_int_equal(raise_line(&fixture, 10), VSM_IOAPIC_DELIVERED);
 	assert_int_equal(get(&fixture, 0x10 + 20), 0x0000c051); /* [DS 3.2.4], bit 14 */
@@ -69,9 +58,6 @@ static void a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted(
 
 static void a_level_raised_before_its_eoi_is_reported_as_coalesced(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
 	lower_line(&fixture, 10);
@@ -86,9 +72,6 @@ static void a_level_raised_before_its_eoi_is_reported_as_coalesced(void **state)
 
 static void a_level_that_ends_while_masked_has_no_effect(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 10, MASKED | LEVEL | 0x51); /* [DS 3.2.4], bit 16 */
 	assert_int_equal(raise_line(&fixture, 10), VSM_IOAPIC_IGNORED);
 	lower_line(&fixture, 10);
@@ -102,9 +85,6 @@ static void a_level_that_ends_while_masked_has_no_effect(void **state)
 
 static void masking_after_delivery_does_not_touch_remote_irr(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
 	put(&fixture, 0x10 + 20, MASKED | LEVEL | 0x51);
@@ -118,9 +98,6 @@ static void masking_after_delivery_does_not_touch_remote_irr(void **state)
 
 static void programming_a_pin_to_edge_and_back_clears_remote_irr(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
 	put(&fixture, 0x10 + 20, MASKED | 0x51); /* what Linux does without an EOI register */
@@ -131,8 +108,6 @@ static void programming_a_pin_to_edge_and_back_clears_remote_irr(void **state)
 
 static void one_eoi_ends_every_pin_with_that_vector(void **state)
 {
-	struct ioapic_fixture fixture;
-
 	start(&fixture, 0x20, 24);
 	program(&fixture, 1, LEVEL | 0x51);
 	program(&fixture, 2, LEVEL | 0x51);
@@ -151,8 +126,6 @@ static void one_eoi_ends_every_pin_with_that_vector(void **state)
 
 static void the_eoi_register_works_in_version_20_and_is_absent_in_11(void **state)
 {
-	struct ioapic_fixture fixture;
-
 	for (unsigned int version = 0x11; version <= 0x20; version += 0xf) {
 		start(&fixture, (uint8_t)version, 24);
 		program(&fixture, 10, LEVEL | 0x51);
@@ -166,9 +139,6 @@ static void the_eoi_register_works_in_version_20_and_is_absent_in_11(void **stat
 
 static void a_refused_level_stays_pending_until_it_is_accepted(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 10, LEVEL | 0x51);
 	assert_int_equal(raise_line(&fixture, 10), VSM_IOAPIC_PENDING);
@@ -182,9 +152,6 @@ static void a_refused_level_stays_pending_until_it_is_accepted(void **state)
 
 static void a_refused_level_that_is_withdrawn_is_not_sent(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 10, LEVEL | 0x51);
 	raise_line(&fixture, 10);
@@ -196,9 +163,6 @@ static void a_refused_level_that_is_withdrawn_is_not_sent(void **state)
 
 static void a_refused_edge_stays_pending_and_further_edges_merge_with_it(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 4, 0x34);
 	assert_int_equal(raise_line(&fixture, 4), VSM_IOAPIC_PENDING);
@@ -216,9 +180,6 @@ static void a_refused_edge_stays_pending_and_further_edges_merge_with_it(void **
 
 static void masking_withdraws_a_refused_edge(void **state)
 {
-	struct ioapic_fixture fixture;
-
-	start(&fixture, 0x11, 24);
 	fixture.answer = VSM_IOAPIC_REFUSED;
 	program(&fixture, 4, 0x34);
 	raise_line(&fixture, 4);
@@ -233,9 +194,7 @@ static void masking_withdraws_a_refused_edge(void **state)
 static void polarity_inverts_only_an_electrical_input(void **state)
 {
 	const uint64_t low = VSM_IOAPIC_ENTRY_ACTIVE_LOW;
-	struct ioapic_fixture fixture;
 
-	start(&fixture, 0x11, 24);
 	program(&fixture, 6, low | LEVEL | 0x51);
 	assert_int_equal(fixture.sent, 0);
 	assert_int_equal(raise_line(&fixture, 6), VSM_IOAPIC_DELIVERED);
@@ -266,7 +225,6 @@ static void no_level_interrupt_is_ever_lost(void **state)
 {
 	uint64_t seed = 0x9e3779b97f4a7c15;
 	bool asserted[24] = {false};
-	struct ioapic_fixture fixture;
 
 	start(&fixture, 0x20, 24);
 	for (int step = 0; step < 200000; step++) {
@@ -306,21 +264,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reserved_delivery_modes_send_nothing),
-		cmocka_unit_test(an_edge_sends_once_until_the_line_goes_down_and_up),
-		cmocka_unit_test(an_edge_on_a_masked_pin_is_not_remembered),
-		cmocka_unit_test(
-			a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted),
-		cmocka_unit_test(a_level_raised_before_its_eoi_is_reported_as_coalesced),
-		cmocka_unit_test(a_level_that_ends_while_masked_has_no_effect),
-		cmocka_unit_test(masking_after_delivery_does_not_touch_remote_irr),
-		cmocka_unit_test(programming_a_pin_to_edge_and_back_clears_remote_irr),
+		TEST(an_edge_sends_once_until_the_line_goes_down_and_up),
+		TEST(an_edge_on_a_masked_pin_is_not_remembered),
+		TEST(a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted),
+		TEST(a_level_raised_before_its_eoi_is_reported_as_coalesced),
+		TEST(a_level_that_ends_while_masked_has_no_effect),
+		TEST(masking_after_delivery_does_not_touch_remote_irr),
+		TEST(programming_a_pin_to_edge_and_back_clears_remote_irr),
 		cmocka_unit_test(one_eoi_ends_every_pin_with_that_vector),
 		cmocka_unit_test(the_eoi_register_works_in_version_20_and_is_absent_in_11),
-		cmocka_unit_test(a_refused_level_stays_pending_until_it_is_accepted),
-		cmocka_unit_test(a_refused_level_that_is_withdrawn_is_not_sent),
-		cmocka_unit_test(a_refused_edge_stays_pending_and_further_edges_merge_with_it),
-		cmocka_unit_test(masking_withdraws_a_refused_edge),
-		cmocka_unit_test(polarity_inverts_only_an_electrical_input),
+		TEST(a_refused_level_stays_pending_until_it_is_accepted),
+		TEST(a_refused_level_that_is_withdrawn_is_not_sent),
+		TEST(a_refused_edge_stays_pending_and_further_edges_merge_with_it),
+		TEST(masking_withdraws_a_refused_edge),
+		TEST(polarity_inverts_only_an_electrical_input),
 		cmocka_unit_test(no_level_interrupt_is_ever_lost),
 	};
 

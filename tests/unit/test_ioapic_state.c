@@ -6,7 +6,7 @@
 static void the_own_format_has_the_whole_state(void **state)
 {
 	struct vsm_ioapic_state blob;
-	struct ioapic_fixture fixture, copy;
+	struct ioapic_fixture copy;
 
 	start(&fixture, 0x20, 240);
 	program(&fixture, 0, LEVEL | 0x51);
@@ -38,9 +38,8 @@ struct bad_field {
 	uint32_t pin;
 };
 
-static void expect_bad_fields(struct ioapic_fixture *fixture, enum vsm_ioapic_format format,
-			      const void *good, size_t size, const struct bad_field *row,
-			      size_t count)
+static void expect_bad_fields(enum vsm_ioapic_format format, const void *good, size_t size,
+			      const struct bad_field *row, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct vsm_ioapic_refusal refusal;
@@ -48,7 +47,7 @@ static void expect_bad_fields(struct ioapic_fixture *fixture, enum vsm_ioapic_fo
 
 		memcpy(bad, good, size);
 		memcpy(bad + row[i].offset, &row[i].value, row[i].bytes);
-		assert_int_equal(vsm_ioapic_import(&fixture->io, format, bad, size, &refusal),
+		assert_int_equal(vsm_ioapic_import(&fixture.io, format, bad, size, &refusal),
 				 -EINVAL);
 		assert_string_equal(refusal.field, row[i].field);
 		assert_int_equal(refusal.pin, row[i].pin);
@@ -79,12 +78,11 @@ static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(
 	struct vsm_ioapic_state good;
 	struct vsm_ioapic_refusal refusal;
 	struct vsm_ioapic before;
-	struct ioapic_fixture fixture;
 
 	start(&fixture, 0x20, 24);
 	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
 	before = fixture.io;
-	expect_bad_fields(&fixture, VSM_IOAPIC_FORMAT_1, &good, sizeof(good), row,
+	expect_bad_fields(VSM_IOAPIC_FORMAT_1, &good, sizeof(good), row,
 			  sizeof(row) / sizeof(row[0]));
 	assert_int_equal(vsm_ioapic_import(&fixture.io, VSM_IOAPIC_FORMAT_1, &good,
 					   sizeof(good) - 1, &refusal),
@@ -100,7 +98,7 @@ static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(
 static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 {
 	struct kvm_ioapic_state kvm;
-	struct ioapic_fixture fixture, copy;
+	struct ioapic_fixture copy;
 
 	assert_int_equal(sizeof(kvm), VSM_IOAPIC_KVM_STATE_SIZE);
 	start(&fixture, 0x11, 24);
@@ -130,10 +128,8 @@ static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 static void the_kvm_format_preserves_electrical_inputs(void **state)
 {
 	struct kvm_ioapic_state kvm;
-	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
-	start(&fixture, 0x11, 24);
 	fixture.io.config.electrical = true;
 	program(&fixture, 10, MASKED | VSM_IOAPIC_ENTRY_ACTIVE_LOW);
 	raise_line(&fixture, 11);
@@ -161,12 +157,10 @@ static void an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_noth
 	struct vsm_ioapic_refusal refusal;
 	struct kvm_ioapic_state good;
 	struct vsm_ioapic before;
-	struct ioapic_fixture fixture;
 
-	start(&fixture, 0x11, 24);
 	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
 	before = fixture.io;
-	expect_bad_fields(&fixture, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
+	expect_bad_fields(VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
 			  sizeof(row) / sizeof(row[0]));
 	assert_memory_equal(&before, &fixture.io, sizeof(before));
 	/* Bits that the data sheet reserves and KVM stores are dropped, not refused. */
@@ -182,7 +176,6 @@ static void an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_noth
 static void an_export_that_the_format_or_buffer_cannot_hold_is_refused(void **state)
 {
 	unsigned char blob[sizeof(struct vsm_ioapic_state)];
-	struct ioapic_fixture fixture;
 
 	start(&fixture, 0x20, 25);
 	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, blob, 1999), -ENOSPC);
@@ -206,9 +199,8 @@ int main(void)
 		cmocka_unit_test(
 			an_invalid_state_is_refused_with_the_field_name_and_changes_nothing),
 		cmocka_unit_test(the_kvm_format_is_struct_kvm_ioapic_state),
-		cmocka_unit_test(the_kvm_format_preserves_electrical_inputs),
-		cmocka_unit_test(
-			an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_nothing),
+		TEST(the_kvm_format_preserves_electrical_inputs),
+		TEST(an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_nothing),
 		cmocka_unit_test(an_export_that_the_format_or_buffer_cannot_hold_is_refused),
 	};
 

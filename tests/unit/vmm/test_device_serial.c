@@ -50,11 +50,18 @@ static uint8_t get(struct bench *bench, unsigned int reg)
 	return (uint8_t)in8(&bench->machine, (uint16_t)(BASE + reg));
 }
 
+static struct bench bench;
+
+static int setup(void **state)
+{
+	start(&bench);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 static void bytes_are_sent_at_once_and_the_transmitter_is_always_empty(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	for (const char *c = "hello"; *c; c++) {
 		assert_int_equal(get(&bench, 5), 0x60);
 		put(&bench, 0, (uint8_t)*c);
@@ -66,9 +73,6 @@ static void bytes_are_sent_at_once_and_the_transmitter_is_always_empty(void **st
 
 static void the_divisor_is_accessed_with_dlab(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 3, 0x83);
 	put(&bench, 0, 0x0c);
 	put(&bench, 1, 0x01);
@@ -84,9 +88,6 @@ static void the_divisor_is_accessed_with_dlab(void **state)
 
 static void enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	assert_int_equal(get(&bench, 2), 0x01);
 	put(&bench, 1, 2);
 	assert_true(bench.level);
@@ -102,9 +103,6 @@ static void enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it
 
 static void each_byte_sent_makes_an_edge_even_if_iir_was_not_read(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 1, 2);
 	assert_int_equal(bench.edges, 1);
 	put(&bench, 0, 'a');
@@ -117,9 +115,6 @@ static void each_byte_sent_makes_an_edge_even_if_iir_was_not_read(void **state)
 
 static void received_bytes_are_read_in_order_with_their_interrupt(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 2, 0x01);
 	put(&bench, 1, 1);
 	assert_int_equal(vmm_serial_feed(&bench.serial, (const uint8_t *)"xyz", 3), 3);
@@ -136,9 +131,6 @@ static void received_bytes_are_read_in_order_with_their_interrupt(void **state)
 
 static void below_the_trigger_level_the_time_out_is_reported(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 2, 0x41); /* FIFO, trigger at 4 */
 	put(&bench, 1, 1);
 	vmm_serial_feed(&bench.serial, (const uint8_t *)"abc", 3);
@@ -150,7 +142,6 @@ static void below_the_trigger_level_the_time_out_is_reported(void **state)
 static void input_beyond_the_fifo_waits_and_nothing_is_lost(void **state)
 {
 	static uint8_t typed[VMM_SERIAL_QUEUE + VMM_SERIAL_FIFO + 100];
-	struct bench bench;
 	size_t taken;
 
 	for (size_t i = 0; i < sizeof(typed); i++)
@@ -170,9 +161,6 @@ static void input_beyond_the_fifo_waits_and_nothing_is_lost(void **state)
 
 static void priorities_are_line_receiver_transmitter_modem(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 1, 0x0f);
 	put(&bench, 4, 0x18); /* loop: CTS and DSR fall, DCD stays */
 	put(&bench, 0, 'a');
@@ -193,9 +181,6 @@ static void priorities_are_line_receiver_transmitter_modem(void **state)
 
 static void loop_mode_returns_bytes_and_lines(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	assert_int_equal(get(&bench, 6), 0xb0);
 	put(&bench, 4, 0x1e); /* loop, OUT2, OUT1, RTS */
 	assert_int_equal(get(&bench, 6) & 0xf0, 0xd0);
@@ -212,9 +197,6 @@ static void loop_mode_returns_bytes_and_lines(void **state)
 
 static void clearing_the_fifo_clears_it(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 2, 1);
 	vmm_serial_feed(&bench.serial, (const uint8_t *)"abc", 3);
 	put(&bench, 2, 3);
@@ -226,9 +208,6 @@ static void clearing_the_fifo_clears_it(void **state)
 
 static void without_out2_no_interrupt_is_raised(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	put(&bench, 4, 0);
 	put(&bench, 1, 3);
 	vmm_serial_feed(&bench.serial, (const uint8_t *)"a", 1);
@@ -240,9 +219,7 @@ static void without_out2_no_interrupt_is_raised(void **state)
 static void random_accesses_keep_the_line_and_iir_consistent(void **state)
 {
 	uint64_t seed = 88172645463325252;
-	struct bench bench;
 
-	start(&bench);
 	for (int i = 0; i < 200000; i++) {
 		seed ^= seed << 13;
 		seed ^= seed >> 7;
@@ -267,19 +244,18 @@ static void random_accesses_keep_the_line_and_iir_consistent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bytes_are_sent_at_once_and_the_transmitter_is_always_empty),
-		cmocka_unit_test(the_divisor_is_accessed_with_dlab),
-		cmocka_unit_test(
-			enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it),
-		cmocka_unit_test(each_byte_sent_makes_an_edge_even_if_iir_was_not_read),
-		cmocka_unit_test(received_bytes_are_read_in_order_with_their_interrupt),
-		cmocka_unit_test(below_the_trigger_level_the_time_out_is_reported),
+		TEST(bytes_are_sent_at_once_and_the_transmitter_is_always_empty),
+		TEST(the_divisor_is_accessed_with_dlab),
+		TEST(enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it),
+		TEST(each_byte_sent_makes_an_edge_even_if_iir_was_not_read),
+		TEST(received_bytes_are_read_in_order_with_their_interrupt),
+		TEST(below_the_trigger_level_the_time_out_is_reported),
 		cmocka_unit_test(input_beyond_the_fifo_waits_and_nothing_is_lost),
-		cmocka_unit_test(priorities_are_line_receiver_transmitter_modem),
-		cmocka_unit_test(loop_mode_returns_bytes_and_lines),
-		cmocka_unit_test(clearing_the_fifo_clears_it),
-		cmocka_unit_test(without_out2_no_interrupt_is_raised),
-		cmocka_unit_test(random_accesses_keep_the_line_and_iir_consistent),
+		TEST(priorities_are_line_receiver_transmitter_modem),
+		TEST(loop_mode_returns_bytes_and_lines),
+		TEST(clearing_the_fifo_clears_it),
+		TEST(without_out2_no_interrupt_is_raised),
+		TEST(random_accesses_keep_the_line_and_iir_consistent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

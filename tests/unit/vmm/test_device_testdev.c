@@ -63,12 +63,20 @@ static void start(struct bench *bench)
 	assert_int_equal(vmm_testdev_add(&bench->testdev, &bench->machine.ports), 0);
 }
 
+static struct bench bench;
+
+static int setup(void **state)
+{
+	start(&bench);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 static void debug_exit_returns_an_odd_status(void **state)
 {
 	static const uint32_t row[][2] = {{0, 1}, {1, 3}, {0x10, 0x21}, {0x7f, 0xff}, {0x80, 1}};
-	struct bench bench;
 
-	start(&bench);
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		out8(&bench.machine, 0xf4, row[i][0]);
 		assert_int_equal(bench.machine.stops, i + 1);
@@ -82,9 +90,6 @@ static void debug_exit_returns_an_odd_status(void **state)
 
 static void the_debug_console_prints_bytes_and_is_detectable(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	assert_int_equal(in8(&bench.machine, 0xe9), 0xe9);
 	out8(&bench.machine, 0xe9, 'o');
 	out8(&bench.machine, 0xe9, 'k');
@@ -94,9 +99,6 @@ static void the_debug_console_prints_bytes_and_is_detectable(void **state)
 
 static void interrupt_lines_follow_their_ports(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	for (uint16_t line = 0; line < 24; line++) {
 		out8(&bench.machine, (uint16_t)(0x2000 + line), 1);
 		assert_int_equal(bench.lines, 1u << line);
@@ -111,9 +113,6 @@ static void interrupt_lines_follow_their_ports(void **state)
 
 static void the_latch_keeps_1_2_and_4_bytes(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	out32(&bench.machine, 0xe0, 0x12345678);
 	assert_int_equal(in32(&bench.machine, 0xe0), 0x12345678);
 	assert_int_equal(in8(&bench.machine, 0xe0), 0x78);
@@ -132,9 +131,6 @@ static void the_latch_keeps_1_2_and_4_bytes(void **state)
 
 static void page_flush_accepts_a_32_bit_address(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	out32(&bench.machine, 0xe4, 0xfedcba98);
 	assert_int_equal(bench.flushes, 1);
 	assert_int_equal(bench.flushed, 0xfedcb000);
@@ -142,43 +138,37 @@ static void page_flush_accepts_a_32_bit_address(void **state)
 	assert_int_equal(bench.flushes, 1);
 }
 
-static uint64_t item(struct bench *bench, uint16_t number, size_t size)
+static uint64_t item(uint16_t number, size_t size)
 {
 	uint64_t value = 0;
 
-	vmm_ports_write(&bench->machine.ports, 0x510, 2, number);
+	vmm_ports_write(&bench.machine.ports, 0x510, 2, number);
 	for (size_t i = 0; i < size; i++)
-		value |= (uint64_t)in8(&bench->machine, 0x511) << (8 * i);
+		value |= (uint64_t)in8(&bench.machine, 0x511) << (8 * i);
 	/* After its end an item reads as zeros. */
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(in8(&bench->machine, 0x511), 0);
+		assert_int_equal(in8(&bench.machine, 0x511), 0);
 	return value;
 }
 
 static void fw_cfg_has_signature_memory_and_processors(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
-	assert_int_equal(item(&bench, 0, 4), 0x554d4551); /* "QEMU" */
-	assert_int_equal(item(&bench, 1, 4), 1);
-	assert_true(item(&bench, 3, 8) == 0x123456789a);
-	assert_int_equal(item(&bench, 5, 2), 300);
-	assert_int_equal(item(&bench, 0xf, 2), 300);
-	assert_int_equal(item(&bench, 0x19, 0), 0);
-	assert_int_equal(item(&bench, 0xffff, 0), 0);
+	assert_int_equal(item(0, 4), 0x554d4551); /* "QEMU" */
+	assert_int_equal(item(1, 4), 1);
+	assert_true(item(3, 8) == 0x123456789a);
+	assert_int_equal(item(5, 2), 300);
+	assert_int_equal(item(0xf, 2), 300);
+	assert_int_equal(item(0x19, 0), 0);
+	assert_int_equal(item(0xffff, 0), 0);
 	out8(&bench.machine, 0x511,
 	     1); /* the data port is not writable, and the selector needs a 16-bit write */
 	out8(&bench.machine, 0x510, 0);
 	assert_int_equal(in8(&bench.machine, 0x511), 0);
-	assert_int_equal(item(&bench, 5, 2), 300);
+	assert_int_equal(item(5, 2), 300);
 }
 
 static void the_hyper_v_test_device_passes_valid_requests_and_ignores_others(void **state)
 {
-	struct bench bench;
-
-	start(&bench);
 	out32(&bench.machine, 0x3000, 0x7f050203);
 	assert_int_equal(bench.requests, 1);
 	assert_int_equal(bench.request.command, VMM_HV_TEST_DESTROY_MESSAGE_CONNECTION);
@@ -198,13 +188,13 @@ static void the_hyper_v_test_device_passes_valid_requests_and_ignores_others(voi
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(debug_exit_returns_an_odd_status),
-		cmocka_unit_test(the_debug_console_prints_bytes_and_is_detectable),
-		cmocka_unit_test(interrupt_lines_follow_their_ports),
-		cmocka_unit_test(the_latch_keeps_1_2_and_4_bytes),
-		cmocka_unit_test(page_flush_accepts_a_32_bit_address),
-		cmocka_unit_test(fw_cfg_has_signature_memory_and_processors),
-		cmocka_unit_test(the_hyper_v_test_device_passes_valid_requests_and_ignores_others),
+		TEST(debug_exit_returns_an_odd_status),
+		TEST(the_debug_console_prints_bytes_and_is_detectable),
+		TEST(interrupt_lines_follow_their_ports),
+		TEST(the_latch_keeps_1_2_and_4_bytes),
+		TEST(page_flush_accepts_a_32_bit_address),
+		TEST(fw_cfg_has_signature_memory_and_processors),
+		TEST(the_hyper_v_test_device_passes_valid_requests_and_ignores_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
