@@ -357,6 +357,37 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
+/* KVM_RUN sets registers that an earlier vp_run() has left to it, and reads PDPTEs that are denied since. */
+static void test_an_exception_is_pending_while_pdptes_are_denied(struct guest *guest)
+{
+	struct backend_run run = {.inject = -1, .apic_enabled = true};
+	struct vcpu_events *events;
+	struct vcpu_state *state;
+
+	memset(guest->ram + PAGE_SECRET, 0, 32);
+	guest_start(guest, 0, 0, GUEST(g_done));
+	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
+	state->cr0 = 0x80000011;
+	state->cr4 = 0x20;
+	state->efer = 0;
+	state->cr3 = PAGE_SECRET;
+	state->segment[SEGMENT_CS].attributes = 0xc09b;
+	check(!guest->ops->vp_run(guest->vp[0], &run) && run.exit == BACKEND_EXIT_DEADLINE,
+	      "a deadline that has passed ends vp_run() before KVM_RUN");
+	events = &guest_edit(guest, 0, 0, VCPU_EVENTS)->events;
+	events->exception_pending = true;
+	events->exception_vector = X64_EXCEPTION_UD;
+	guest_protect(guest, PAGE_SECRET, 1, 0);
+	run = guest_run_on(guest, 0, 0);
+	/* Engine uffd; the others find no page for the delivery: shutdown. */
+	if (!(guest->features.protect & GPA_EXECUTE))
+		check(run.exit == BACKEND_EXIT_MEMORY &&
+			      guest_get(guest, 0, 0, VCPU_EVENTS)->events.exception_pending,
+		      "an exception stays pending while PDPTEs are denied (exit %d)", run.exit);
+	guest_protect(guest, PAGE_SECRET, 1, GPA_ALL);
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
 /* PUSH from MMIO to a denied stack: one instruction with an MMIO exit and then a violation. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
@@ -388,6 +419,49 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	check(guest_is_done(&run) && guest_rip(guest, 0) == GUEST(g_done),
 	      "the VTL continues at a RIP that was set before the completion");
 	guest_protect(guest, PAGE_STACK, 1, GPA_ALL);
+}
+
+/* The completion of the PUSH needs a denied page table, where KVM's emulator raises an exception itself. */
+static void test_an_exception_that_is_set_while_an_instruction_waits(struct guest *guest)
+{
+	static const char *const when[] = {"before", "after"};
+
+	for (unsigned int after = 0; after < 2; after++) {
+		struct vcpu_events *events;
+		struct backend_run run;
+		uint64_t frame[6];
+
+		guest_protect(guest, PAGE_STACK, 1, GPA_ALL);
+		guest_start(guest, 0, 0, GUEST(g_push));
+		set_gpr(guest, GPR_RDI, NOWHERE);
+		set_gpr(guest, GPR_RSP, PAGE_STACK + 0x800);
+		guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr2 = 0x1234;
+		run = guest_run_on(guest, 0, 0);
+		guest_protect(guest, PAGE_TABLE_4M, 1, 0);
+		if (after)
+			guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
+		events = &guest_edit(guest, 0, 0, VCPU_EVENTS)->events;
+		check(run.exit == BACKEND_EXIT_MMIO && !events->exception_pending,
+		      "PUSH reads the device, and no exception is pending %s the answer",
+		      when[after]);
+		events->exception_pending = true;
+		events->exception_vector = X64_EXCEPTION_GP;
+		events->exception_has_error_code = true;
+		events->exception_error_code = 0;
+		if (!after)
+			guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
+		run = guest_run_on(guest, 0, 0);
+		check(run.exit == BACKEND_EXIT_MEMORY &&
+			      (run.memory.gpa & ~0xfffull) == PAGE_TABLE_4M &&
+			      guest_rip(guest, 0) == GUEST(g_push),
+		      "a page table that is denied then is a violation at the PUSH (exit %d)",
+		      run.exit);
+		check(guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == 0x1234, "... CR2 is unchanged");
+		guest_protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
+		run = guest_run_on(guest, 0, 0);
+		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP,
+		      "... and an exception that is set %s the answer is delivered", when[after]);
+	}
 }
 
 /* A denied write that KVM emulates, directly behind a load from a device. */
@@ -607,7 +681,9 @@ int main(void)
 	test_code_that_is_denied_while_its_rdmsr_waits(&guest);
 	test_length_of_an_instruction_is_not_read_from_denied_pages(&guest);
 	test_pdptes_of_denied_pages(&guest);
+	test_an_exception_is_pending_while_pdptes_are_denied(&guest);
 	test_registers_that_are_set_while_an_instruction_waits(&guest);
+	test_an_exception_that_is_set_while_an_instruction_waits(&guest);
 	test_instructions_without_count(&guest);
 	test_outputs_that_are_taken_back(&guest);
 	test_denied_code_before_an_output(&guest);

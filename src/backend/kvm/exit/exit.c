@@ -159,15 +159,13 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 		run->exit = BACKEND_EXIT_ERROR;
 }
 
-/* Whether an event of the entry was not delivered. */
+/* Whether an event was not delivered. */
 static bool is_undelivered(const struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
 
 	return regs->events.interrupt.injected || regs->events.nmi.injected ||
-	       regs->events.exception.injected ||
-	       (vcpu->delivers && regs->regs.rip == vcpu->entry_rip &&
-		regs->regs.rsp == vcpu->entry_rsp);
+	       regs->events.exception.injected || enter_still_delivers(vcpu);
 }
 
 /* The guest can cause these exits: docs/backend-kvm.md, "Exits of KVM_RUN". */

@@ -68,6 +68,9 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
+	if (__builtin_expect(vcpu->cr2_stale, 0))
+		registers_edit(vcpu, VCPU_SYSTEM);
+	vcpu->cr2_stale = false;
 	error = registers_store(vcpu);
 	if (error || vcpu->refused_waiting)
 		return error;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kind of an access that engine uffd stops: the event thread records only page and write. */
-#include "core/x64.h"
 #include "kvm/exit/exit.h"
 
 /* userfaultfd reports fetches as reads. A read of a page that the fetch needs counts as a fetch. */
@@ -20,29 +19,10 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 	run->memory.access = write ? GPA_WRITE : fetch ? fetch_right(vcpu) : GPA_READ;
 }
 
-/*
- * If KVM's emulator cannot read memory, it raises #PF (for a page table), #UD (for an instruction)
- * or #GP (for the PDPTEs, at a write of CR0, CR3 or CR4). The guest must not get this exception.
- */
-static bool is_spurious(const struct kvm_vcpu_events *events)
-{
-	uint8_t vector = events->exception.nr;
-
-	if (vector == X64_EXCEPTION_PF)
-		return events->exception.pending || events->exception.injected;
-	return events->exception.pending &&
-	       (vector == X64_EXCEPTION_UD || vector == X64_EXCEPTION_GP);
-}
-
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation)
 {
-	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
-
-	if (violation->stuck && is_spurious(events)) {
-		if (events->exception.nr == X64_EXCEPTION_PF)
-			registers_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
-		registers_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
-	}
+	if (violation->stuck)
+		events_drop_spurious(vcpu);
 	if (registers_rip_is_set(vcpu)) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return;

@@ -203,6 +203,9 @@ int enter_complete(struct vcpu *vcpu)
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
 		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
+	if (vcpu->refused_waiting && vcpu->refused.stuck &&
+	    (error || vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR))
+		events_drop_spurious(vcpu);
 	if (!vcpu->exit_waiting && !vcpu->refused_waiting)
 		vcpu->before.valid = false;
 	/* EFAULT: a page was closed for a moment, or the access is allowed by now; RIP is at it. */

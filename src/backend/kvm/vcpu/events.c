@@ -130,3 +130,34 @@ void events_store(struct vcpu *vcpu)
 	vcpu->state->events.nmi_pending = regs->events.nmi.pending;
 	vcpu->events = vcpu->state->events;
 }
+
+/*
+ * If KVM's emulator cannot read memory, it raises #PF (for a page table), #UD (for an instruction)
+ * or #GP (for the PDPTEs, at a write of CR0, CR3 or CR4). The guest must not get this exception.
+ */
+static bool is_spurious(const struct kvm_vcpu_events *events)
+{
+	uint8_t vector = events->exception.nr;
+
+	if (vector == X64_EXCEPTION_PF)
+		return events->exception.pending || events->exception.injected;
+	return events->exception.pending &&
+	       (vector == X64_EXCEPTION_UD || vector == X64_EXCEPTION_GP);
+}
+
+void events_drop_spurious(struct vcpu *vcpu)
+{
+	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+
+	/* An exception of the entry that is not delivered yet is the VTL's own. */
+	if (!is_spurious(&regs->events) || enter_still_delivers(vcpu))
+		return;
+	if (regs->events.exception.nr == X64_EXCEPTION_PF) {
+		regs->sregs.cr2 = vcpu->cr2;
+		vcpu->cr2_stale = true;
+	}
+	regs->events.exception.pending = 0;
+	regs->events.exception.injected = 0;
+	regs->events.exception_has_payload = 0;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+}

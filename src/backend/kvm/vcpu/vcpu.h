@@ -73,6 +73,7 @@ struct vcpu {
 	bool flush;	      /* flush the TLB at the next entry */
 	bool split_exec;      /* o: user and kernel execution are separate, as last set in KVM */
 	uint64_t cr2;	      /* CR2 at the last entry */
+	bool cr2_stale;	      /* o: KVM has the CR2 of an exception that was dropped */
 	uint64_t efer_forced; /* o: bits of EFER that are set in KVM and hidden from the guest */
 	struct backend_debug debug; /* o: as the core set it */
 	bool debug_stale;	    /* o: KVM may have a setting other than `debug` */
@@ -214,6 +215,11 @@ void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old
 		   struct kvm_vcpu_events *to);
 void events_load(struct vcpu *vcpu);
 void events_store(struct vcpu *vcpu);
+/*
+ * Drops the exception that KVM's emulator raises if an access of it is refused. Called before the
+ * core sees the events: it may then set an exception itself.
+ */
+void events_drop_spurious(struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ registers.c */
 
@@ -245,6 +251,13 @@ int enter_kvm(struct vcpu *vcpu, bool complete);
  * is set, and @sregs must be set again before the VTL runs.
  */
 int enter_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+/* Whether the last entry had an event to deliver, and the VTL has not moved since. */
+static inline bool enter_still_delivers(const struct vcpu *vcpu)
+{
+	const struct kvm_regs *regs = &vcpu->run->s.regs.regs;
+
+	return vcpu->delivers && regs->rip == vcpu->entry_rip && regs->rsp == vcpu->entry_rsp;
+}
 /* Takes the violation recorded for the last entry into KVM; false if there is none. */
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
