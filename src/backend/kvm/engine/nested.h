@@ -46,8 +46,6 @@ int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, ui
 		     uint8_t denied);
 /* Puts changes in force on every VP: no denied access succeeds after it returns. */
 int nested_settle(struct vkvm_backend *backend, uint8_t vtl);
-/* The rights that are denied at @gpa, enum gpa_access. */
-uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 

@@ -438,20 +438,3 @@ int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 	vm->lost = error != 0;
 	return error;
 }
-
-uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
-{
-	const struct nested_vm *vm = &backend->vm[vtl].nested;
-	const uint64_t index = gpa / GIB;
-	const struct nested_directory *directory;
-	uint64_t entry;
-
-	if (index >= vm->directories || !vm->directory[index])
-		return 0;
-	directory = vm->directory[index];
-	entry = page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
-	if (entry & ENTRY_PRESENT && !(entry & ENTRY_LARGE))
-		entry = page_at(vm, directory->table[gpa / VKVM_BLOCK_SIZE %
-						     ENTRIES])[gpa / VKVM_PAGE_SIZE % ENTRIES];
-	return denied_by(entry);
-}
