@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guard of the VMM's own mappings on a host that has no memory for stand-ins. */
+/* The guard of the VMM's own mappings when it has no memory or no number for another stand-in. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -55,20 +55,56 @@ static bool is_done(struct device *device)
 	return !sem_timedwait(&device->done, &end);
 }
 
-static uint8_t *map(int fd)
+struct guarded {
+	struct vkvm_backend backend;
+	struct backend_file file;
+	struct backend_guard memory;
+	size_t size;
+};
+
+static uint8_t *map(const struct guarded *guarded)
 {
-	return mmap(NULL, (size_t)PAGES * VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		    0);
+	return mmap(NULL, guarded->size, PROT_READ | PROT_WRITE, MAP_SHARED, guarded->file.fd, 0);
+}
+
+static const struct vsm_log log_to_tap = {.fn = tap_log, .max_level = VSM_LOG_ERROR};
+
+/* A mapping of @pages pages that are 0x5a, of which @count from @first on are denied. */
+static bool begin(struct guarded *guarded, uint64_t pages, uint64_t first, uint64_t count)
+{
+	const struct backend_config config = {.log = &log_to_tap, .refused = count_refusal};
+
+	*guarded = (struct guarded){.backend.log = &log_to_tap, .size = pages * VKVM_PAGE_SIZE};
+	guarded->file =
+		(struct backend_file){.fd = memfd_create("ram", MFD_CLOEXEC), .pages = pages};
+	if (guarded->file.fd < 0 || ftruncate(guarded->file.fd, (off_t)guarded->size))
+		abort();
+	guarded->file.host = map(guarded);
+	guarded->memory = (struct backend_guard){
+		.pages = pages, .file = &guarded->file, .host = map(guarded)};
+	memset(guarded->file.host, 0x5a, guarded->size);
+	atomic_store(&refusals, 0);
+	guard_init(&guarded->backend, &config);
+	return !vkvm_guard_add(&guarded->backend, &guarded->memory) &&
+	       !vkvm_guard_protect(&guarded->backend, guarded->memory.host + first * VKVM_PAGE_SIZE,
+				   count, 0);
+}
+
+static void end(struct guarded *guarded)
+{
+	vkvm_guard_remove(&guarded->backend, guarded->memory.host, guarded->memory.pages);
+	check(!memcmp(guarded->memory.host, guarded->file.host, guarded->size),
+	      "without the guard the mapping shows the memory again");
+	guard_destroy(&guarded->backend);
+	munmap(guarded->memory.host, guarded->size);
+	munmap(guarded->file.host, guarded->size);
+	close(guarded->file.fd);
 }
 
 /* Private memory of the process counts for RLIMIT_DATA, as it does for a strict overcommit. */
 static void test_no_memory_for_stand_ins(void)
 {
-	const struct vsm_log log = {.fn = tap_log, .max_level = VSM_LOG_ERROR};
-	const struct backend_config config = {.log = &log, .refused = count_refusal};
-	struct vkvm_backend backend = {.log = &log};
-	struct backend_file file = {.fd = memfd_create("ram", MFD_CLOEXEC), .pages = PAGES};
-	struct backend_guard memory = {.pages = PAGES, .file = &file};
+	struct guarded guarded;
 	struct device device = {.seen = 0xff};
 	uint64_t denied = 0;
 	struct rlimit limit;
@@ -76,16 +112,8 @@ static void test_no_memory_for_stand_ins(void)
 	rlim_t usual;
 	bool ended;
 
-	if (file.fd < 0 || ftruncate(file.fd, (off_t)PAGES * VKVM_PAGE_SIZE))
-		abort();
-	file.host = map(file.fd);
-	memory.host = map(file.fd);
-	memset(file.host, 0x5a, (size_t)PAGES * VKVM_PAGE_SIZE);
-	guard_init(&backend, &config);
-	check(!vkvm_guard_add(&backend, &memory) &&
-		      !vkvm_guard_protect(&backend, memory.host + DENIED * VKVM_PAGE_SIZE, 1, 0),
-	      "a page of the VMM's mapping is denied");
-	device.page = memory.host + DENIED * VKVM_PAGE_SIZE;
+	check(begin(&guarded, PAGES, DENIED, 1), "a page of the VMM's mapping is denied");
+	device.page = guarded.memory.host + DENIED * VKVM_PAGE_SIZE;
 	sem_init(&device.start, 0, 0);
 	sem_init(&device.done, 0, 0);
 	pthread_create(&thread, NULL, access_page, &device);
@@ -101,23 +129,46 @@ static void test_no_memory_for_stand_ins(void)
 	pthread_join(thread, NULL);
 
 	check(ended, "a device's access to it ends without memory for a stand-in");
-	check(device.seen == 0 && file.host[DENIED * VKVM_PAGE_SIZE] == 0x5a,
+	check(device.seen == 0 && guarded.file.host[DENIED * VKVM_PAGE_SIZE] == 0x5a,
 	      "... reads zeroes, and does not change the page");
-	check(atomic_load(&refusals) == 1, "... and is reported once (%u)", atomic_load(&refusals));
-	vkvm_guard_denied(&backend, memory.host, PAGES, &denied);
-	check(denied == (1u << PAGES) - 1 && memory.host[0] == 0,
+	vkvm_guard_denied(&guarded.backend, guarded.memory.host, PAGES, &denied);
+	check(denied == (1u << PAGES) - 1 && guarded.memory.host[0] == 0,
 	      "the whole mapping is then denied, and shows zeroes");
-	vkvm_guard_remove(&backend, memory.host, PAGES);
-	check(!memcmp(memory.host, file.host, (size_t)PAGES * VKVM_PAGE_SIZE),
-	      "without the guard the mapping shows the memory again");
-	guard_destroy(&backend);
-	munmap(memory.host, (size_t)PAGES * VKVM_PAGE_SIZE);
-	munmap(file.host, (size_t)PAGES * VKVM_PAGE_SIZE);
-	close(file.fd);
+	end(&guarded);
+	/* The thread of the guard, which reports after the access has ended, has ended too. */
+	check(atomic_load(&refusals) == 1, "the access was reported once (%u)",
+	      atomic_load(&refusals));
+}
+
+/* A separate mapping for each stand-in would need more than vm.max_map_count. */
+static void test_limit_of_stand_ins(void)
+{
+	enum {
+		LIMIT = 8192, /* docs/threat-model.md */
+	};
+	struct guarded guarded;
+	struct backend_guard other;
+	const volatile uint8_t *page;
+	unsigned int wrong = 0;
+
+	check(begin(&guarded, LIMIT + 2, 1, LIMIT + 1), "%u pages are denied", LIMIT + 1);
+	other = guarded.memory;
+	other.host = map(&guarded);
+	check(!vkvm_guard_add(&guarded.backend, &other), "another mapping is guarded");
+	page = guarded.memory.host;
+	for (size_t i = 1; i <= LIMIT; i++)
+		wrong += page[i * VKVM_PAGE_SIZE] != 0;
+	check(!wrong && page[0] == 0x5a, "each of %u has a stand-in, and no other page", LIMIT);
+	check(page[(LIMIT + 1) * (size_t)VKVM_PAGE_SIZE] == 0 && page[0] == 0,
+	      "the next denied access replaces the whole mapping");
+	check(other.host[0] == 0x5a, "... and no other mapping");
+	end(&guarded);
+	munmap(other.host, guarded.size);
 }
 
 int main(void)
 {
 	test_no_memory_for_stand_ins();
+	test_limit_of_stand_ins();
 	return checks_end();
 }

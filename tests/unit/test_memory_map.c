@@ -2,6 +2,8 @@
 /* Contents of a GPA for the guest and for the VMM while the memory map changes. */
 #include "memory_world.h"
 
+#include "core/memory/span.h"
+
 static void memory_is_added_and_removed_while_a_guest_runs(void **state)
 {
 	struct world *world = *state;
@@ -175,6 +177,43 @@ static void a_change_that_is_refused_changes_nothing(void **state)
 	assert_int_equal(vsm_memory_update(world->partition, NULL, 0), 0);
 }
 
+/* Records separate GPAs, as if memory had been there since the last reset, until there are @count. */
+static void record_ranges(struct vsm_partition *partition, uint32_t count)
+{
+	const struct memory *memory = &partition->memory;
+	struct span_list list = {.span = calloc(count, sizeof(struct ram_span)),
+				 .count = memory->span_count,
+				 .pages = memory->page_count};
+
+	assert_non_null(list.span);
+	memcpy(list.span, memory->span, list.count * sizeof(list.span[0]));
+	for (; list.count < count; list.count++)
+		list.span[list.count] = (struct ram_span){
+			.gpn = 0x100000 + 2 * list.count, .pages = 1, .first = list.pages++};
+	span_list_swap(partition, &list);
+	free(list.span);
+}
+
+/* VTL0 moves a device's memory to ever new GPAs. */
+static void memory_is_at_no_more_than_65536_separate_ranges_until_a_reset(void **state)
+{
+	struct world *world = *state;
+	const struct vsm_memory_change second = change(ELSEWHERE, 0x1000, world->ram, 0, 0);
+	uint64_t value;
+
+	record_ranges(world->partition, 65535);
+	set_map(world, PLACE, 0x1000, world->ram, 0, 0);
+	assert_true(writes(world, PLACE, OTHER));
+	assert_int_equal(vsm_memory_update(world->partition, &second, 1), -ENOSPC);
+	assert_true(is_mmio(world, guest_read(world->vp, ELSEWHERE, 8, &value), ELSEWHERE, false));
+	assert_true(reads(world, PLACE, OTHER));
+	/* A recorded range can have memory again. */
+	set_map(world, PLACE, 0x1000, -1, 0, 0);
+	set_map(world, PLACE, 0x1000, world->ram, 0, 0);
+	assert_int_equal(vsm_partition_reset(world->partition), 0);
+	assert_int_equal(vsm_memory_update(world->partition, &second, 1), 0);
+}
+
 static int setup(void **state)
 {
 	return world_setup(state, begin);
@@ -190,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		TEST(hundreds_of_regions_are_possible),
 		TEST(a_change_that_is_refused_changes_nothing),
+		TEST(memory_is_at_no_more_than_65536_separate_ranges_until_a_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

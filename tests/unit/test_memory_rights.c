@@ -273,6 +273,40 @@ static void p38_a_second_reset_keeps_pages_that_left_the_map_before_the_first(vo
 	assert_int_equal(*in_ram(world, 0x1000), 0);
 }
 
+/* VTL0 moves a device's memory, in which VTL1 has restricted pages, again and again. */
+static void p38_restricted_memory_leaves_no_more_than_1024_ranges_until_a_reset(void **state)
+{
+	enum {
+		LIMIT = 1024,
+		SIZE = (LIMIT + 1) * 0x2000
+	};
+	struct world *world = *state;
+	static struct vsm_memory_change away[LIMIT + 1];
+	const int file = memfd_create("device", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(file, SIZE), 0);
+	set_map(world, PLACE, SIZE, file, 0, 0);
+	for (unsigned int i = 0; i <= LIMIT; i++) {
+		away[i] = change(PLACE + i * 0x2000, 0x1000, -1, 0, 0);
+		assert_int_equal(lock(world, MAP_NONE, away[i].gpa), 0);
+	}
+	assert_int_equal(vsm_memory_update(world->partition, away, LIMIT + 1), -ENOSPC);
+	assert_true(nothing_at(world, PLACE));
+	assert_int_equal(vsm_memory_update(world->partition, away, LIMIT), 0);
+	assert_int_equal(vsm_memory_update(world->partition, &away[LIMIT], 1), -ENOSPC);
+	assert_true(nothing_at(world, away[LIMIT].gpa));
+	assert_true(writes(world, PLACE + 0x1000, OTHER));
+	/* Without ZeroMemoryOnReset, which would zero the guest's page tables. */
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	assert_int_equal(vtl_set_config(world->partition, 1, 1, 0x1f), 0);
+	assert_int_equal(vsm_partition_reset(world->partition), 0);
+	guest_set_long_mode(world->vp, 0);
+	start_vtl1(world, 1);
+	assert_int_equal(lock(world, MAP_NONE, away[LIMIT].gpa), 0);
+	assert_int_equal(vsm_memory_update(world->partition, &away[LIMIT], 1), 0);
+	close(file);
+}
+
 struct hammer {
 	struct world *world;
 	struct vsm_vp *vp;
@@ -357,6 +391,7 @@ int main(void)
 		cmocka_unit_test(
 			p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists),
 		TEST(p38_a_second_reset_keeps_pages_that_left_the_map_before_the_first),
+		TEST(p38_restricted_memory_leaves_no_more_than_1024_ranges_until_a_reset),
 		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),
 	};
 
