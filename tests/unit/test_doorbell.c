@@ -203,6 +203,51 @@ static void an_eventfd_takes_no_hypercalls(void **state)
 	close(fd);
 }
 
+static struct {
+	struct vsm_partition *partition;
+	int (*doorbell)(void *backend, const struct backend_doorbell *doorbell, bool on);
+	unsigned int calls;
+} slow;
+
+/* In place of a backend that waits for other VPs: these may need the lock of the other kind of address. */
+static int doorbell_with_locks(void *backend, const struct backend_doorbell *doorbell, bool on)
+{
+	struct vsm_partition *partition = slow.partition;
+
+	slow.calls++;
+	if (doorbell->port) {
+		assert_int_equal(pthread_rwlock_trywrlock(&partition->memory.lock), 0);
+		pthread_rwlock_unlock(&partition->memory.lock);
+	} else {
+		assert_int_equal(pthread_mutex_trylock(&partition->lock), 0);
+		pthread_mutex_unlock(&partition->lock);
+	}
+	return slow.doorbell(backend, doorbell, on);
+}
+
+static void adding_a_doorbell_holds_only_the_lock_of_its_kind_of_address(void **state)
+{
+	const int fd = eventfd_make();
+	const struct backend_ops *usual;
+	struct backend_ops ops;
+	struct world world;
+
+	begin(&world);
+	usual = world.partition->ops;
+	ops = *usual;
+	slow.partition = world.partition;
+	slow.doorbell = ops.doorbell;
+	slow.calls = 0;
+	ops.doorbell = doorbell_with_locks;
+	world.partition->ops = &ops;
+	set(&world, fd, PLACE + 8, 0, 0, 0);
+	set(&world, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0);
+	assert_int_equal(slow.calls, 2);
+	world.partition->ops = usual;
+	end(&world);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +259,7 @@ int main(void)
 		cmocka_unit_test(p38_doorbells_of_a_page_and_all_doorbells_are_bounded),
 		cmocka_unit_test(a_write_by_vtl1_signals_too),
 		cmocka_unit_test(an_eventfd_takes_no_hypercalls),
+		cmocka_unit_test(adding_a_doorbell_holds_only_the_lock_of_its_kind_of_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

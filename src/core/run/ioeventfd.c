@@ -124,7 +124,7 @@ static bool is_alone(struct vsm_partition *partition, const struct ioeventfd *en
 	return alone;
 }
 
-/* Partition lock, memory lock and eventfd lock held. */
+/* Eventfd lock held, and the partition lock for a port, the memory lock for a GPA. */
 static bool may_be_doorbell(const struct vsm_partition *partition,
 			    const struct vsm_ioeventfd *entry)
 {
@@ -209,6 +209,29 @@ static int remove_entry(struct vsm_partition *partition, const struct vsm_ioeven
 	return -ENOENT;
 }
 
+/*
+ * Until the doorbell exists, no intercept of its port may be installed, and no memory come to its
+ * GPA. The other lock is not held, since the backend waits for all VPs.
+ */
+static int add(struct vsm_partition *partition, const struct vsm_ioeventfd *wanted)
+{
+	const bool port = wanted->flags & VSM_IOEVENTFD_PORT;
+	int error;
+
+	if (port)
+		pthread_mutex_lock(&partition->lock);
+	else
+		pthread_rwlock_rdlock(&partition->memory.lock);
+	pthread_rwlock_wrlock(&partition->eventfd_lock);
+	error = add_entry(partition, wanted);
+	pthread_rwlock_unlock(&partition->eventfd_lock);
+	if (port)
+		pthread_mutex_unlock(&partition->lock);
+	else
+		pthread_rwlock_unlock(&partition->memory.lock);
+	return error;
+}
+
 int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd)
 {
 	struct vsm_ioeventfd wanted = *ioeventfd;
@@ -225,14 +248,7 @@ int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *i
 		error = remove_entry(partition, &wanted);
 		pthread_rwlock_unlock(&partition->eventfd_lock);
 	} else {
-		/* Neither intercepts of ports nor memory may change before the doorbell. */
-		pthread_mutex_lock(&partition->lock);
-		pthread_rwlock_rdlock(&partition->memory.lock);
-		pthread_rwlock_wrlock(&partition->eventfd_lock);
-		error = add_entry(partition, &wanted);
-		pthread_rwlock_unlock(&partition->eventfd_lock);
-		pthread_rwlock_unlock(&partition->memory.lock);
-		pthread_mutex_unlock(&partition->lock);
+		error = add(partition, &wanted);
 	}
 	return error ? vsm_error(&partition->log, -error, "ioeventfd at %#llx, descriptor %d: %s",
 				 (unsigned long long)wanted.address, wanted.fd, error_text(-error))
