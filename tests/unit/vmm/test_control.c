@@ -148,7 +148,7 @@ static int set_up(void **state)
 	*state = bench;
 	sem_init(&held, 0, 0);
 	sem_init(&go, 0, 0);
-	strcpy(bench->folder, "/tmp/vsm-control-XXXXXX");
+	snprintf(bench->folder, sizeof(bench->folder), "/tmp/vsm-control-XXXXXX");
 	assert_non_null(mkdtemp(bench->folder));
 	snprintf(path, sizeof(path), "%s/socket", bench->folder);
 	bench->guest.sandbox = &bench->sandbox;
@@ -258,7 +258,7 @@ static void after_an_error_the_stale_socket_is_unchanged(void **state)
 
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/socket", folder);
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 	assert_int_equal(stat(path, &old), 0);
