@@ -459,6 +459,25 @@ class Socket(unittest.TestCase):
             assert (before.st_ino, before.st_uid) == (after.st_ino, after.st_uid)
             assert sorted(set(os.listdir(folder)) - {'control.serial'}) == ['control']
 
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can connect as another user')
+    def test_rejected_clients_of_gdb_do_not_fill_the_log(self):
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            address = free.getsockname()
+        with Machine('--gdb', f':{address[1]}') as machine:
+            for _ in range(5):
+                os.seteuid(65534)
+                client = socket.socket()
+                os.seteuid(0)
+                with client:
+                    client.settimeout(TIMEOUT)
+                    client.connect(address)
+                    assert client.recv(1) == b''
+            # One of this user is accepted.
+            with socket.create_connection(address, TIMEOUT) as client:
+                client.sendall(b'$qAttached#8f')
+                assert client.recv(8).startswith(b'+')
+            assert machine.stop().count('gdb: clients of other users are rejected') == 1
+
     def test_the_socket_is_removed_when_a_signal_ends_the_machine(self):
         machine = Machine().start()
         machine.process.send_signal(signal.SIGTERM)

@@ -26,11 +26,12 @@ struct vmm_gdb {
 	const char *where;	  /* for messages */
 	struct vmm_socket socket; /* used if @where is a path */
 	int listening;
-	int table; /* /proc/net/tcp, or -1: no TCP socket */
+	int table; /* of vmm_gdb_table(); -1: no TCP socket */
 	int stop;  /* eventfd */
 	struct vsm_gdb *stub;
 	pthread_t thread;
 	bool running;
+	bool rejected; /* by the thread: only the first is logged, since any user can connect */
 };
 
 /* ------------------------------------------------------------------ guest memory */
@@ -64,7 +65,10 @@ static void serve_client(struct vmm_gdb *gdb, int fd)
 	int error;
 
 	if (!accepted) {
-		vsm_log(gdb->log, VSM_LOG_WARN, "gdb: a client of another user was rejected");
+		if (!gdb->rejected)
+			vsm_log(gdb->log, VSM_LOG_WARN,
+				"gdb: clients of other users are rejected, this is the first");
+		gdb->rejected = true;
 		return;
 	}
 	vsm_log(gdb->log, VSM_LOG_INFO, "gdb: a client has connected: all processors stop");
@@ -124,10 +128,6 @@ static int open_socket(struct vmm_gdb *gdb, const struct vsm_log *log)
 	int error;
 
 	if (is_port(gdb->where, &port)) {
-		/* Opened here, since the thread may not open files. */
-		gdb->table = open("/proc/net/tcp", O_RDONLY | O_CLOEXEC);
-		if (gdb->table < 0)
-			return vsm_error(log, errno, "gdb: /proc/net/tcp: %s", strerror(errno));
 		gdb->listening = vmm_listen_local(port);
 		return gdb->listening < 0 ? vsm_error(log, -gdb->listening, "gdb: %s: %s",
 						      gdb->where, strerror(-gdb->listening))
@@ -138,7 +138,18 @@ static int open_socket(struct vmm_gdb *gdb, const struct vsm_log *log)
 	return error;
 }
 
-int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, const struct vsm_log *log)
+int vmm_gdb_table(const char *where, int *table, const struct vsm_log *log)
+{
+	uint16_t port;
+
+	*table = -1;
+	if (!where || !is_port(where, &port))
+		return 0;
+	*table = open("/proc/net/tcp", O_RDONLY | O_CLOEXEC);
+	return *table < 0 ? vsm_error(log, errno, "gdb: /proc/net/tcp: %s", strerror(errno)) : 0;
+}
+
+int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, int table, const struct vsm_log *log)
 {
 	struct vmm_gdb *made = calloc(1, sizeof(*made));
 	int error;
@@ -149,7 +160,7 @@ int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, const struct vsm_log *
 				 .where = where,
 				 .socket = {.fd = -1, .folder = -1},
 				 .listening = -1,
-				 .table = -1,
+				 .table = table,
 				 .stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	error = made->stop < 0 ? vsm_error(log, errno, "gdb: %s", strerror(errno))
 			       : open_socket(made, log);
@@ -212,13 +223,10 @@ void vmm_gdb_close(struct vmm_gdb *gdb)
 {
 	if (!gdb)
 		return;
-	if (gdb->table >= 0) {
-		close(gdb->table);
-		if (gdb->listening >= 0)
-			close(gdb->listening);
-	} else {
+	if (gdb->table < 0)
 		vmm_socket_close(&gdb->socket);
-	}
+	else if (gdb->listening >= 0)
+		close(gdb->listening);
 	if (gdb->stop >= 0)
 		close(gdb->stop);
 	free(gdb);

@@ -10,11 +10,19 @@ struct vmm_gdb;
 struct vmm_guest;
 
 /*
- * Opens the socket: a path, accessible only to its owner, or ":PORT" on 127.0.0.1, where only
- * processes of this user and of root are accepted. Changes the umask: call before other threads
- * exist. -errno with a line in the log.
+ * Sets *@table to a descriptor of /proc/net/tcp, which the caller closes, if @where is ":PORT", else
+ * to -1. Call before landlock, whose rules cannot permit it: each lookup makes a new inode. Returns
+ * 0, or -errno with a line in the log.
  */
-int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, const struct vsm_log *log);
+int vmm_gdb_table(const char *where, int *table, const struct vsm_log *log);
+
+/*
+ * Opens the socket: a path, accessible only to its owner, or ":PORT" on 127.0.0.1, where only
+ * processes of this user and of root are accepted. @table: of vmm_gdb_table(), open until
+ * vmm_gdb_close(). Changes the umask: call before other threads exist. -errno with a line in the
+ * log.
+ */
+int vmm_gdb_open(struct vmm_gdb **gdb, const char *where, int table, const struct vsm_log *log);
 
 /*
  * Sets guest->gdb; call before the VPs run. @hold: the VPs wait for a client. -errno with a line in

@@ -84,6 +84,7 @@ struct vmm_guest {
 	void *event_opaque;
 	struct vmm_gdb *debugger;
 	struct vsm_gdb *gdb; /* the stub through which the VPs run; NULL: none */
+	int tcp_table;	     /* of vmm_gdb_table() */
 	int service;	     /* socket of the service manager, or -1 */
 	bool journal;	     /* stderr is a stream to the journal: found before the sandbox */
 	pthread_t input;

@@ -225,7 +225,8 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 		return status;
 	if (config->control && vmm_control_open(&guest->control, config->control, guest->log))
 		return status;
-	if (config->gdb && vmm_gdb_open(&guest->debugger, config->gdb, guest->log))
+	if (config->gdb &&
+	    vmm_gdb_open(&guest->debugger, config->gdb, guest->tcp_table, guest->log))
 		return status;
 	signals = take_signals(guest->log);
 	if (signals < 0)
@@ -284,7 +285,8 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 	vmm_limits_raise(config, log);
 	if (!config->check)
 		guest.service = vmm_notify_open(log);
-	if (!vmm_sandbox_begin(&sandbox, config, log) && !vmm_check(config, log)) {
+	if (!vmm_gdb_table(config->gdb, &guest.tcp_table, log) &&
+	    !vmm_sandbox_begin(&sandbox, config, log) && !vmm_check(config, log)) {
 		if (config->check) {
 			vsm_log(log, VSM_LOG_INFO,
 				"the configuration and the files to load are right");
@@ -293,6 +295,8 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 			status = run_checked(&guest, &sandbox, &start);
 		}
 	}
+	if (guest.tcp_table >= 0)
+		close(guest.tcp_table);
 	if (guest.service >= 0)
 		close(guest.service);
 	return status;

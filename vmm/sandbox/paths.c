@@ -91,9 +91,7 @@ int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaq
 	put_serial(&walk, config);
 	put_folder(&walk, config->trace);
 	put_folder(&walk, config->control);
-	if (config->gdb && config->gdb[0] == ':')
-		put(&walk, "/proc/net/tcp", VMM_PATH_READ, true);
-	else
+	if (config->gdb && config->gdb[0] != ':')
 		put_folder(&walk, config->gdb);
 	if (config->save_dir)
 		put(&walk, config->save_dir, VMM_PATH_CREATE, false);
