@@ -5,7 +5,6 @@
  * threads or (beyond GROWTH_MAX) memory at the end than at the beginning. Usage: guest_run IMAGE CPUS SECONDS
  * [OPTION...]
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include <vsm/vsm.h>
 
+#include "entries.h"
 #include "engine.h"
 #include "boot/boot_registers.h"
 #include "machine/machine.h"
@@ -193,18 +193,6 @@ struct resources {
 	unsigned int files, threads;
 	unsigned long anonymous; /* KiB */
 };
-
-static unsigned int entries(const char *path)
-{
-	DIR *directory = opendir(path);
-	unsigned int count = 0;
-
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
 
 static struct resources look(void)
 {

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <vsm/ioapic.h>
 
+#include "random.h"
 #include "raw_kvm.h"
 #include "tap.h"
 
@@ -337,14 +338,6 @@ static bool run_and_compare(struct machine *machine, const struct command *expec
 	machine->length = 0;
 	same = compare_tables(machine) && same;
 	return compare_pending(machine) && same;
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
 }
 
 /* Avoids the deviations of the kvm_* cases: delivery modes without an EOI are edges and masked (NMI, SMI and

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "entries.h"
 #include "engine.h"
 #include "kvm/backend.h"
 #include "kvm_guest.h"
@@ -119,14 +120,8 @@ static long file_names(void)
 	static const char *const folders[] = {".", "/tmp", "/dev/shm"};
 	long count = 0;
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		DIR *directory = opendir(folders[i]);
-
-		while (directory && readdir(directory))
-			count++;
-		if (directory)
-			closedir(directory);
-	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		count += entries(folders[i]);
 	return count;
 }
 

@@ -2,7 +2,6 @@
 /*
  * The KVM backend is created and destroyed without a leak, and its errors name the missing feature of a host.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <vsm/vsm.h>
 
 #include "core/x64.h"
+#include "entries.h"
 #include "engine.h"
 #include "kvm_guest.h"
 #include "tap.h"
@@ -37,18 +37,6 @@ struct counts {
 	unsigned int mappings;
 	unsigned int threads;
 };
-
-static unsigned int entries(const char *path)
-{
-	DIR *directory = opendir(path);
-	unsigned int count = 0;
-
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
 
 static struct counts count_all(void)
 {

@@ -9,6 +9,7 @@
 #include "core/x64.h"
 #include "kvm/backend.h"
 #include "kvm_guest.h"
+#include "random.h"
 #include "tap.h"
 
 __asm__(".pushsection .rodata\n"
@@ -161,14 +162,6 @@ static void test_instructions(struct guest *guest)
 	}
 	check(!wrong && sum_of_hidden(guest) == before,
 	      "SVM instructions fault at CPL 0 and CPL 3 and have no effect (%u wrong)", wrong);
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
 }
 
 /* Completes exits until one from which the code cannot continue. Returns false if the backend failed. */

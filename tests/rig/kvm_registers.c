@@ -12,6 +12,7 @@
 #include "core/vp/cpu_registers.h"
 #include "core/x64.h"
 #include "kvm_guest.h"
+#include "random.h"
 #include "tap.h"
 
 __asm__(".pushsection .rodata\n"
@@ -241,20 +242,12 @@ static void test_pairs(struct guest *guest)
 	report(&tally, "every pair of the table");
 }
 
-static uint64_t random64(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 /* Applies a random change of the table, or inverts one bit of a field in the table. Appends its description
  * to @what. */
 static void change_at_random(struct vcpu_state *state, uint64_t *seed, char *what, size_t size)
 {
-	const struct change *change = &changes[random64(seed) % CHANGES];
-	const uint64_t r = random64(seed);
+	const struct change *change = &changes[next_random(seed) % CHANGES];
+	const uint64_t r = next_random(seed);
 	const unsigned int byte = (unsigned int)((r >> 8) % change->size), bit = r >> 16 & 7;
 	const size_t length = strlen(what);
 
@@ -275,9 +268,9 @@ static void test_random(struct guest *guest, unsigned int cases, uint64_t seed)
 
 	for (unsigned int i = 0; i < cases; i++) {
 		const uint64_t begun = seed;
-		const unsigned int count = 1 + (unsigned int)(random64(&seed) % CHANGES_MAX);
+		const unsigned int count = 1 + (unsigned int)(next_random(&seed) % CHANGES_MAX);
 
-		const size_t mode = random64(&seed) % (sizeof(modes) / sizeof(modes[0]));
+		const size_t mode = next_random(&seed) % (sizeof(modes) / sizeof(modes[0]));
 
 		start(guest, mode);
 		snprintf(what, sizeof(what), "case %u, seed %#llx: mode %zu", i,

@@ -5,6 +5,7 @@
  * always masked, since time differs between both sides. Usage: lapic_diff [ROUNDS [SEED]]
  */
 #include "lapic_deviations.h"
+#include "random.h"
 #include "tap.h"
 
 #include <inttypes.h>
@@ -15,10 +16,7 @@ static uint64_t seed;
 
 static uint32_t chance(uint32_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 32) * below >> 32);
+	return (uint32_t)((next_random(&seed) >> 32) * below >> 32);
 }
 
 /* Even, from 0x20 to 0xfe: no exception of the guest, and no level-triggered vector. */

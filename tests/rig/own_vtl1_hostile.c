@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "vsm_ioctl.h"
+#include "random.h"
 #include "tap.h"
 
 #define PUT	     VSM_CALL_FIRST
@@ -214,12 +215,8 @@ static bool random_calls_are_answered(void)
 
 	if (pthread_create(&thread, NULL, move_memory, NULL))
 		return false;
-	for (int i = 0; i < RANDOM && good; i++) {
-		random ^= random << 13;
-		random ^= random >> 7;
-		random ^= random << 17;
-		good = random_call(random);
-	}
+	for (int i = 0; i < RANDOM && good; i++)
+		good = random_call(next_random(&random));
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);
 	mprotect(page, PAGE, PROT_READ | PROT_WRITE);

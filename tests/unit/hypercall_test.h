@@ -29,11 +29,6 @@ static inline uint16_t status_of(uint64_t result)
 	return (uint16_t)result;
 }
 
-static inline unsigned int reps_of(uint64_t result)
-{
-	return (unsigned int)(result >> 32 & 0xfff);
-}
-
 /* The register block as the TLFS defines it: RDX, R8, XMM0 to XMM5. */
 static inline void set_block(struct vsm_vp *vp, const uint8_t block[BLOCK_BYTES])
 {

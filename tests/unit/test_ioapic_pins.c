@@ -2,6 +2,8 @@
 /* I/O APIC: edges, levels and EOIs, by the 82093AA data sheet [DS] and those of the ICH [ICH]. */
 #include "ioapic_fixture.h"
 
+#include "../lab/random.h"
+
 static void reserved_delivery_modes_send_nothing(void **state)
 {
 	start(&fixture, 0x20, 24);
@@ -211,14 +213,6 @@ static void polarity_inverts_only_an_electrical_input(void **state)
 	assert_int_equal(raise_line(&fixture, 6), VSM_IOAPIC_IGNORED);
 	assert_int_equal(raise_line(&fixture, 7), VSM_IOAPIC_IGNORED);
 	assert_int_equal(fixture.sent, 2);
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
 }
 
 static void no_level_interrupt_is_ever_lost(void **state)

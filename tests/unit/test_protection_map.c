@@ -6,6 +6,7 @@
 #include "unit_test.h"
 #include "core/backend.h"
 #include "core/memory/protection_map.h"
+#include "../lab/random.h"
 
 #define PAGES	    300000u /* five blocks, the last one not full */
 #define GIB_PAGES   (UINT64_C(1) << 18)
@@ -22,14 +23,6 @@ const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
 	return "allocator_may_return_null=1";
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
 }
 
 static void set(struct protection_map *map, uint64_t page, uint8_t access)

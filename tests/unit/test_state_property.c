@@ -10,6 +10,7 @@
 #include "core/state/state.h"
 #include "needs.h"
 #include "state_test.h"
+#include "../lab/random.h"
 
 #define STEPS	   4000u
 #define SAVE_EVERY 25u
@@ -18,13 +19,9 @@
 
 static uint64_t random_state;
 
-/* xorshift64 */
 static uint64_t next(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
+	return next_random(&random_state);
 }
 
 static uint32_t below(uint32_t limit)

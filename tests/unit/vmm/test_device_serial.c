@@ -3,6 +3,7 @@
 #include "device_bench.h"
 
 #include "device/serial.h"
+#include "../../lab/random.h"
 
 #define BASE 0x3f8u
 
@@ -221,9 +222,7 @@ static void random_accesses_keep_the_line_and_iir_consistent(void **state)
 	uint64_t seed = 88172645463325252;
 
 	for (int i = 0; i < 200000; i++) {
-		seed ^= seed << 13;
-		seed ^= seed >> 7;
-		seed ^= seed << 17;
+		next_random(&seed);
 		bench.count = 0;
 		if (seed & 1)
 			put(&bench, seed >> 8 & 7, (uint8_t)(seed >> 16));
