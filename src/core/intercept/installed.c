@@ -270,7 +270,7 @@ static uint16_t install(struct vsm_partition *partition, uint8_t vtl, uint32_t t
 	if (type != HV_INTERCEPT_TYPE_X64_IO_PORT && type != HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE)
 		return set_msr(partition, vtl, (uint32_t)parameter, mask);
 	if (mask & HV_INTERCEPT_ACCESS_MASK_WRITE)
-		doorbell_leave_ports(partition, (uint16_t)first, (uint16_t)last);
+		doorbell_stop_ports(partition, (uint16_t)first, (uint16_t)last);
 	set_ports(*map, first, last, mask);
 	return HV_STATUS_SUCCESS;
 }

@@ -78,7 +78,8 @@ void doorbell_stop(struct vsm_partition *partition, struct ioeventfd *entry)
 	entry->doorbell = false;
 }
 
-static void leave(struct vsm_partition *partition, uint32_t space, uint64_t first, uint64_t last)
+static void stop_range(struct vsm_partition *partition, uint32_t space, uint64_t first,
+		       uint64_t last)
 {
 	if (!atomic_load(&partition->ioeventfd_entries))
 		return;
@@ -90,15 +91,15 @@ static void leave(struct vsm_partition *partition, uint32_t space, uint64_t firs
 	pthread_rwlock_unlock(&partition->eventfd_lock);
 }
 
-void doorbell_leave_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
+void doorbell_stop_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
 {
-	leave(partition, 0, gpn << PAGE_SHIFT, ((gpn + pages) << PAGE_SHIFT) - 1);
+	stop_range(partition, 0, gpn << PAGE_SHIFT, ((gpn + pages) << PAGE_SHIFT) - 1);
 }
 
-void doorbell_leave_ports(struct vsm_partition *partition, uint16_t first, uint16_t last)
+void doorbell_stop_ports(struct vsm_partition *partition, uint16_t first, uint16_t last)
 {
 	const uint16_t before = DOORBELL_PORT_SIZE - 1;
 
 	/* An access that begins below the first port can include it. */
-	leave(partition, VSM_IOEVENTFD_PORT, first < before ? 0 : first - before, last);
+	stop_range(partition, VSM_IOEVENTFD_PORT, first < before ? 0 : first - before, last);
 }

@@ -5,8 +5,8 @@
  * The backend knows neither intercepts nor protections, and KVM's emulator treats a denied store as
  * MMIO. So an entry is a doorbell only while no VTL intercepts its port, and neither memory nor an
  * overlay is at its GPA. Afterwards only the VMM makes it a doorbell again, by adding it, since
- * each change waits for vCPUs to leave KVM's emulator. A page has few doorbells: an overlay that
- * VTL0 places there stops them.
+ * each change waits for vCPUs to leave KVM's emulator. For the same reason the number of doorbells
+ * in a page is limited: an overlay of VTL0 stops each of them.
  */
 #ifndef CORE_DOORBELL_H
 #define CORE_DOORBELL_H
@@ -33,8 +33,8 @@ void doorbell_start(struct vsm_partition *partition, struct ioeventfd *entry);
 void doorbell_stop(struct vsm_partition *partition, struct ioeventfd *entry);
 
 /* Before memory or an overlay of VTL0 is placed at these pages. memory.lock held for writing. */
-void doorbell_leave_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+void doorbell_stop_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* Before a VTL intercepts writes of these ports. partition->lock held. */
-void doorbell_leave_ports(struct vsm_partition *partition, uint16_t first, uint16_t last);
+void doorbell_stop_ports(struct vsm_partition *partition, uint16_t first, uint16_t last);
 
 #endif

@@ -146,8 +146,8 @@ static int perform(struct transition *change)
 	if (!error)
 		error = each(partition, &change->came, overlay_hide_range);
 	for (size_t i = 0; i < change->came.count; i++)
-		doorbell_leave_pages(partition, change->came.range[i].gpn,
-				     change->came.range[i].pages);
+		doorbell_stop_pages(partition, change->came.range[i].gpn,
+				    change->came.range[i].pages);
 	if (!error)
 		error = backend_set(partition, &change->new, &change->gone);
 	if (!error) {

@@ -216,7 +216,7 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	if (error)
 		return error;
 	if (view.overlay && !was && vtl == 0)
-		doorbell_leave_pages(partition, gpn, 1);
+		doorbell_stop_pages(partition, gpn, 1);
 	error = view.overlay ? ops->overlay_map(partition->backend, vtl, gpn, view.overlay->page,
 						view.access)
 			     : ops->overlay_unmap(partition->backend, vtl, gpn);
