@@ -118,6 +118,11 @@ uint32_t lapic_x2apic_ldr(uint32_t id);
 uint32_t lapic_svr_bits(const struct vsm_lapic *apic);
 void lapic_write_svr(struct vsm_lapic *apic, uint32_t value);
 uint32_t lapic_version(const struct vsm_lapic *apic);
+/* An APIC without LVT CMCI has no register for it; the field has its reset value. */
+static inline bool lapic_has_lvt(const struct vsm_lapic *apic, int lvt)
+{
+	return lvt != VSM_LAPIC_LVT_CMCI || apic->config.flags & VSM_LAPIC_HAS_CMCI;
+}
 uint32_t lapic_lvt_bits(const struct vsm_lapic *apic, enum vsm_lapic_lvt lvt);
 void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t value,
 		     struct vsm_lapic_effect *effect);

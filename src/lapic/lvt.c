@@ -104,8 +104,7 @@ static bool line_is_high(const struct vsm_lapic *apic, unsigned int pin)
 
 enum vsm_lapic_posted vsm_lapic_post_local(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt)
 {
-	if ((unsigned int)lvt >= VSM_LAPIC_LVT_COUNT ||
-	    (lvt == VSM_LAPIC_LVT_CMCI && !(apic->config.flags & VSM_LAPIC_HAS_CMCI)))
+	if ((unsigned int)lvt >= VSM_LAPIC_LVT_COUNT || !lapic_has_lvt(apic, lvt))
 		return VSM_LAPIC_IGNORED;
 	return deliver(apic, lvt, LAPIC_LOAD(&apic->lvt[lvt]));
 }

@@ -239,7 +239,7 @@ const struct lapic_register *lapic_register(const struct vsm_lapic *apic, uint32
 {
 	if (reg >= LAPIC_REGISTERS || !registers[reg].name)
 		return NULL;
-	if (reg == REG_CMCI && !(apic->config.flags & VSM_LAPIC_HAS_CMCI))
+	if (reg == REG_CMCI && !lapic_has_lvt(apic, VSM_LAPIC_LVT_CMCI))
 		return NULL;
 	return &registers[reg];
 }

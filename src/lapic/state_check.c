@@ -60,6 +60,8 @@ static bool lvt_is_legal(const struct vsm_lapic *apic, const struct vsm_lapic_st
 			legal |= LAPIC_LVT_REMOTE_IRR;
 		if (s->lvt[i] & ~legal)
 			return false;
+		if (!lapic_has_lvt(apic, i) && s->lvt[i] != LAPIC_LVT_MASKED)
+			return false;
 		if (!(s->svr & LAPIC_SVR_ENABLE) && !(s->lvt[i] & LAPIC_LVT_MASKED))
 			return false;
 	}

@@ -65,7 +65,7 @@ void vsm_lapic_save_kvm(const struct vsm_lapic *apic, uint64_t now,
 	put(page, AT_ICR, (uint32_t)apic->icr);
 	put(page, AT_ICR_HIGH, apic->icr >> 32);
 	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
-		if (i != VSM_LAPIC_LVT_CMCI || apic->config.flags & VSM_LAPIC_HAS_CMCI)
+		if (lapic_has_lvt(apic, i))
 			put(page, at_lvt[i], LAPIC_LOAD(&apic->lvt[i]));
 	put(page, AT_INITIAL_COUNT, apic->initial_count);
 	put(page, AT_CURRENT_COUNT, lapic_timer_count(apic, now));
@@ -99,7 +99,7 @@ static void read_page(const struct vsm_lapic *apic, const uint8_t *page,
 	state->esr = get(page, AT_ESR);
 	state->icr = get(page, AT_ICR) | (uint64_t)get(page, AT_ICR_HIGH) << 32;
 	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
-		if (i != VSM_LAPIC_LVT_CMCI || apic->config.flags & VSM_LAPIC_HAS_CMCI)
+		if (lapic_has_lvt(apic, i))
 			state->lvt[i] = get(page, at_lvt[i]);
 	state->initial_count = get(page, AT_INITIAL_COUNT);
 	state->divide = get(page, AT_DIVIDE);

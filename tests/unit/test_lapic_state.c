@@ -98,6 +98,11 @@ static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(
 	REFUSED("lint_line", bad.lint_line = 4);
 	REFUSED("reserved", bad.reserved = 1);
 	assert_null(vsm_lapic_load(&apic, &good));
+	power_up(&apic, 5, 0);
+	vsm_lapic_save(&apic, &good);
+	REFUSED("lvt", bad.lvt[VSM_LAPIC_LVT_CMCI] = 0);
+	REFUSED("lvt", bad.lvt[VSM_LAPIC_LVT_CMCI] |= 0x40);
+	assert_null(vsm_lapic_load(&apic, &good));
 }
 
 static uint32_t at(const uint8_t *page, uint32_t offset)
