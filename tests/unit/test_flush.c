@@ -220,7 +220,7 @@ static void kick_and_interrupt(void *backend)
 		vsm_lapic_post(&vp->vtl[1].lapic, 0x61, VSM_LAPIC_EDGE);
 }
 
-static void a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl(void **state)
+static void a_flush_stops_kicking_vps_for_an_interrupt_of_a_higher_vtl(void **state)
 {
 	const struct hv_flush_virtual_address_input input = {.flags = HV_FLUSH_ALL_PROCESSORS};
 	struct backend_ops ops = sim_ops;
@@ -270,7 +270,7 @@ int main(void)
 		TEST(a_set_in_registers_has_the_length_of_the_variable_header),
 		TEST(flags_are_checked),
 		TEST(a_higher_vtl_flushes_a_lower_one),
-		TEST(a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl),
+		TEST(a_flush_stops_kicking_vps_for_an_interrupt_of_a_higher_vtl),
 		TEST(p09_a_locked_tlb_blocks_a_flush_until_its_owner_unlocks_it),
 		TEST(locks_on_other_vps_and_other_tlbs_do_not_block),
 	};

@@ -74,7 +74,7 @@ static void *run_with_pause(void *opaque)
 	return NULL;
 }
 
-/* The page tables of VTL0 are in pages that VTL1 restricts. They map a supervisor page without execution. */
+/* VTL0 may not access its page tables. They map a supervisor page without execution. */
 static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(void **state)
 {
 	enum {
@@ -96,6 +96,7 @@ static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(voi
 	assert_int_equal(vtl_set_config(partition, 1, 1, 0x3f), 0);
 	host_set(vp, 0, HV_X64_REGISTER_CR3, PML4);
 	assert_int_equal(guest_protect(vp, 0, MAP_NONE, PML4), 0);
+	assert_int_equal(guest_protect(vp, 0, MAP_NONE, TABLE), 0);
 	assert_int_equal(guest_protect(vp, 0, MAP_NONE, PAGE), 0);
 	assert_int_equal(vsm_vp_translate(vp, 0, GVA + 8, &result), 0);
 	assert_int_equal(result.gpa, PAGE + 8);
@@ -230,7 +231,7 @@ static void ranges_of_equal_rights_are_those_of_their_pages(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void memory_between_regions_is_reported_with_the_next_region(void **state)
+static void a_search_from_between_regions_finds_the_next_region(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_protection found;
@@ -292,7 +293,7 @@ int main(void)
 		TEST(a_translation_uses_the_tables_of_the_vtl_and_ignores_protections, 1, 1),
 		cmocka_unit_test(a_call_on_a_vp_whose_thread_is_busy_times_out),
 		unit_test_needs(NEED_DENY_EXECUTE, ranges_of_equal_rights_are_those_of_their_pages),
-		cmocka_unit_test(memory_between_regions_is_reported_with_the_next_region),
+		cmocka_unit_test(a_search_from_between_regions_finds_the_next_region),
 		TEST(a_tap_gets_the_events_of_its_mask_and_no_others, 1, 1),
 		cmocka_unit_test(registers_can_be_read_when_the_thread_of_an_exit_has_ended),
 		cmocka_unit_test(ram_does_not_cover_the_page_of_the_local_apics),
