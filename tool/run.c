@@ -12,7 +12,7 @@
 #include "file/log.h"
 #include "run/run.h"
 
-static bool wants_help(int argc, char **argv)
+static bool help_requested(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -42,7 +42,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct vmm_config config;
 	int status;
 
-	if (wants_help(argc, argv)) {
+	if (help_requested(argc, argv)) {
 		command_print_help(self, stdout);
 		return 0;
 	}

@@ -72,7 +72,7 @@ static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 	return ioapic->config.version >= 0x20 ? bits | VSM_IOAPIC_ENTRY_EXTENDED : bits;
 }
 
-bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin);
+bool ioapic_is_send_pending(const struct vsm_ioapic *ioapic, uint32_t pin);
 
 /* Sends the pending message of a pin, if any. */
 enum vsm_ioapic_outcome ioapic_service(struct vsm_ioapic *ioapic, uint32_t pin);

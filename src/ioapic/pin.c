@@ -2,7 +2,7 @@
 /* One pin: messages from its input and entry, and its EOI. */
 #include "ioapic.h"
 
-bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin)
+bool ioapic_is_send_pending(const struct vsm_ioapic *ioapic, uint32_t pin)
 {
 	const uint64_t entry = ioapic->entry[pin];
 
@@ -34,7 +34,7 @@ enum vsm_ioapic_outcome ioapic_service(struct vsm_ioapic *ioapic, uint32_t pin)
 	const uint64_t entry = ioapic->entry[pin];
 	enum vsm_ioapic_delivery delivery;
 
-	if (!ioapic_wants_to_send(ioapic, pin))
+	if (!ioapic_is_send_pending(ioapic, pin))
 		return VSM_IOAPIC_IGNORED;
 	delivery = send(ioapic, entry);
 	if (delivery != VSM_IOAPIC_ACCEPTED && delivery != VSM_IOAPIC_MERGED)

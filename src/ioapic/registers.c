@@ -36,7 +36,7 @@ uint64_t vsm_ioapic_entry(const struct vsm_ioapic *ioapic, uint32_t pin)
 	if (pin >= ioapic->config.pins)
 		return 0;
 	return ioapic->entry[pin] |
-	       (ioapic_wants_to_send(ioapic, pin) ? VSM_IOAPIC_ENTRY_SEND_PENDING : 0);
+	       (ioapic_is_send_pending(ioapic, pin) ? VSM_IOAPIC_ENTRY_SEND_PENDING : 0);
 }
 
 static void write_entry(struct vsm_ioapic *ioapic, uint32_t pin, bool high, uint32_t value)

@@ -20,7 +20,7 @@ struct vmm_client {
 	int fd; /* -1: unused */
 	uint64_t number;
 	bool waiting; /* an order is pending: no request is read */
-	bool wants_events;
+	bool events_requested;
 	bool leaving;	       /* disconnect after the last answer */
 	json_t *id;	       /* id of the deferred request */
 	uint64_t dropped;      /* not sent, and not yet reported */

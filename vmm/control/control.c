@@ -155,7 +155,7 @@ static void send_event(struct vmm_control *control, const struct event *event)
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 		struct vmm_client *client = &control->client[i];
 
-		if (client->fd < 0 || !client->wants_events)
+		if (client->fd < 0 || !client->events_requested)
 			continue;
 		client->dropped += event->dropped;
 		if (vmm_client_backlog(client) > VMM_BACKLOG_MAX) {
@@ -189,7 +189,7 @@ static void send_events(struct vmm_control *control)
 
 static void hang_up(struct vmm_control *control, struct vmm_client *client)
 {
-	if (client->wants_events)
+	if (client->events_requested)
 		atomic_fetch_sub(&control->subscribers, 1);
 	vmm_client_close(client);
 }
@@ -235,8 +235,8 @@ static void answer_line(struct vmm_control *control, struct vmm_client *client, 
 	struct vmm_effect effect;
 	json_t *answer = vmm_request(control->guest, client->number, line, size, &effect);
 
-	if (effect.wants_events && !client->wants_events) {
-		client->wants_events = true;
+	if (effect.events_requested && !client->events_requested) {
+		client->events_requested = true;
 		atomic_fetch_add(&control->subscribers, 1);
 	}
 	if (effect.deferred) {

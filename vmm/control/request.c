@@ -225,7 +225,7 @@ static json_t *nmi(struct request *request)
 
 static json_t *events(struct request *request)
 {
-	request->effect->wants_events = true;
+	request->effect->events_requested = true;
 	return json_object();
 }
 

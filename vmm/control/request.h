@@ -17,7 +17,7 @@ struct vmm_guest;
 
 struct vmm_effect {
 	bool deferred; /* the answer follows when the order is executed */
-	bool wants_events;
+	bool events_requested;
 	json_t *id; /* if deferred: the request's id, owned by the caller */
 };
 

@@ -17,7 +17,7 @@ struct snapshot {
 	const char *mode, *activity;
 	const struct vmm_register_list *list[3];
 	union hv_register_value value[3][VMM_REGISTERS_MAX];
-	bool wants_lapic, failed;
+	bool lapic_requested, failed;
 	struct vsm_lapic_state lapic;
 };
 
@@ -33,7 +33,7 @@ static void take(struct vsm_vp *vp, void *opaque)
 	for (size_t i = 0; i < 3 && snapshot->list[i]; i++)
 		snapshot->failed |= !vmm_read_registers(vp, snapshot->vtl, snapshot->list[i],
 							snapshot->value[i]);
-	if (snapshot->wants_lapic)
+	if (snapshot->lapic_requested)
 		snapshot->failed |= vsm_vp_lapic(vp, snapshot->vtl, &snapshot->lapic) != 0;
 }
 
@@ -152,7 +152,7 @@ json_t *vmm_value_lapic(const struct vmm_look *look, struct vmm_refused *refused
 		[VSM_LAPIC_LVT_LINT1] = "lvt_lint1",
 		[VSM_LAPIC_LVT_ERROR] = "lvt_error",
 	};
-	struct snapshot snapshot = {.wants_lapic = true};
+	struct snapshot snapshot = {.lapic_requested = true};
 	const struct vsm_lapic_state *state = &snapshot.lapic;
 	json_t *value;
 

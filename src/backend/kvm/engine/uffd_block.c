@@ -139,7 +139,7 @@ static bool is_idle(const struct uffd_block *block)
 }
 
 /* Marks a block without restrictions, to be mapped by a large page later. */
-static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, uint64_t pages)
+static void request_remap(struct vkvm_backend *backend, struct uffd_block *block, uint64_t pages)
 {
 	block->split = backend->can.huge_pages && pages == VKVM_BLOCK_PAGES;
 	if (block->split && !backend->engine.split_waiting) {
@@ -172,7 +172,7 @@ static int release_minor(struct vkvm_backend *backend, struct vkvm_region *regio
 	set_minor(backend, region, vtl, first, end, false);
 	for (uint64_t page = first, begin, next; page < end; page = next) {
 		engine_block(region, page, &begin, &next);
-		want_remap(backend, block_of(region, vtl, page), next - begin);
+		request_remap(backend, block_of(region, vtl, page), next - begin);
 	}
 	return 0;
 }
@@ -194,7 +194,7 @@ int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint
 		if (block->minor)
 			error = release_minor(backend, region, vtl, begin, next);
 		else
-			want_remap(backend, block, next - begin);
+			request_remap(backend, block, next - begin);
 	}
 	return error;
 }
