@@ -82,7 +82,7 @@ class Build(unittest.TestCase):
         return '--headers', self.headers, '--source', self.source
 
     def test_kernel_build_refuses_unknown_options(self):
-        self.refuses("what is '--fast'?", '--fast')
+        self.refuses("unknown option '--fast'", '--fast')
 
     def test_kernel_build_needs_source_and_headers_of_one_kernel(self):
         self.refuses('--source needs --headers', '--source', self.source)
