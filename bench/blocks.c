@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ioctls of the building blocks of kernel/. */
+/* KVM_SET_ACCESS_RANGE and KVM_SET_ACCESS_PAGES of kernel/, and an exit for a refused access. */
 #include "bench.h"
 
 #include <sys/ioctl.h>

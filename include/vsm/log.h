@@ -2,8 +2,8 @@
 /*
  * Log messages of libvsm.
  *
- * The library never prints. Each object that can fail holds a `struct vsm_log`; an error is logged
- * once, where it arises, and returned to the caller.
+ * The library never prints. Each object that can fail holds a `struct vsm_log`; an error whose
+ * errno does not say enough is logged once, where it arises. Each error is returned to the caller.
  */
 #ifndef VSM_LOG_H
 #define VSM_LOG_H

@@ -11,7 +11,7 @@ WANTED = {'amd': ('kvm-amd',), 'intel': ('kvm-intel',)}
 
 VENDORS = ('kvm_amd.ko', 'kvm_intel.ko')
 
-# The signature that a kernel appends to a module, before a mark that ends the file.
+# What follows the signature of a module: its description, then a mark that ends the file.
 SIGNATURE = struct.Struct('>8xI')
 SIGNATURE_MARK = b'~Module signature appended~\n'
 

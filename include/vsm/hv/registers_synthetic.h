@@ -149,7 +149,7 @@
 	X(HV_REGISTER_STIME_UNHALTED_TIMER_CONFIG, 0x000b0100, HvRegisterStimeUnhaltedTimerConfig) \
 	X(HV_REGISTER_STIME_UNHALTED_TIMER_COUNT,  0x000b0101, HvRegisterStimeUnhaltedTimerCount)
 
-/* VSM; layouts in vsm.h. */
+/* VSM; layouts in vsm.h and assist_page.h. */
 #define HV_REGISTER_LIST_VSM(X) \
 	X(HV_REGISTER_VSM_VP_VTL_CONTROL,         0x000d0000, HvRegisterVsmVpVtlControl) \
 	X(HV_REGISTER_VSM_CODE_PAGE_OFFSETS,      0x000d0002, HvRegisterVsmCodePageOffsets) \
