@@ -309,13 +309,20 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 static void test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes(void **state)
 {
 	struct world world = create(*state);
-	uint64_t value = world.vp->vtl[0].misc_enable;
+	const uint64_t value = world.vp->vtl[0].misc_enable;
+	const union hv_register_value changed = {.reg128 = {.low = value ^ 1u << 18}};
 
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 1 << 4), 0);
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
 	assert_int_equal(set_register(&world, 1, 0x000e0003, 1u << 18), 0);
 	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
-	assert_int_equal(guest_wrmsr(world.vp, 0x1a0, value ^ 1u << 18), GUEST_STOPPED);
+	/* The mask applies to the value that the register has set, too. */
+	assert_int_equal(regs_set(world.vp, 0, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE,
+				  &(struct regs_caller){.host = true}, &changed),
+			 0);
+	assert_int_not_equal(guest_wrmsr(world.vp, 0x1a0, changed.reg64), GUEST_STOPPED);
+	assert_int_equal(guest_wrmsr(world.vp, 0x1a0, value), GUEST_STOPPED);
+	assert_int_equal(world.vp->vtl[0].misc_enable, changed.reg64);
 }
 
 static void test_vtl1s_own_msrs_are_not_intercepted(void **state)
