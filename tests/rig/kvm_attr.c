@@ -632,6 +632,26 @@ struct pointer {
 	uint64_t base;
 } __attribute__((packed));
 
+#define TSS_DESCRIPTOR (0x0000890000000067 | (uint64_t)TSS << 16)
+#define TSS_BUSY       (UINT64_C(2) << 40)
+#define LDT_DESCRIPTOR 0x0000820000000067u
+
+static uint64_t loaded(struct guest *guest, unsigned int control)
+{
+	const struct vcpu_state *state = guest_get(guest, 0, 0, VCPU_SYSTEM);
+
+	switch (control) {
+	case HV_CR_INTERCEPT_BIT_GDTR_WRITE:
+		return state->gdtr.limit;
+	case HV_CR_INTERCEPT_BIT_IDTR_WRITE:
+		return state->idtr.limit;
+	case HV_CR_INTERCEPT_BIT_LDTR_WRITE:
+		return state->segment[SEGMENT_LDTR].selector;
+	default:
+		return guest_word(guest, GDT + 0x28); /* TR has this selector from the start */
+	}
+}
+
 static void test_tables(struct guest *guest)
 {
 	const struct {
@@ -639,36 +659,38 @@ static void test_tables(struct guest *guest)
 		uint64_t rip;
 		unsigned int control;
 		uint64_t rax;
+		uint64_t after;
 	} cases[] = {
-		{"LGDT", GUEST(g_lgdt), HV_CR_INTERCEPT_BIT_GDTR_WRITE, 0},
-		{"LIDT", GUEST(g_lidt), HV_CR_INTERCEPT_BIT_IDTR_WRITE, 0},
-		{"LLDT", GUEST(g_lldt), HV_CR_INTERCEPT_BIT_LDTR_WRITE, 0},
-		{"LTR", GUEST(g_ltr), HV_CR_INTERCEPT_BIT_TR_WRITE, 0x28},
+		{"LGDT", GUEST(g_lgdt), HV_CR_INTERCEPT_BIT_GDTR_WRITE, 0, 0x2ff},
+		{"LIDT", GUEST(g_lidt), HV_CR_INTERCEPT_BIT_IDTR_WRITE, 0, 0x2ff},
+		{"LLDT", GUEST(g_lldt), HV_CR_INTERCEPT_BIT_LDTR_WRITE, 0x38, 0x38},
+		{"LTR", GUEST(g_ltr), HV_CR_INTERCEPT_BIT_TR_WRITE, 0x28,
+		 TSS_DESCRIPTOR | TSS_BUSY},
 	};
 	const struct pointer pointer = {.limit = 0x2ff, .base = IDT};
-	const uint64_t descriptor = 0x0000890000000067 | (uint64_t)TSS << 16;
+	const uint64_t descriptors[] = {TSS_DESCRIPTOR, 0, LDT_DESCRIPTOR, 0};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct vcpu_state *state;
+	memcpy(guest->ram + DATA, &pointer, sizeof(pointer));
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const bool watched = i % 2 == 0;
 		struct backend_run run;
+		uint64_t before;
 
-		memcpy(guest->ram + DATA, &pointer, sizeof(pointer));
-		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
-		start(guest, cases[i].rip, DATA, cases[i].rax);
-		watch(guest, HV_BIT64(cases[i].control), 0, 0);
+		memcpy(guest->ram + GDT + 0x28, descriptors, sizeof(descriptors));
+		start(guest, cases[i / 2].rip, DATA, cases[i / 2].rax)->gdtr.limit = 0x47;
+		before = loaded(guest, cases[i / 2].control);
+		watch(guest, watched ? HV_BIT64(cases[i / 2].control) : 0, 0, 0);
 		run = guest_run_on(guest, 0, 0);
-		state = guest_get(guest, 0, 0, VCPU_SYSTEM);
-		check(is_write(guest, &run, cases[i].control, 0, cases[i].rip) &&
-			      state->gdtr.base == GDT && state->idtr.limit == 0xfff &&
-			      guest_word(guest, GDT + 0x28) == descriptor,
-		      "%s exits; GDTR, IDTR and TSS descriptor are unchanged", cases[i].name);
-		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-		check(guest_is_done(&run), "... and after NATIVE the guest continues");
-		start(guest, cases[i].rip, DATA, cases[i].rax);
-		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
-		watch(guest, 0, 0, 0);
-		run = guest_run_on(guest, 0, 0);
-		check(guest_is_done(&run), "... and does not exit when it is not intercepted");
+		if (watched) {
+			check(is_write(guest, &run, cases[i / 2].control, 0, cases[i / 2].rip) &&
+				      loaded(guest, cases[i / 2].control) == before,
+			      "%s exits before it takes effect", cases[i / 2].name);
+			run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+		}
+		check(guest_is_done(&run) &&
+			      loaded(guest, cases[i / 2].control) == cases[i / 2].after,
+		      watched ? "... and NATIVE performs it"
+			      : "... and does not exit when it is not intercepted");
 	}
 }
 
