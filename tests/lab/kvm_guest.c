@@ -312,6 +312,32 @@ int guest_protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t acc
 	return guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
+bool guest_denies_every_right(struct guest *guest)
+{
+	/* mov (%rdi), %rax; mov %rax, (%rdi) */
+	static const uint8_t code[] = {0x48, 0x8b, 0x07, 0x48, 0x89, 0x07};
+	const uint64_t page = DATA + 0x1f0000, at = page + 0x1000;
+	const struct {
+		uint8_t rights, access;
+		uint64_t rip;
+	} cases[] = {{0, GPA_READ, at},
+		     {GPA_READ | GPA_EXECUTE, GPA_WRITE, at + 3},
+		     {GPA_READ | GPA_WRITE, GPA_KERNEL_EXECUTE, page}};
+	bool denied = true;
+
+	memcpy(guest->ram + at, code, sizeof(code));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct backend_run run;
+
+		denied &= !guest_protect(guest, page, 1, cases[i].rights);
+		guest_start_with(guest, cases[i].rip, page, 0);
+		run = guest_run_on(guest, 0, 0);
+		denied &= run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == page &&
+			  run.memory.access == cases[i].access;
+	}
+	return !guest_protect(guest, page, 1, GPA_ALL) && denied;
+}
+
 struct backend_run guest_run_msr(struct guest *guest, uint64_t rip, uint32_t msr, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, rip, 0, (uint32_t)value);

@@ -61,6 +61,8 @@ uint64_t guest_rip(struct guest *guest, uint8_t vtl);
 uint64_t guest_word(const struct guest *guest, uint64_t gpa);
 /* Gives VTL0 the rights @access to @pages pages at @gpa. Returns 0 or -errno. */
 int guest_protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access);
+/* Whether a page of VTL0 without a right refuses the access, for reading, writing and kernel execution. */
+bool guest_denies_every_right(struct guest *guest);
 
 /* One vp_run without interrupts and deadline. */
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl);

@@ -699,7 +699,8 @@ int main(void)
 	struct guest guest;
 
 	guest_create(&guest, 2, 2, 64 * MIB);
-	check(guest.features.protect == GPA_ALL, "the engine reports that it can deny every right");
+	check(guest.features.protect == GPA_ALL && guest_denies_every_right(&guest),
+	      "every right can be denied");
 	test_no_execute(&guest);
 	test_read_only(&guest);
 	test_border(&guest);

@@ -905,7 +905,8 @@ int main(void)
 	if (!check(!guest_create_with(&guest, VSM_ENGINE_NESTED, 2, 2, 64 * MIB),
 		   "a guest is created with engine nested"))
 		return checks_end();
-	check(guest.features.protect == GPA_ALL, "the engine reports that it can deny every right");
+	check(guest.features.protect == GPA_ALL && guest_denies_every_right(&guest),
+	      "every right can be denied");
 	check(!guest.features.fpu_shared,
 	      "the two vCPUs of a VTL do not share FPU registers in KVM");
 	test_hidden_region(&guest, "plain");
