@@ -14,8 +14,9 @@
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
-	".globl g_cpuid\n"
+	".globl g_cpuid, g_cr4\n"
 	"g_cpuid: cpuid; out %al, $0x10\n"
+	"g_cr4: mov %cr4, %rbx; or %rbx, %rax; mov %rax, %cr4; out %al, $0x10\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -164,6 +165,8 @@ static void test_what_the_guest_sees(struct guest *guest)
 {
 	static struct vsm_cpuid entry[ROOM];
 	struct vsm_cpuid *at;
+	struct backend_run run;
+	uint64_t frame[6];
 	uint32_t value[4];
 	bool smep = guest->features.cr4_valid & CR4_SMEP;
 
@@ -186,8 +189,14 @@ static void test_what_the_guest_sees(struct guest *guest)
 		run_cpuid(guest, vtl, 0x40000000, 0, value);
 		check(value[1] == 0x1234, "VTL%u reads the hypervisor leaves of the core", vtl);
 	}
-	check(!smep || !(guest->features.cr4_valid & CR4_SMEP),
-	      "CR4.SMEP is not valid when its feature is hidden");
+	if (!smep) {
+		check_skipped("CR4.SMEP", "this CPU has no SMEP");
+		return;
+	}
+	guest_start_with(guest, GUEST(g_cr4), 0, CR4_SMEP);
+	run = guest_run_on(guest, 0, 0);
+	check(!(guest->features.cr4_valid & CR4_SMEP) && guest_trap(guest, 0, &run, frame) == 13,
+	      "a bit of CR4 whose feature is hidden is refused");
 }
 
 int main(void)
