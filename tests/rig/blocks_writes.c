@@ -143,8 +143,9 @@ static void test_cr4(struct raw_kvm *machine)
 		      sregs_of(cpu).cr4 == cr4,
 	      "a write that changes CR4.TSD exits before it takes effect");
 	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_PGE);
-	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_PGE, GUEST(g_cr4)),
-	      "a write that changes CR4.PGE exits");
+	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_PGE, GUEST(g_cr4)) &&
+		      sregs_of(cpu).cr4 == cr4,
+	      "a write that changes CR4.PGE exits before it takes effect");
 	check(cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE &&
 		      cpu_go(machine, GUEST(g_cr4), cr4 ^ 0x100) == END_DONE &&
 		      sregs_of(cpu).cr4 == (cr4 ^ 0x100),
