@@ -93,12 +93,17 @@ void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *m
 
 void raw_kvm_add_ram(struct raw_kvm *kvm, uint64_t size)
 {
-	/* The bytes that the alignment skips take no memory, since they are never touched. */
+	size_t skipped;
+
 	kvm->ram = mmap(NULL, size + LARGE_PAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	raw_kvm_require(kvm->ram != MAP_FAILED, "guest RAM");
-	kvm->ram += -(uintptr_t)kvm->ram % LARGE_PAGE;
+	skipped = -(uintptr_t)kvm->ram % LARGE_PAGE;
+	if (skipped)
+		munmap(kvm->ram, skipped);
+	kvm->ram += skipped;
 	kvm->ram_size = size;
+	munmap(kvm->ram + size, LARGE_PAGE - skipped);
 	madvise(kvm->ram, size, MADV_HUGEPAGE);
 	raw_kvm_map(kvm, 0, 0, kvm->ram, size);
 }

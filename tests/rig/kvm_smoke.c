@@ -58,14 +58,31 @@ static void run_guest(struct raw_vcpu *vcpu, uint16_t bx, uint16_t cx)
 	check(!ioctl(vcpu->fd, KVM_RUN, 0) && run->exit_reason == KVM_EXIT_HLT, "the guest halts");
 }
 
+/* The address space of this process. */
+static long mapped_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = -1;
+
+	if (file && fscanf(file, "%ld", &pages) != 1)
+		pages = -1;
+	if (file)
+		fclose(file);
+	return pages;
+}
+
 int main(void)
 {
 	struct raw_kvm kvm;
+	long pages;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	mapped_pages(); /* the C library keeps memory of the first call */
+	pages = mapped_pages();
 	create(&kvm);
 	run_guest(&kvm.vcpu[0], 123, 45);
 	run_guest(&kvm.vcpu[0], 77, 801);
 	raw_kvm_destroy(&kvm);
+	check(pages > 0 && mapped_pages() == pages, "all memory of the VM is unmapped");
 	return checks_end();
 }
