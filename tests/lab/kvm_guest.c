@@ -14,10 +14,13 @@
 
 unsigned int guest_refusals;
 bool guest_quiet;
+char guest_error[512];
 
 static void log_to_stdout(void *opaque, const struct vsm_log_record *record)
 {
 	guest_refusals += strstr(record->text, "refuses") != NULL;
+	if (record->level == VSM_LOG_ERROR)
+		snprintf(guest_error, sizeof(guest_error), "%s", record->text);
 	if (!guest_quiet)
 		tap_log(opaque, record);
 }

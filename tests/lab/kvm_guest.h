@@ -81,5 +81,7 @@ bool guest_is_done(const struct backend_run *run);
 /* The number of log lines with the word "refuses". */
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
+/* The newest error that was logged. */
+extern char guest_error[512];
 
 #endif

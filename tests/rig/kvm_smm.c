@@ -280,6 +280,9 @@ static void test_denied_save(struct guest *guest)
 	      "an SMI with a denied state save area stops the VP");
 	printf("# exit %d\n", run.exit);
 	check(!memcmp(before, guest->ram + SAVE_AREA, sizeof(before)), "and the area is unchanged");
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_ERROR && strstr(guest_error, "state save area of an SMI"),
+	      "and the next entry fails with a message that names it");
 }
 
 static char logged[256];
@@ -288,6 +291,21 @@ static void keep_line(void *opaque, const struct vsm_log_record *record)
 {
 	(void)opaque;
 	snprintf(logged, sizeof(logged), "%s", record->text);
+}
+
+/* The core requests no SMI of VTL1: this one only makes KVM end VTL1's virtual machine. */
+static void test_end_of_vtl1(struct guest *guest)
+{
+	const struct gpa_range range = {.gpn = SAVE_AREA / 4096, .pages = 1};
+	struct backend_run run;
+
+	guest->ops->protect(guest->backend, 1, &range, 1, GPA_ALL & ~GPA_WRITE);
+	guest_start(guest, 0, 1, GUEST(g_out));
+	guest_edit(guest, 0, 1, VCPU_EVENTS)->events.smi_pending = true;
+	run = guest_run_on(guest, 0, 1);
+	check(run.exit == BACKEND_EXIT_ERROR && strstr(guest_error, "VTL1: KVM_RUN: ") &&
+		      !strstr(guest_error, "SMI"),
+	      "an end of VTL1's virtual machine is not attributed to an SMI");
 }
 
 static void test_engines(void)
@@ -338,6 +356,7 @@ int main(void)
 	test_smbase(&guest);
 	test_denied_return(&guest);
 	test_denied_save(&guest);
+	test_end_of_vtl1(&guest);
 	guest_destroy(&guest);
 	return checks_end();
 }

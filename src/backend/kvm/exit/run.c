@@ -145,7 +145,7 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 	return true;
 }
 
-/* Appended to EIO if VTL0 has SMM: KVM_RUN of VTL0 returns it on every VP after a failed SMI. */
+/* Appended to EIO of VTL0 with SMM: KVM_RUN of VTL0 returns it on every VP after a failed SMI. */
 #define ENDED_BY_SMI                                                                              \
 	": KVM has ended the virtual machine, for example since it could not write to the state " \
 	"save area of an SMI; a reset does not help: create a new partition"
@@ -183,7 +183,8 @@ static void translate_result(struct vcpu *vcpu, struct backend_run *run, int err
 	default:
 		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN: %s%s",
 				vp->index, vcpu->vtl, strerror(-error),
-				error == -EIO && vp->backend->smm ? ENDED_BY_SMI : "");
+				error == -EIO && vp->backend->smm && !vcpu->vtl ? ENDED_BY_SMI
+										: "");
 		run->exit = BACKEND_EXIT_ERROR;
 		break;
 	}
