@@ -34,7 +34,9 @@ class Kernel:
         if struct.unpack_from('<H', data, 0x206)[0] < 0x20a or not data[0x211] & 1:
             raise broken('not a bzImage of boot protocol 2.10 or newer')
         size = ((data[0x1f1] or 4) + 1) * SECTOR
-        if len(data) <= size or size > HEAP_END:
+        if size > HEAP_END:
+            raise broken(f'its real mode part has {size} bytes, and {HEAP_END} are the maximum')
+        if len(data) <= size:
             raise broken('truncated')
         self.real_mode, self.rest = data[:size], data[size:]
         self.initrd_most, = struct.unpack_from('<I', data, 0x22c)

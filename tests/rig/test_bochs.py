@@ -68,8 +68,11 @@ class Disk(unittest.TestCase):
         self.made(bytes(30 * MEGABYTE + 1), memory=97)
 
     def test_invalid_and_truncated_kernels_are_refused(self):
+        large = bytearray(bzimage(bytes(256 << 10)))
+        large[0x1f1] = 255
         for data, why in ((b'not a kernel' * 100, 'not a Linux kernel'), (b'', 'not a Linux kernel'),
-                          (bzimage(b''), 'truncated'), (bzimage()[:0x206] + b'\0\2' + bzimage()[0x208:], 'protocol')):
+                          (bzimage(b''), 'truncated'), (bzimage()[:0x206] + b'\0\2' + bzimage()[0x208:], 'protocol'),
+                          (large, 'real mode part has 131072 bytes, and 38400 are the maximum')):
             with self.assertRaisesRegex(RigError, why):
                 bochs_disk.Kernel(data, 'k')
 
