@@ -25,12 +25,22 @@ ATTACK = re.compile(r'^ATTACK (.*?): (BLOCKED|SUCCEEDED|NOT ENFORCED): (.*?)\r?$
 
 
 # Attacks that not every engine can block, and the bit of `enforced` of vsmctl status (vsm_ioctl.h).
-NEEDS = {"running data of the kernel as code": 1, "turning off CR0.WP and CR4.SMEP": 2}
+NEEDS_EXECUTE, NEEDS_WRITES = 'running data of the kernel as code', 'turning off CR0.WP and CR4.SMEP'
+NEEDS = {NEEDS_EXECUTE: 1, NEEDS_WRITES: 2}
+LACKS = {NEEDS_EXECUTE: 'cannot deny execution alone', NEEDS_WRITES: 'cannot intercept register writes'}
 
 
 def enforced(attack, bits):
     """Whether VTL1 claims to block an attack. `bits`: what it reports as enforced."""
     return not NEEDS.get(attack, 0) & ~bits
+
+
+def lacking(engine, left):
+    """What an engine lacks to block the attacks that are left. auto: uffd, or attr, which denies execution."""
+    if engine == 'auto':
+        engine = 'uffd' if NEEDS_EXECUTE in left else 'attr'
+    why = ', and '.join(what for attack, what in LACKS.items() if attack in left)
+    return f'engine {engine} {why}' + ('.' if engine == 'nested' else '; `build-aux/demo --engine nested` can on AMD.')
 
 
 class Tap:

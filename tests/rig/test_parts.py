@@ -13,6 +13,7 @@ from unittest import mock
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
 
 # pylint: disable=wrong-import-position
+import linux_vsm
 import tapcase
 from vsmrig import apt, cache, clock, cpio, fetch, guest, libraries, modules, native, options, qemu, sources, suite, tap
 from vsmrig.say import RigError, Unavailable
@@ -422,6 +423,21 @@ class LostGuest(unittest.TestCase):
             lost._lost = lambda kind, what: kind(what)
             with subprocess.Popen(['sh', '-c', command]) as lost.process:
                 self.assertIn(reason, str(guest.Guest._gone(lost, 'it')), command)
+
+
+class Demonstration(unittest.TestCase):
+    """What the demonstration prints about attacks that are left."""
+
+    def test_it_names_the_engine_in_use_and_what_this_engine_lacks(self):
+        attacks = tuple(linux_vsm.NEEDS)
+        for engine, left, text in (
+                ('auto', attacks, 'engine uffd cannot deny execution alone, and cannot intercept register writes; '),
+                ('uffd', attacks, 'engine uffd cannot deny execution alone, and cannot intercept register writes; '),
+                ('auto', attacks[1:], 'engine attr cannot intercept register writes; '),
+                ('attr', attacks[1:], 'engine attr cannot intercept register writes; '),
+                ('nested', attacks[:1], 'engine nested cannot deny execution alone.')):
+            wanted = text + ('' if engine == 'nested' else '`build-aux/demo --engine nested` can on AMD.')
+            self.assertEqual(linux_vsm.lacking(engine, left), wanted)
 
 
 tapcase.main()
