@@ -118,6 +118,19 @@ static bool access_ends(struct page *page)
 	return true;
 }
 
+/* The store of access_is_seen() must take effect when it is granted, not before. */
+static void pass_after_grant(struct page *page, const char *what)
+{
+	if (*page->admin != 1)
+		selftest_fail(page->test, "the write is reported, but took effect");
+	else if (protect(page, false) && access_ends(page)) {
+		if (*page->admin == 2)
+			selftest_pass(page->test, "%s", what);
+		else
+			selftest_fail(page->test, "the write is lost when it is granted");
+	}
+}
+
 void selftest_user_write_protect(struct selftest *test)
 {
 	static struct page page; /* its thread may outlive this call */
@@ -125,14 +138,7 @@ void selftest_user_write_protect(struct selftest *test)
 	if (!make(&page, test, UFFDIO_REGISTER_MODE_WP) || !protect(&page, true) ||
 	    !access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
 		return;
-	if (*page.admin != 1)
-		selftest_fail(test, "the write is reported, but took effect");
-	else if (protect(&page, false) && access_ends(&page)) {
-		if (*page.admin == 2)
-			selftest_pass(test, "reported, delayed, and made when granted");
-		else
-			selftest_fail(test, "the write is lost when it is granted");
-	}
+	pass_after_grant(&page, "reported, delayed, and made when granted");
 }
 
 void selftest_user_minor(struct selftest *test)
@@ -169,10 +175,15 @@ void selftest_user_continue_protected(struct selftest *test)
 			      strerror(-error));
 		return;
 	}
-	if (!access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
+	if (pthread_create(&page.thread, NULL, load, &page)) {
+		selftest_fail(test, "no thread");
 		return;
-	if (*page.admin != 1)
-		selftest_fail(test, "the write is reported, but took effect");
-	else if (protect(&page, false) && access_ends(&page))
-		selftest_pass(test, "mapped without a fault, and a write is reported");
+	}
+	if (!access_ends(&page))
+		return;
+	if (page.seen != 1)
+		selftest_fail(test, "a read of the mapped page has a wrong value");
+	else if (access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
+		pass_after_grant(&page, "mapped and read without a fault; a write is reported, "
+					"delayed, and made when granted");
 }
