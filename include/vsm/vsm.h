@@ -130,8 +130,8 @@ void vsm_partition_destroy(struct vsm_partition *partition);
 /*
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs except
  * VTL0 (and the boot VTL) are disabled and their protections removed, registers are reset. Writable
- * RAM reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set. The memory map,
- * CPUID, connections and eventfds are kept. Messages and event flags that other threads post
+ * RAM reads as zero afterwards if an enabled VTL above 0 had ZeroMemoryOnReset set, or if the last
+ * vsm_partition_restore() failed. The memory map, CPUID, connections and eventfds are kept. Messages and event flags that other threads post
  * meanwhile are refused, or dropped with those that the guest has not taken.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EIO: a change of memory or rights could not be
@@ -630,6 +630,9 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  * memory at the same GPAs, also if it is divided into other regions; the caller restores the
  * contents of memory. Everything is checked before anything changes; the log names the record and
  * the field.
+ *
+ * RAM with secrets of a higher VTL may have no protections after a failure: the next reset zeroes
+ * RAM, and until then the caller runs no VP and no device on RAM that it has loaded.
  *
  * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version or the backend lacks;
  * -EINVAL: does not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors

@@ -387,6 +387,8 @@ struct vsm_partition {
 	_Atomic bool reset_wanted;    /* a: the guest wrote the reset MSR */
 	/* a: a failed change of memory or rights could not be undone: no VP runs any more. */
 	_Atomic bool rights_lost;
+	/* a: a restore has not been completed: RAM may have secrets, which the next reset zeroes. */
+	_Atomic bool zero_due;
 	_Atomic uint8_t trace_on; /* a: TRACE_TO_RING, TRACE_TO_TAP */
 	/* Changed only while no VP runs: the callback for events, and its mask. */
 	vsm_trace_fn *tap;

@@ -248,6 +248,8 @@ static bool zero_wanted(const struct vsm_partition *partition)
 {
 	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);
 
+	if (atomic_load(&partition->zero_due))
+		return true;
 	for (; higher; higher &= (uint16_t)(higher - 1))
 		if (atomic_load(&partition->vtl[__builtin_ctz(higher)].config) &
 		    HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET)
@@ -291,6 +293,8 @@ int partition_clear(struct vsm_partition *partition, bool zero)
 		error = clear_memory(partition, zero);
 	if (error)
 		return error;
+	if (zero)
+		atomic_store(&partition->zero_due, false);
 	/* The protections end only after the secrets behind them are wiped (P25). */
 	error = protect_reset(partition);
 	map_error = memory_map_reset(partition);

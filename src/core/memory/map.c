@@ -218,7 +218,8 @@ static int compare_and_perform(struct transition *change)
 
 static bool has_secrets(const struct vsm_partition *partition)
 {
-	return atomic_load(&partition->enabled_vtls) & ~vtl_bit(0);
+	return atomic_load(&partition->zero_due) ||
+	       (atomic_load(&partition->enabled_vtls) & ~vtl_bit(0));
 }
 
 /* @note sets or clears whether the next reset zeroes a page; readonly pages are skipped. */
@@ -385,6 +386,7 @@ int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t page
 
 int memory_map_reset(struct vsm_partition *partition)
 {
+	const bool zero_due = atomic_load(&partition->zero_due);
 	struct memory *memory = &partition->memory;
 	const struct region_list none = {0};
 	struct region_list present;
@@ -406,8 +408,9 @@ int memory_map_reset(struct vsm_partition *partition)
 	memory->former = NULL;
 	memory->former_count = 0;
 	region_list_find_aliases(&present, &none);
-	ram_files_note_present(partition);
-	ram_files_sweep(partition, false);
+	if (!zero_due)
+		ram_files_note_present(partition);
+	ram_files_sweep(partition, zero_due);
 	span_list_swap(partition, &old);
 	/* Without a new list the old spans remain: they only permit more protections. */
 	if (span_list_extend(partition, memory->region, memory->region_count, &spans))

@@ -198,7 +198,32 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 	return error;
 }
 
-int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size)
+/* The partition changes from here on: a failure is one of the host, not of the file. */
+static int apply(struct vsm_partition *partition, const struct state_image *image)
+{
+	int error;
+
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_finish_exit(partition->vp[i]);
+	error = partition_clear(partition, false);
+	if (!error)
+		error = apply_partition(partition, image);
+	for (size_t i = 0; i < image->record_count && !error; i++)
+		error = apply_kept(partition, &image->record[i]);
+	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
+		error = apply_vp(partition->vp[i], &image->vp[i], image->partition.tsc);
+	/* Reference TSC pages depend on the TSCs of all VPs. */
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		msr_page_refill(partition, vtl);
+	if (!error)
+		return 0;
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		partition->vp[i]->broken = true;
+	return vsm_error(&partition->log, -error,
+			 "saved state: could not be applied; the partition must be reset");
+}
+
+static int restore(struct vsm_partition *partition, const void *data, size_t size)
 {
 	struct state_image image;
 	int error = state_image_init(&image, partition);
@@ -209,31 +234,22 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 	if (!error)
 		error = state_image_check(&image, partition);
 	if (!error)
-		error = partition_stop(partition);
-	if (error) {
-		state_image_free(&image);
-		return error;
-	}
-	/* The partition changes from here on: a failure is one of the host, not of the file. */
-	for (uint32_t i = 0; i < partition->vp_count; i++)
-		vp_finish_exit(partition->vp[i]);
-	error = partition_clear(partition, false);
-	if (!error)
-		error = apply_partition(partition, &image);
-	for (size_t i = 0; i < image.record_count && !error; i++)
-		error = apply_kept(partition, &image.record[i]);
-	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
-		error = apply_vp(partition->vp[i], &image.vp[i], image.partition.tsc);
-	/* Reference TSC pages depend on the TSCs of all VPs. */
-	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
-		msr_page_refill(partition, vtl);
-	if (error) {
-		vsm_error(&partition->log, -error,
-			  "saved state: could not be applied; the partition must be reset");
-		for (uint32_t i = 0; i < partition->vp_count; i++)
-			partition->vp[i]->broken = true;
-	}
-	partition_go(partition);
+		error = apply(partition, &image);
 	state_image_free(&image);
+	return error;
+}
+
+int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size)
+{
+	int error = partition_stop(partition);
+
+	if (error)
+		return error;
+	/* RAM may already have the saved secrets; apply() removes the protections of earlier ones. */
+	atomic_store(&partition->zero_due, true);
+	error = restore(partition, data, size);
+	if (!error)
+		atomic_store(&partition->zero_due, false);
+	partition_go(partition);
 	return error;
 }
