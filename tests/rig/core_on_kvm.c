@@ -70,6 +70,7 @@ static const struct {
 			       "KVM before Linux 6.13 refuses 57-bit addresses in 4-level mode"},
 	[NEED_2048_VPS] = {NULL, "2,048 VPs are 4,096 vCPUs, which need more memory"},
 	[NEED_DISABLE] = {NULL, "kvm_life.c tests it, without the registers of a disabled VP"},
+	[NEED_MANY_RESTORES] = {NULL, "on a software CPU all offsets take minutes"},
 	[NEED_MANY_PAGES] = {NULL, "65,536 single page changes take too long"},
 };
 

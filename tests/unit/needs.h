@@ -25,6 +25,7 @@ enum test_need {
 	NEED_LA57_ADDRESS,   /* registers accept a 57-bit address in 4-level mode */
 	NEED_2048_VPS,	     /* enough memory and time for 2,048 VPs */
 	NEED_MANY_PAGES,     /* 65,536 changes of protections in seconds */
+	NEED_MANY_RESTORES,  /* tens of thousands of refused restores in seconds */
 	NEED_DISABLE,	     /* the backend can be disabled */
 	NEED_COUNT,
 };

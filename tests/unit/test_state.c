@@ -9,6 +9,7 @@
 #include "core/state/state.h"
 #include "core/vp/vp.h"
 #include "core/x64.h"
+#include "needs.h"
 #include "sim/sim_guest.h"
 #include "state_test.h"
 
@@ -130,13 +131,14 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void every_truncation_is_refused_and_changes_nothing(void **state)
+/* @step: from byte 4096 on. */
+static void refuse_truncations(size_t step)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct guest_saved file = state_save(partition), before = state_save(other), after;
 
-	for (size_t size = 0; size < file.size; size++)
+	for (size_t size = 0; size < file.size; size += size < 4096 ? 1 : step)
 		assert_int_equal(vsm_partition_restore(other, file.bytes, size), -EILSEQ);
 	after = state_save(other);
 	assert_int_equal(before.size, after.size);
@@ -148,13 +150,23 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void every_altered_byte_is_detected(void **state)
+static void truncations_are_refused_and_change_nothing(void **state)
+{
+	refuse_truncations(97);
+}
+
+static void every_truncation_is_refused_and_changes_nothing(void **state)
+{
+	refuse_truncations(1);
+}
+
+static void detect_altered_bytes(size_t step)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct guest_saved file = state_save(partition);
 
-	for (size_t i = 0; i < file.size; i++) {
+	for (size_t i = 0; i < file.size; i += i < 4096 ? 1 : step) {
 		file.bytes[i] ^= 0x10;
 		assert_int_not_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
 		file.bytes[i] ^= 0x10;
@@ -162,6 +174,16 @@ static void every_altered_byte_is_detected(void **state)
 	free(file.bytes);
 	vsm_partition_destroy(partition);
 	vsm_partition_destroy(other);
+}
+
+static void altered_bytes_are_detected(void **state)
+{
+	detect_altered_bytes(61);
+}
+
+static void every_altered_byte_is_detected(void **state)
+{
+	detect_altered_bytes(1);
 }
 
 /* Appends a record before "end" (which has only a header). */
@@ -311,8 +333,11 @@ int main(void)
 		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
 		cmocka_unit_test(p29_a_restored_guest_continues_where_it_was_saved),
 		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept),
-		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
-		cmocka_unit_test(every_altered_byte_is_detected),
+		cmocka_unit_test(truncations_are_refused_and_change_nothing),
+		unit_test_needs(NEED_MANY_RESTORES,
+				every_truncation_is_refused_and_changes_nothing),
+		cmocka_unit_test(altered_bytes_are_detected),
+		unit_test_needs(NEED_MANY_RESTORES, every_altered_byte_is_detected),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),
 		cmocka_unit_test(another_configuration_is_refused),
 		cmocka_unit_test(
