@@ -127,7 +127,7 @@ struct memory {
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 	uint8_t turn_waiter;	  /* T: VTL for which the next turn is reserved */
-	uint64_t turn_kept_until; /* T r: TSC until which VTLs below turn_waiter are refused */
+	uint64_t turn_reserved_until; /* T r: TSC until which VTLs below turn_waiter are refused */
 	pthread_mutex_t dma_lock;
 	struct vsm_dma_map *dma_map; /* D: list of the VMM's mappings (memory/dma_map.c) */
 	uint32_t dma_count;	     /* D */
@@ -202,7 +202,7 @@ struct vp_vtl {
 	int16_t exception;    /* o r: vector of the last exception that the core raised, or -1 */
 	uint32_t debug;	      /* o: conditions that stop it, enum vsm_debug_flags */
 	uint32_t debug_due;   /* o r: conditions to report before it runs again */
-	/* o: set of VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left) */
+	/* o: set of VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_pending) */
 	uint64_t kicks[CORE_VP_MAX / 64];
 };
 
@@ -265,15 +265,15 @@ struct vsm_vp {
 	bool exit_pending;	    /* V: an exit to the VMM is not completed */
 	pthread_t exit_thread;	    /* V: the VMM's thread that received it */
 	pid_t exit_tid;		    /* V: the kernel's ID of that thread */
-	_Atomic bool wanted;	    /* a: a thread that runs it waits for the acting thread */
+	_Atomic bool runner_waits;  /* a: a thread that will run it waits for the acting thread */
 	struct vp_request *request; /* R: highest VTL first, then oldest first */
 	_Atomic uint32_t
 		request_waiting; /* a: VTLs with a queued request, bit CORE_VTL_MAX: the VMM */
-	_Atomic bool waits_for_request; /* a: its owner waits for another VP to serve a request */
-	bool called;			/* R: it was kicked during the wait for a request */
-	_Atomic uint8_t level;		/* a: the active VTL, for other threads: a hint */
-	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
-	_Atomic bool asleep;		/* a: it sleeps, so a request delays no VTL */
+	_Atomic bool waits_for_request;	 /* a: its owner waits for another VP to serve a request */
+	bool kicked_in_wait;		 /* R: it was kicked during the wait for a request */
+	_Atomic uint8_t active_vtl_hint; /* a: the active VTL, for other threads */
+	_Atomic bool tlb_waits;		 /* a: the active VTL waits for a TLB lock */
+	_Atomic bool asleep;		 /* a: it sleeps, so a request delays no VTL */
 	_Atomic bool serve_lower; /* a: a request of a VTL below the active one may be served */
 	_Atomic uint64_t next_lower_request; /* a r: TSC from which the next may be served */
 	_Atomic bool stop;		     /* a: vsm_vp_kick */
@@ -291,19 +291,19 @@ struct vsm_vp {
 	 * o: VTLs with bits in `kicks`. The kicks are made, highest VTL first, before VTL kicks_by
 	 * or a lower one runs.
 	 */
-	uint16_t kicks_left;
+	uint16_t kicks_pending;
 	uint8_t kicks_by;
 	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */
 	_Atomic uint64_t switches;   /* a: counts entries into and returns from VTLs */
 	_Atomic uint64_t intercepts; /* a: counts intercept messages that a higher VTL got */
 
-	uint64_t deadline;	  /* o: TSC of the next expiry of a timer of any VTL */
-	bool deadline_stale;	  /* o: a timer was changed: deadline must be recomputed */
-	uint64_t next_look_below; /* o r: TSC before which VINA does not check lower VTLs */
-	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
-	bool broken;		  /* o: the backend failed; the VP does not run again */
-	bool error_reported;	  /* o: VSM_EXIT_ERROR was returned */
-	bool crash_exit_due;	  /* o: the guest wrote the crash MSRs: exit to the VMM */
+	uint64_t deadline;		/* o: TSC of the next expiry of a timer of any VTL */
+	bool deadline_stale;		/* o: a timer was changed: deadline must be recomputed */
+	uint64_t next_lower_vina_check; /* o r: TSC before which VINA does not check lower VTLs */
+	uint16_t unchecked;		/* o: VTLs whose registers were set since they last ran */
+	bool broken;			/* o: the backend failed; the VP does not run again */
+	bool error_reported;		/* o: VSM_EXIT_ERROR was returned */
+	bool crash_exit_due;		/* o: the guest wrote the crash MSRs: exit to the VMM */
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
 	uint32_t crash_message_size;		  /* o */
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
@@ -317,11 +317,11 @@ struct vsm_vp {
 	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
 
-	struct backend_run run;		 /* o: request to and result of the backend */
-	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
-	uint64_t runtime_since;		 /* o: with runtime_runs: TSC up to which runtime counts */
-	bool runtime_runs;		 /* o */
-	struct mtrr mtrr;		 /* o r s */
+	struct backend_run run; /* o: request to and result of the backend */
+	uint64_t runtime;	/* o s r: TSC ticks in vsm_vp_run(), without its waits */
+	uint64_t runtime_since; /* o: with runtime_counting: TSC up to which runtime counts */
+	bool runtime_counting;	/* o */
+	struct mtrr mtrr;	/* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
 	uint8_t *hypercall_input;	 /* c: a page; contents o */
 	uint8_t *hypercall_output;	 /* c: a page; contents o */
@@ -405,7 +405,7 @@ static inline void vp_set_active(struct vsm_vp *vp, uint8_t vtl)
 {
 	vp->active_vtl = vtl;
 	vp->active = &vp->vtl[vtl];
-	atomic_store_explicit(&vp->level, vtl, memory_order_relaxed);
+	atomic_store_explicit(&vp->active_vtl_hint, vtl, memory_order_relaxed);
 }
 
 static inline uint16_t vtl_bit(unsigned int vtl)

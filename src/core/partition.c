@@ -237,7 +237,7 @@ int partition_stop(struct vsm_partition *partition)
 	return 0;
 }
 
-void partition_go(struct vsm_partition *partition)
+void partition_resume(struct vsm_partition *partition)
 {
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
@@ -326,7 +326,7 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	if (error)
 		for (uint32_t i = 0; i < partition->vp_count; i++)
 			partition->vp[i]->broken = true;
-	partition_go(partition);
+	partition_resume(partition);
 	return error;
 }
 
@@ -356,8 +356,8 @@ int vsm_memory_guard(struct vsm_partition *partition, bool on)
 	if (error)
 		return error;
 	pthread_rwlock_wrlock(&partition->memory.lock);
-	error = guard_turn(partition, on);
+	error = guard_set_active(partition, on);
 	pthread_rwlock_unlock(&partition->memory.lock);
-	partition_go(partition);
+	partition_resume(partition);
 	return error;
 }

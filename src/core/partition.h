@@ -10,11 +10,11 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		     const void *options, struct vsm_partition **partition);
 
 /*
- * Makes the calling thread the owner of every VP until partition_go(). -EBUSY: some VP is inside
- * vsm_vp_run().
+ * Makes the calling thread the owner of every VP, so that none runs, until partition_resume().
+ * -EBUSY: some VP is inside vsm_vp_run().
  */
 int partition_stop(struct vsm_partition *partition);
-void partition_go(struct vsm_partition *partition);
+void partition_resume(struct vsm_partition *partition);
 /* Restores the state after creation; wipes RAM only if @zero. The partition is stopped. */
 int partition_clear(struct vsm_partition *partition, bool zero);
 

@@ -21,7 +21,7 @@ int vsm_time_stop(struct vsm_partition *partition)
 		partition->stopped_tsc = vp_tsc(partition);
 		atomic_store(&partition->time_stopped, true);
 	}
-	partition_go(partition);
+	partition_resume(partition);
 	return error;
 }
 
@@ -39,6 +39,6 @@ int vsm_time_start(struct vsm_partition *partition)
 			partition->vp[i]->broken = true;
 		atomic_store(&partition->time_stopped, false);
 	}
-	partition_go(partition);
+	partition_resume(partition);
 	return error;
 }

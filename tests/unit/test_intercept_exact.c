@@ -29,7 +29,7 @@ static unsigned int taken_back;
 
 int __wrap_synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		      const struct hv_message *message, bool queue);
-void __wrap_vp_take_back(struct vsm_vp *vp);
+void __wrap_vp_undo_exit(struct vsm_vp *vp);
 
 int __wrap_synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		      const struct hv_message *message, bool queue)
@@ -42,7 +42,7 @@ int __wrap_synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	return 0;
 }
 
-void __wrap_vp_take_back(struct vsm_vp *vp)
+void __wrap_vp_undo_exit(struct vsm_vp *vp)
 {
 	taken_back++;
 }

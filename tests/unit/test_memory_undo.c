@@ -123,9 +123,9 @@ static void without_memory_a_gpa_stays_unknown(void **state)
 	pages = world.partition->memory.page_count;
 	/* The list of spans has grown; the maps cannot. */
 	calls_until_failure = 2;
-	assert_int_equal(memory_map_know(world.partition, 0x100000, 0x100000), -ENOMEM);
+	assert_int_equal(memory_map_number_pages(world.partition, 0x100000, 0x100000), -ENOMEM);
 	assert_int_equal(world.partition->memory.page_count, pages);
-	assert_int_equal(memory_map_know(world.partition, 0x100000, 0x100000), 0);
+	assert_int_equal(memory_map_number_pages(world.partition, 0x100000, 0x100000), 0);
 	assert_int_equal(world.partition->memory.page_count, pages + 0x100000);
 	end(&world);
 }

@@ -491,7 +491,7 @@ static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 
 		assert_true(vp_try_act(owner.vp));
 		pthread_create(&thread, NULL, own_and_leave, &owner);
-		WAIT_UNTIL(atomic_load(&owner.vp->wanted));
+		WAIT_UNTIL(atomic_load(&owner.vp->runner_waits));
 		vp_disown(owner.vp, false);
 		while (!vp_try_act(owner.vp))
 			sched_yield();

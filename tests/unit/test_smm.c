@@ -344,19 +344,19 @@ static void an_smi_that_was_not_taken_is_checked_again(void **state)
 	assert_int_equal(vsm_vp_smi(world->vp), 0);
 	assert_true(interrupt_before_entry(world->vp, &world->vp->run));
 	assert_true(smm_due(world->vp));
-	assert_true(smm_take(world->vp));
+	assert_true(smm_inject(world->vp));
 	assert_true(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
 	assert_false(smm_due(world->vp));
 	smm_after_exit(world->vp);
 	assert_false(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
 	assert_true(smm_due(world->vp));
 	assert_int_equal(protect_set(world->partition, 1, -1, &gpn, 1, MAP_READ_EXECUTE, &done), 0);
-	assert_false(smm_take(world->vp));
+	assert_false(smm_inject(world->vp));
 	assert_false(vcpu_get(world->vp, 0, VCPU_EVENTS)->events.smi_pending);
 	/* Until the shutdown is reported, a further SMI is neither checked nor taken. */
 	assert_int_equal(vsm_vp_smi(world->vp), 0);
 	assert_true(interrupt_before_entry(world->vp, &world->vp->run));
-	assert_false(smm_take(world->vp));
+	assert_false(smm_inject(world->vp));
 	assert_true(smm_due(world->vp));
 }
 

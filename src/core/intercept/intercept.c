@@ -253,7 +253,7 @@ bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, 
 		owner = lower(owner, control_owner(vp, entry->bit, value));
 	if (!owner)
 		return false;
-	vp_take_back(vp);
+	vp_undo_exit(vp);
 	intercept_read_instruction(vp, length, &instruction);
 	intercept_msr_message(vp, &instruction, msr, write, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_MSR, owner, msr, write, value);
@@ -276,7 +276,7 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 	owner = entry ? control_owner(vp, control, value) : 0;
 	if (!owner)
 		return false;
-	vp_take_back(vp);
+	vp_undo_exit(vp);
 	intercept_read_instruction(vp, length, &instruction);
 	intercept_register_message(vp, &instruction, entry->name, entry->report_value ? value : 0,
 				   &message);
@@ -296,7 +296,7 @@ bool intercept_io(struct vsm_vp *vp, const struct backend_run *run)
 
 	if (!owner)
 		return false;
-	vp_take_back(vp);
+	vp_undo_exit(vp);
 	intercept_read_instruction(vp, run->length, &instruction);
 	intercept_io_message(vp, &instruction, run, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_IO, owner, run->io.port, run->io.write, run->io.size);

@@ -7,7 +7,7 @@
  * which had no effect.
  *
  * The functions for MSRs, ports and registers return false if no VTL intercepts the access;
- * otherwise these take the exit back (vp_take_back()), so that it needs no answer.
+ * otherwise they undo the instruction (vp_undo_exit()), so that the exit needs no answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H

@@ -16,8 +16,8 @@ void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lap
 void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
 			const uint64_t set[CORE_VP_MAX / 64]);
 /*
- * Makes some of the kicks in vp->kicks_left, so that a higher VTL need not wait for one system call
- * per VP. Owner.
+ * Makes some of the kicks in vp->kicks_pending, so that a higher VTL need not wait for one system
+ * call per VP. Owner.
  */
 void interrupt_kick_some(struct vsm_vp *vp);
 /* Posts VSM_LAPIC_EVENT_* to the APIC of @vtl and kicks the VP if needed. Any thread. */

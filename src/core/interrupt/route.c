@@ -81,21 +81,22 @@ void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lap
 }
 
 /* @count: kicks so far for one message. */
-static void kick_or_leave(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl, unsigned int *count)
+static void kick_or_postpone(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl,
+			     unsigned int *count)
 {
 	if (!self || (*count)++ < KICKS_AT_ONCE) {
 		kick(vp, vtl);
 		return;
 	}
 	self->vtl[vtl].kicks[vp->index / 64] |= UINT64_C(1) << vp->index % 64;
-	if (!self->kicks_left || self->kicks_by < self->active_vtl)
+	if (!self->kicks_pending || self->kicks_by < self->active_vtl)
 		self->kicks_by = self->active_vtl;
-	self->kicks_left |= vtl_bit(vtl);
+	self->kicks_pending |= vtl_bit(vtl);
 }
 
 void interrupt_kick_some(struct vsm_vp *vp)
 {
-	const uint8_t vtl = vtls_highest(vp->kicks_left);
+	const uint8_t vtl = vtls_highest(vp->kicks_pending);
 	uint64_t *set = vp->vtl[vtl].kicks;
 	unsigned int count = 0;
 
@@ -108,10 +109,10 @@ void interrupt_kick_some(struct vsm_vp *vp)
 			     vtl);
 		}
 	}
-	vp->kicks_left &= (uint16_t)~vtl_bit(vtl);
+	vp->kicks_pending &= (uint16_t)~vtl_bit(vtl);
 	/* A higher VTL does not wait for kicks of a lower one. */
-	if (vp->kicks_left && vp->kicks_by > vtls_highest(vp->kicks_left))
-		vp->kicks_by = vtls_highest(vp->kicks_left);
+	if (vp->kicks_pending && vp->kicks_by > vtls_highest(vp->kicks_pending))
+		vp->kicks_by = vtls_highest(vp->kicks_pending);
 }
 
 void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
@@ -126,7 +127,7 @@ void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
 		if ((set[i / 64] >> i % 64 & 1) &&
 		    (atomic_load(&vp->enabled_vtls) & vtl_bit(vtl)) &&
 		    vsm_lapic_post(&vp->vtl[vtl].lapic, vector, VSM_LAPIC_EDGE) == VSM_LAPIC_KICK)
-			kick_or_leave(self, vp, vtl, &count);
+			kick_or_postpone(self, vp, vtl, &count);
 	}
 }
 
@@ -150,7 +151,7 @@ static void send_startup(struct vsm_partition *partition, uint8_t vtl, int sourc
 		if (!startvp_accepts_init(vp, vtl))
 			continue;
 		if (vsm_lapic_post_message(&vp->vtl[vtl].lapic, ipi) == VSM_LAPIC_KICK)
-			kick_or_leave(self, vp, vtl, &count);
+			kick_or_postpone(self, vp, vtl, &count);
 	}
 }
 
@@ -167,7 +168,7 @@ void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct v
 	}
 	vsm_lapic_router_send(partition->router[vtl], index, ipi, &targets);
 	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;)
-		kick_or_leave(self, partition->vp[i], vtl, &count);
+		kick_or_postpone(self, partition->vp[i], vtl, &count);
 }
 
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect)
@@ -182,7 +183,7 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 		trace(vp, VSM_TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
 		      effect->ipi.delivery);
 		/* Without a run loop (the VMM sets a register), all kicks are made here. */
-		interrupt_send(partition, vtl, vp, vp->runtime_runs ? vp : NULL, &effect->ipi);
+		interrupt_send(partition, vtl, vp, vp->runtime_counting ? vp : NULL, &effect->ipi);
 	}
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
 		synic_rescan(vp, vtl, effect->eoi_vector, false);

@@ -176,7 +176,7 @@ static int set_rights(struct vsm_partition *partition)
 	return error;
 }
 
-int guard_turn(struct vsm_partition *partition, bool on)
+int guard_set_active(struct vsm_partition *partition, bool active)
 {
 	struct memory *memory = &partition->memory;
 	const struct region_list none = {0};
@@ -187,16 +187,16 @@ int guard_turn(struct vsm_partition *partition, bool on)
 	const struct guard_set nothing = {&none, &none};
 	int error;
 
-	if (on != memory->guard_suspended)
+	if (active != memory->guard_suspended)
 		return vsm_error(&partition->log, EALREADY, "the guard of the VMM's mappings is %s",
-				 on ? "in force" : "suspended");
+				 active ? "in force" : "suspended");
 	memory->guard_suspended = false;
-	error = on ? guard_change(partition, &nothing, &all)
-		   : guard_change(partition, &all, &nothing);
-	if (on && !error)
+	error = active ? guard_change(partition, &nothing, &all)
+		       : guard_change(partition, &all, &nothing);
+	if (active && !error)
 		error = set_rights(partition);
-	if (on && error)
+	if (active && error)
 		(void)guard_change(partition, &all, &nothing);
-	memory->guard_suspended = on == (error != 0);
+	memory->guard_suspended = active == (error != 0);
 	return error;
 }

@@ -21,10 +21,10 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		 const struct guard_set *to);
 
 /*
- * Suspends the guard of all mappings, or resumes it with the present rights. VPs are stopped,
- * memory lock held for writing. -EALREADY: nothing to change. After another error the guard is in
- * its previous state.
+ * @active: guards all mappings with the present rights; otherwise suspends the guard. VPs are
+ * stopped, memory lock held for writing. -EALREADY: nothing to change. After another error the
+ * guard is in its previous state.
  */
-int guard_turn(struct vsm_partition *partition, bool on);
+int guard_set_active(struct vsm_partition *partition, bool active);
 
 #endif

@@ -70,8 +70,8 @@ static int backend_set(struct vsm_partition *partition, const struct region_list
 	return error;
 }
 
-static void use(struct vsm_partition *partition, const struct region_list *list,
-		const struct region_list *former)
+static void set_regions(struct vsm_partition *partition, const struct region_list *list,
+			const struct region_list *former)
 {
 	partition->memory.region = list->region;
 	partition->memory.region_count = list->count;
@@ -89,7 +89,7 @@ static int apply_rights_and_overlays(struct vsm_partition *partition, const stru
 	int error = each(partition, came, protect_new);
 
 	if (!error)
-		error = each(partition, aliases, protect_again);
+		error = each(partition, aliases, protect_reapply);
 	if (!error)
 		error = protect_former_guards(partition);
 	for (size_t i = 0; i < came->count && !error; i++)
@@ -101,7 +101,7 @@ static int apply_rights_and_overlays(struct vsm_partition *partition, const stru
 	return error ? error : each(partition, aliases, overlay_show_range);
 }
 
-static int leave(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+static int revoke_dma(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	return dma_map_revoke(partition, vtl, (struct gpa_range){.gpn = gpn, .pages = pages}, 0);
 }
@@ -119,7 +119,7 @@ static void revert(struct transition *change, bool map_is_new)
 			error = each(partition, &change->came, overlay_hide_range);
 		if (!error)
 			error = backend_set(partition, &change->old, &change->came);
-		use(partition, &change->old, &change->old_former);
+		set_regions(partition, &change->old, &change->old_former);
 		if (!error)
 			error = guard_change(partition, &new, &old);
 	}
@@ -140,7 +140,7 @@ static int perform(struct transition *change)
 	int error = dirty_keep(partition, &change->old, &change->new);
 
 	if (!error)
-		error = each(partition, &change->gone, leave);
+		error = each(partition, &change->gone, revoke_dma);
 	if (!error)
 		error = each(partition, &change->gone, overlay_hide_range);
 	if (!error)
@@ -152,7 +152,7 @@ static int perform(struct transition *change)
 		error = backend_set(partition, &change->new, &change->gone);
 	if (!error) {
 		map_is_new = true;
-		use(partition, &change->new, &change->new_former);
+		set_regions(partition, &change->new, &change->new_former);
 		error = guard_change(partition, &old, &new);
 		if (!error)
 			error = apply_rights_and_overlays(partition, &change->gone, &change->came,
@@ -185,8 +185,8 @@ static bool find_former(struct transition *change)
 		if (!region_list_has(&change->new, &old->region[i]) &&
 		    !region_list_append(&change->new_former, &old->region[i]))
 			return false;
-	return region_list_leave(change->partition, &change->old, &change->gone, &change->new,
-				 protect_is_restricted, &change->new_former);
+	return region_list_add_former(change->partition, &change->old, &change->gone, &change->new,
+				      protect_is_restricted, &change->new_former);
 }
 
 static bool compare(struct transition *change)
@@ -365,7 +365,7 @@ int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_c
 	return apply(partition, changes, count, false);
 }
 
-int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
+int memory_map_number_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
 {
 	const struct ram_region region = {.gpn = gpn, .pages = pages};
 	struct span_list spans;

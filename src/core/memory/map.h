@@ -20,7 +20,7 @@ int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_c
  * For a restore: assigns page numbers to GPAs that had memory in the saved partition, so that
  * protections can be set there. Takes the memory lock for writing.
  */
-int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+int memory_map_number_pages(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /*
  * For a reset, without protections: drops the records of GPAs that have no RAM, and guards only the
  * VMM's mappings of RAM in the map. Takes the memory lock for writing.

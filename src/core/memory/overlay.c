@@ -268,7 +268,7 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 	return error;
 }
 
-static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
+static void list_insert(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
 {
 	memmove(&list->entry[index + 1], &list->entry[index],
 		(list->count - index) * sizeof(*overlay));
@@ -276,7 +276,7 @@ static void put_in(struct overlay_list *list, uint32_t index, const struct overl
 	list->count++;
 }
 
-static void take_out(struct overlay_list *list, uint32_t index)
+static void list_remove(struct overlay_list *list, uint32_t index)
 {
 	list->count--;
 	memmove(&list->entry[index], &list->entry[index + 1],
@@ -291,10 +291,10 @@ static int insert(struct vsm_partition *partition, uint8_t vtl, const struct ove
 
 	if (list->count == list->capacity)
 		return -ENOSPC; /* a failed move left an extra entry */
-	put_in(list, index, overlay);
+	list_insert(list, index, overlay);
 	error = overlay_show(partition, vtl, overlay->gpn);
 	if (error)
-		take_out(list, index);
+		list_remove(list, index);
 	return error;
 }
 
@@ -306,14 +306,14 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 	struct gpa_view view;
 	int error;
 
-	take_out(list, index);
+	list_remove(list, index);
 	if (!gone.shown)
 		return 0;
 	view = gpa_view(partition, vtl, gone.gpn);
 	error = view.overlay ? overlay_show(partition, vtl, gone.gpn)
 			     : partition->ops->overlay_unmap(partition->backend, vtl, gone.gpn);
 	if (error)
-		put_in(list, index, &gone);
+		list_insert(list, index, &gone);
 	return error;
 }
 

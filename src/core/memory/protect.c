@@ -439,7 +439,7 @@ int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint
 	return batch_all(partition, vtl, gpn, pages, true);
 }
 
-int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+int protect_reapply(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	return batch_all(partition, vtl, gpn, pages, false);
 }

@@ -77,14 +77,14 @@ int protect_check_lost(const struct vsm_partition *partition);
 int protect_grow(struct vsm_partition *partition);
 /*
  * Set the rights of @vtl to memory of the range in the backend: protect_new() for new memory, for
- * which the backend has set all rights, protect_again() for memory whose other GPAs changed. Memory
- * lock held for writing.
+ * which the backend has set all rights, protect_reapply() for memory whose other GPAs changed.
+ * Memory lock held for writing.
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* For a range without a hole. Memory lock held for writing. */
+int protect_reapply(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
+/* Sets VTL0's rights at the VMM's mappings of a range of RAM. Memory lock held for writing. */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
-/* For the VMM's mappings of restricted memory that left the map. */
+/* The same at the VMM's mappings in memory.former, of restricted memory that left the map. */
 int protect_former_guards(struct vsm_partition *partition);
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);

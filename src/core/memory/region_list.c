@@ -65,7 +65,7 @@ static uint32_t index_of(const struct region_list *list, uint64_t gpn)
 	return low;
 }
 
-static void move(struct region_list *list, uint32_t from, uint32_t to)
+static void shift(struct region_list *list, uint32_t from, uint32_t to)
 {
 	memmove(&list->region[to], &list->region[from],
 		(list->count - from) * sizeof(list->region[0]));
@@ -88,7 +88,7 @@ void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages)
 		kept[count++] = part(&list->region[first], list->region[first].gpn, gpn);
 	if (end_of(&list->region[last - 1]) > end)
 		kept[count++] = part(&list->region[last - 1], end, end_of(&list->region[last - 1]));
-	move(list, last, first + count);
+	shift(list, last, first + count);
 	memcpy(&list->region[first], kept, count * sizeof(kept[0]));
 }
 
@@ -96,7 +96,7 @@ void region_list_insert(struct region_list *list, const struct ram_region *regio
 {
 	const uint32_t index = index_of(list, region->gpn);
 
-	move(list, index, index + 1);
+	shift(list, index, index + 1);
 	list->region[index] = *region;
 }
 
@@ -265,9 +265,9 @@ bool region_list_aliases_of(const struct region_list *list, const struct region_
 	return true;
 }
 
-bool region_list_leave(const struct vsm_partition *partition, const struct region_list *list,
-		       const struct range_list *ranges, const struct region_list *other,
-		       region_is_restricted *restricted, struct region_list *former)
+bool region_list_add_former(const struct vsm_partition *partition, const struct region_list *list,
+			    const struct range_list *ranges, const struct region_list *other,
+			    region_is_restricted *restricted, struct region_list *former)
 {
 	for (size_t i = 0; i < ranges->count; i++) {
 		const uint64_t end = ranges->range[i].gpn + ranges->range[i].pages;

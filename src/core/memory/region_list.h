@@ -40,9 +40,9 @@ void region_list_find_aliases(struct region_list *list, const struct region_list
  */
 typedef bool region_is_restricted(const struct vsm_partition *partition, uint64_t gpn,
 				  uint64_t pages);
-bool region_list_leave(const struct vsm_partition *partition, const struct region_list *list,
-		       const struct range_list *ranges, const struct region_list *other,
-		       region_is_restricted *restricted, struct region_list *former);
+bool region_list_add_former(const struct vsm_partition *partition, const struct region_list *list,
+			    const struct range_list *ranges, const struct region_list *other,
+			    region_is_restricted *restricted, struct region_list *former);
 
 /*
  * Adds to @out the pieces of @list that @other lacks, or has with another page of a file, mapping

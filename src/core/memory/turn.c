@@ -16,7 +16,7 @@ int memory_turn_init(struct vsm_partition *partition)
 void memory_turn_reset(struct vsm_partition *partition)
 {
 	partition->memory.turn_not_before = 0;
-	partition->memory.turn_kept_until = 0;
+	partition->memory.turn_reserved_until = 0;
 }
 
 void memory_turn_destroy(struct vsm_partition *partition)
@@ -35,10 +35,10 @@ static uint64_t next_attempt(struct vsm_partition *partition, uint8_t vtl, uint6
 		at = soon;
 	else if (now < memory->turn_not_before)
 		at = memory->turn_not_before;
-	if (now < memory->turn_kept_until && vtl < memory->turn_waiter)
+	if (now < memory->turn_reserved_until && vtl < memory->turn_waiter)
 		return at ? at : soon;
 	memory->turn_waiter = vtl;
-	memory->turn_kept_until = at ? at + partition->features.tsc_hz / KEPT_HZ : 0;
+	memory->turn_reserved_until = at ? at + partition->features.tsc_hz / KEPT_HZ : 0;
 	return at;
 }
 

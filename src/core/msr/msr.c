@@ -238,7 +238,7 @@ bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool wri
 	return false;
 }
 
-bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value)
+bool msr_native_accepts(const struct vsm_partition *partition, uint32_t msr, uint64_t value)
 {
 	const unsigned int which = vcpu_msr_find(msr);
 

@@ -52,9 +52,9 @@ uint16_t regs_set_cpu_msr(const struct regs_target *target, const union hv_regis
 
 	if (!valid)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (value->reg64 & ~valid ||
-	    (which == VCPU_MSR_BNDCFGS &&
-	     !regs_fits_cpu(&target->vp->partition->features, value->reg64 & ~UINT64_C(0xfff))))
+	if (value->reg64 & ~valid || (which == VCPU_MSR_BNDCFGS &&
+				      !regs_is_canonical_for_cpu(&target->vp->partition->features,
+								 value->reg64 & ~UINT64_C(0xfff))))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	vcpu_edit(target->vp, target->vtl, VCPU_MSR)->msr[which] = value->reg64;
 	return HV_STATUS_SUCCESS;

@@ -20,7 +20,7 @@
 
 bool regs_check_canonical(const struct regs_target *target, uint64_t *value)
 {
-	return regs_fits_cpu(&target->vp->partition->features, *value);
+	return regs_is_canonical_for_cpu(&target->vp->partition->features, *value);
 }
 
 bool regs_check_rip(const struct regs_target *target, uint64_t *value)
@@ -29,7 +29,7 @@ bool regs_check_rip(const struct regs_target *target, uint64_t *value)
 
 	if (!(cpu->efer & X64_EFER_LMA))
 		return !(*value >> 32);
-	return regs_fits_cpu(&target->vp->partition->features, *value);
+	return regs_is_canonical_for_cpu(&target->vp->partition->features, *value);
 }
 
 bool regs_check_rflags(const struct regs_target *target, uint64_t *value)
@@ -154,7 +154,7 @@ uint16_t regs_set_table(const struct regs_target *target, const union hv_registe
 					      .base = value->table.base};
 	struct vcpu_state *cpu;
 
-	if (!regs_fits_cpu(&target->vp->partition->features, table.base))
+	if (!regs_is_canonical_for_cpu(&target->vp->partition->features, table.base))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	cpu = vcpu_edit(target->vp, target->vtl, VCPU_SYSTEM);
 	if (target->index == 0)

@@ -120,7 +120,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;
-	vp->next_look_below = 0;
+	vp->next_lower_vina_check = 0;
 	vp->eoi_waiting = false;
 	vp->inta_due = false;
 	vp->smm_blocks = false;

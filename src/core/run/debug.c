@@ -37,7 +37,7 @@ static const char *breakpoint_fault(const struct backend_features *features,
 		return "execution with a length";
 	if (debug->dr[i] & mask[length])
 		return "not aligned to its length";
-	return regs_fits_cpu(features, debug->dr[i]) ? NULL : "not canonical";
+	return regs_is_canonical_for_cpu(features, debug->dr[i]) ? NULL : "not canonical";
 }
 
 static int check(const struct vsm_vp *vp, uint8_t vtl, const struct vsm_debug *debug)

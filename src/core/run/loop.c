@@ -95,13 +95,13 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 	if (intercept_msr(vp, run->msr.index, true, value, run->length))
 		return false;
 	if (msr_is_native(vp->partition, run->msr.index, true)) {
-		ok = msr_native_takes(vp->partition, run->msr.index, value);
+		ok = msr_native_accepts(vp->partition, run->msr.index, value);
 		vp_answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
 		return false;
 	}
 	if (msr_page_changes(run->msr.index) &&
 	    !memory_turn_begin(vp->partition, vp->active_vtl, &turn)) {
-		vp_take_back(vp);
+		vp_undo_exit(vp);
 		vp_retry(vp, turn.retry_at);
 		return false;
 	}
@@ -353,7 +353,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
 		return registers_contradict(vp);
 	/* If the SMI is refused, the next iteration reports the shutdown. */
-	if (__builtin_expect(vp->smi_waits, 0) && !smm_take(vp))
+	if (__builtin_expect(vp->smi_waits, 0) && !smm_inject(vp))
 		return false;
 	run->vtl = vp->active_vtl;
 	run->mbec = protect_mbec_governs(vp, vp->active_vtl);
@@ -408,14 +408,14 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 			vp_serve(vp);
 		if (vmm_exit_due(vp))
 			break;
-		if (__builtin_expect(vp->kicks_left != 0, 0) && vp->active_vtl <= vp->kicks_by &&
+		if (__builtin_expect(vp->kicks_pending != 0, 0) && vp->active_vtl <= vp->kicks_by &&
 		    interrupt_due(vp) < 0) {
 			interrupt_kick_some(vp);
 			continue;
 		}
 		if (!interrupt_before_entry(vp, &vp->run)) {
 			/* Kicks are made before the sleep, which may be unlimited. */
-			if (vp->kicks_left) {
+			if (vp->kicks_pending) {
 				interrupt_kick_some(vp);
 				continue;
 			}
@@ -433,7 +433,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		if (enter_guest(vp))
 			break;
 	}
-	while (vp->kicks_left)
+	while (vp->kicks_pending)
 		interrupt_kick_some(vp);
 	vp_runtime_stop(vp);
 	vp->exit.vtl = vp->active_vtl;

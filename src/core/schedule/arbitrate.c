@@ -137,7 +137,8 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	uint32_t events;
 
 	/* ExtINT needs no event: its line is read. */
-	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, ~smm_blocks(vp, vtl), &sipi_vector);
+	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, ~smm_blocked_events(vp, vtl),
+				       &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
 		startvp_init(vp, vtl);
 	if (events & VSM_LAPIC_EVENT_SIPI)
@@ -229,9 +230,9 @@ static void check_below(struct vsm_vp *vp)
 	if (!lower_vtl_posted(vp))
 		return;
 	now = vp_tsc(vp->partition);
-	if (now < vp->next_look_below)
+	if (now < vp->next_lower_vina_check)
 		return;
-	vp->next_look_below = now + vp->partition->features.tsc_hz / LOWER_HZ;
+	vp->next_lower_vina_check = now + vp->partition->features.tsc_hz / LOWER_HZ;
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
 		take_events(vp, (uint8_t)vtl);
 }

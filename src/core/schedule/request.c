@@ -4,7 +4,7 @@
  *
  * A VP that waits for the reply to its request is inside a hypercall, with RIP at the instruction.
  * It serves requests that only read: they see the state before the instruction. Before it serves
- * one that changes registers, it withdraws its own request and returns to its run loop, so that the
+ * one that changes registers, it cancels its own request and returns to its run loop, so that the
  * result of a call is never applied to registers that were set meanwhile (P40).
  *
  * Requests of higher VTLs come first. A VP serves those of VTLs below the one to be entered at most
@@ -51,7 +51,7 @@ static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 }
 
 /* False: the VP's owner has begun to serve the request. */
-static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
+static bool cancel(struct vsm_vp *vp, const struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
 
@@ -87,7 +87,7 @@ static void serve(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	withdraw(vp, request);
+	cancel(vp, request);
 	pthread_mutex_unlock(&partition->request_lock);
 	request->function(vp, request->argument);
 	pthread_mutex_lock(&partition->request_lock);
@@ -147,7 +147,7 @@ bool vp_serve_idle(struct vsm_vp *vp)
 /* Makes @vp check its requests; at a limited rate while it runs a VTL above @vtl. */
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 {
-	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
+	if (vtl < atomic_load(&vp->active_vtl_hint) && !atomic_load(&vp->asleep)) {
 		if (!claim_lower_request(vp))
 			return;
 		atomic_store(&vp->serve_lower, true);
@@ -168,7 +168,7 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 		serve(vp, request);
 	while (!request->done && vp->request) {
 		serve(vp, vp->request);
-		if (atomic_load(&vp->wanted))
+		if (atomic_load(&vp->runner_waits))
 			break;
 	}
 	pthread_mutex_unlock(&partition->request_lock);
@@ -186,7 +186,7 @@ static bool is_needed(struct vsm_vp *self)
 	if (atomic_load(&self->stop) || find_request(self, self->active_vtl, true))
 		return true;
 	/* Cleared before the check: a later post sets it again. */
-	self->called = false;
+	self->kicked_in_wait = false;
 	pthread_mutex_unlock(&partition->request_lock);
 	/* A vector of the active VTL is no reason to return, but the next post must kick again. */
 	vsm_lapic_look(lapic);
@@ -249,7 +249,7 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	struct vsm_partition *partition = vp->partition;
 	uint64_t ns = SLEEP_MAX_NS;
 
-	if (request->vtl < atomic_load(&vp->level)) {
+	if (request->vtl < atomic_load(&vp->active_vtl_hint)) {
 		/* Until the next request of a lower VTL may be served, or a broadcast. */
 		ns = time_until(partition, atomic_load(&vp->next_lower_request));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
@@ -265,7 +265,7 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 		vp_runtime_start(self);
 }
 
-/* False: @request was withdrawn. Request lock held. */
+/* False: @request was cancelled. Request lock held. */
 static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
 			    const struct timespec *deadline)
 {
@@ -281,14 +281,14 @@ static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_re
 			continue;
 		}
 		if ((self && is_needed(self)) || (deadline && has_passed(deadline))) {
-			if (withdraw(vp, request))
+			if (cancel(vp, request))
 				return false;
 			continue;
 		}
 		if ((self && serve_reader(self)) || !is_queued(vp, request))
 			continue;
 		call_attention(vp, request->vtl);
-		if (!self || !self->called)
+		if (!self || !self->kicked_in_wait)
 			sleep_with_request(self, vp, request, deadline);
 	}
 	return true;

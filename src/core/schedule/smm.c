@@ -11,7 +11,7 @@
 /* Held until RSM (SDM 3C, "System Management Mode"); a SIPI, as it follows an INIT. */
 #define BLOCKED (VSM_LAPIC_EVENT_SMI | VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI)
 
-uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl)
+uint32_t smm_blocked_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	uint32_t events;
 
@@ -51,7 +51,7 @@ bool smm_due(struct vsm_vp *vp)
 	return vp->smi_waits && vp->active_vtl == 0 && !vp_in_smm(vp);
 }
 
-bool smm_take(struct vsm_vp *vp)
+bool smm_inject(struct vsm_vp *vp)
 {
 	if (!smm_due(vp))
 		return true;

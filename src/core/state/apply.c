@@ -21,7 +21,7 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 
 	/* image->msr has those from VCPU_MSR_OPTIONAL on, image->cpu the others. */
 	memcpy(cpu->msr, image->msr, sizeof(cpu->msr));
-	state_put(&state_layout_cpu, &image->cpu, cpu);
+	state_copy_to_live(&state_layout_cpu, &image->cpu, cpu);
 	if (vcpu_has_fpu(vp, vtl))
 		memcpy(vcpu_edit(vp, vtl, VCPU_FPU)->xsave, image->xsave, cpu->xsave_size);
 }
@@ -62,7 +62,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	vsm_lapic_load(&own->lapic, &image->lapic);
 	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
 	pthread_mutex_lock(&own->synic.lock);
-	state_put(&state_layout_vp_vtl, state, own);
+	state_copy_to_live(&state_layout_vp_vtl, state, own);
 	error = apply_messages(vp, vtl, image);
 	pthread_mutex_unlock(&own->synic.lock);
 	own->activity = (enum vp_activity)state->activity;
@@ -95,13 +95,14 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t pa
 	atomic_store(&vp->enabled_vtls, state->enabled_vtls);
 	vp->unchecked = state->enabled_vtls;
 	vp_set_active(vp, state->active_vtl);
-	state_put(&state_layout_vp, state, vp);
+	state_copy_to_live(&state_layout_vp, state, vp);
 	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
 	if (image->have_smm)
-		state_put(&state_layout_smm, &image->smm, vcpu_edit(vp, 0, VCPU_SMM | VCPU_EVENTS));
+		state_copy_to_live(&state_layout_smm, &image->smm,
+				   vcpu_edit(vp, 0, VCPU_SMM | VCPU_EVENTS));
 	/* TLBs contain translations from before the restore. */
 	atomic_store(&vp->flush_wanted, state->enabled_vtls);
 	vp->deadline_stale = true;
@@ -118,7 +119,7 @@ static int apply_runs(struct vsm_partition *partition, const struct image_record
 		uint64_t gpn[256];
 
 		state_unpack(&state_layout_run, kept->payload + i * each, &run);
-		error = memory_map_know(partition, run.gpn, run.pages);
+		error = memory_map_number_pages(partition, run.gpn, run.pages);
 		for (uint64_t page = 0; page < run.pages && !error;) {
 			size_t count = 0;
 			size_t done;
@@ -177,13 +178,13 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		error = tsc_show_invariant(partition->vp[0], image->tsc_invariant);
 	atomic_store(&partition->enabled_vtls, state->enabled_vtls);
 	atomic_store(&partition->mbec_vtls, state->mbec_vtls);
-	state_put(&state_layout_partition, state, partition);
+	state_copy_to_live(&state_layout_partition, state, partition);
 	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
 		const struct state_vtl *own = &image->vtl[vtl];
 		uint8_t access = (own->config & HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK) >>
 				 HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
 
-		state_put(&state_layout_vtl, own, &partition->vtl[vtl]);
+		state_copy_to_live(&state_layout_vtl, own, &partition->vtl[vtl]);
 		atomic_store(&partition->vtl[vtl].guest_os_id, own->guest_os_id);
 		error = apply_page(partition->vp[0], vtl, OVERLAY_HYPERCALL, own->hypercall);
 		if (!error)
@@ -250,6 +251,6 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 	error = restore(partition, data, size);
 	if (!error)
 		atomic_store(&partition->zero_due, false);
-	partition_go(partition);
+	partition_resume(partition);
 	return error;
 }

@@ -125,7 +125,7 @@ static void copy(void *to, size_t to_size, const void *from, size_t from_size)
 	memcpy(to, &value, to_size);
 }
 
-void state_take(const struct state_layout *layout, const void *live, void *structure)
+void state_copy_from_live(const struct state_layout *layout, const void *live, void *structure)
 {
 	for (size_t i = 0; i < layout->fields; i++) {
 		const struct state_field *field = &layout->field[i];
@@ -138,7 +138,7 @@ void state_take(const struct state_layout *layout, const void *live, void *struc
 	}
 }
 
-void state_put(const struct state_layout *layout, const void *structure, void *live)
+void state_copy_to_live(const struct state_layout *layout, const void *structure, void *live)
 {
 	for (size_t i = 0; i < layout->fields; i++) {
 		const struct state_field *field = &layout->field[i];

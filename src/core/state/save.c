@@ -98,7 +98,7 @@ static void save_partition(struct vsm_partition *partition, struct state_writer 
 	struct list ram = {.layout = &state_layout_run, .writer = writer, .name = "ram"};
 
 	writer->tsc = state.tsc;
-	state_take(&state_layout_partition, partition, &state);
+	state_copy_from_live(&state_layout_partition, partition, &state);
 	state_write_fields(writer, &state_layout_partition, 0, 0, &state);
 	for (uint32_t i = 0; i < partition->memory.region_count; i++)
 		add_run(&ram, partition->memory.region[i].gpn, partition->memory.region[i].pages,
@@ -117,7 +117,7 @@ static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_
 				  .name = "intercepts",
 				  .vtl = vtl};
 
-	state_take(&state_layout_vtl, own, &state);
+	state_copy_from_live(&state_layout_vtl, own, &state);
 	state_write_fields(writer, &state_layout_vtl, 0, vtl, &state);
 	for (uint8_t restricted = 0; restricted < vtl; restricted++) {
 		struct list runs = {.layout = &state_layout_run,
@@ -138,7 +138,7 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_ALL);
 	struct state_cpu state = {0};
 
-	state_take(&state_layout_cpu, cpu, &state);
+	state_copy_from_live(&state_layout_cpu, cpu, &state);
 	state_write_fields(writer, &state_layout_cpu, vp->index, vtl, &state);
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
@@ -277,7 +277,7 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 		.activity = activity_of(own),
 	};
 
-	state_take(&state_layout_vp_vtl, own, &state);
+	state_copy_from_live(&state_layout_vp_vtl, own, &state);
 	state_write_fields(writer, &state_layout_vp_vtl, vp->index, vtl, &state);
 	save_cpu(vp, vtl, writer);
 	save_msrs(vp, vtl, writer);
@@ -294,7 +294,7 @@ static void save_smm(struct vsm_vp *vp, struct state_writer *writer)
 {
 	struct state_smm state = {0};
 
-	state_take(&state_layout_smm, vcpu_get(vp, 0, VCPU_SMM | VCPU_EVENTS), &state);
+	state_copy_from_live(&state_layout_smm, vcpu_get(vp, 0, VCPU_SMM | VCPU_EVENTS), &state);
 	state_write_fields(writer, &state_layout_smm, vp->index, 0, &state);
 }
 
@@ -306,7 +306,7 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		.enabled_vtls = atomic_load(&vp->enabled_vtls),
 	};
 
-	state_take(&state_layout_vp, vp, &state);
+	state_copy_from_live(&state_layout_vp, vp, &state);
 	state_write_fields(writer, &state_layout_vp, vp->index, 0, &state);
 	if (vp->partition->config.smm)
 		save_smm(vp, writer);
@@ -328,7 +328,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 				"VP %u has an exit that the VMM has not completed: run it first",
 				i);
 	if (error) {
-		partition_go(partition);
+		partition_resume(partition);
 		return error;
 	}
 	state_write_header(&writer);
@@ -338,7 +338,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		save_vp(partition->vp[i], &writer);
 	state_write(&writer, "end", 0, 0, 0, NULL, 0);
-	partition_go(partition);
+	partition_resume(partition);
 	return writer.error ? vsm_error(&partition->log, -writer.error,
 					"the partition could not be saved")
 			    : 0;

@@ -84,9 +84,9 @@ void state_pack(const struct state_layout *layout, const void *structure, uint8_
 const struct state_field *state_unpack(const struct state_layout *layout, const uint8_t *bytes,
 				       void *structure);
 
-/* Copy the fields that have a live member. The partition is stopped. */
-void state_take(const struct state_layout *layout, const void *live, void *structure);
-void state_put(const struct state_layout *layout, const void *structure, void *live);
+/* Copy the fields that have a live member: from @live, a part of the partition, or to it. */
+void state_copy_from_live(const struct state_layout *layout, const void *live, void *structure);
+void state_copy_to_live(const struct state_layout *layout, const void *structure, void *live);
 
 uint32_t state_crc(uint32_t crc, const void *data, size_t size);
 

@@ -23,7 +23,7 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 		debug_due(vp, vp->run.vtl, VSM_DEBUG_STEP);
 }
 
-void vp_take_back(struct vsm_vp *vp)
+void vp_undo_exit(struct vsm_vp *vp)
 {
 	vp_answer(vp, BACKEND_RETRY);
 }
@@ -63,11 +63,11 @@ void vp_finish_exit(struct vsm_vp *vp)
 void vp_runtime_start(struct vsm_vp *vp)
 {
 	vp->runtime_since = vp_tsc(vp->partition);
-	vp->runtime_runs = true;
+	vp->runtime_counting = true;
 }
 
 void vp_runtime_stop(struct vsm_vp *vp)
 {
 	vp->runtime = vp_runtime(vp);
-	vp->runtime_runs = false;
+	vp->runtime_counting = false;
 }

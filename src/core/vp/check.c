@@ -68,8 +68,9 @@ static bool rflags(const struct state *state)
 
 static bool rip(const struct state *state)
 {
-	return vcpu_long_mode(state->cpu) ? regs_fits_mode(state->cpu->cr4, state->cpu->rip)
-					  : !(state->cpu->rip >> 32);
+	return vcpu_long_mode(state->cpu)
+		       ? regs_is_canonical_in_mode(state->cpu->cr4, state->cpu->rip)
+		       : !(state->cpu->rip >> 32);
 }
 
 /* ------------------------------------------------------------------ segments: SDM 3C 27.3.1.2 */
@@ -174,8 +175,8 @@ static bool tr(const struct state *state)
 
 static bool tables(const struct state *state)
 {
-	return regs_fits_cpu(state->features, state->cpu->gdtr.base) &&
-	       regs_fits_cpu(state->features, state->cpu->idtr.base);
+	return regs_is_canonical_for_cpu(state->features, state->cpu->gdtr.base) &&
+	       regs_is_canonical_for_cpu(state->features, state->cpu->idtr.base);
 }
 
 static bool debug(const struct state *state)
@@ -213,8 +214,9 @@ static bool xsave(const struct state *state)
 
 static bool msr_address(const struct state *state, uint64_t address)
 {
-	return state->features->msr_address_by_la57 ? regs_fits_mode(state->cpu->cr4, address)
-						    : regs_fits_cpu(state->features, address);
+	return state->features->msr_address_by_la57
+		       ? regs_is_canonical_in_mode(state->cpu->cr4, address)
+		       : regs_is_canonical_for_cpu(state->features, address);
 }
 
 static bool msrs(const struct state *state)

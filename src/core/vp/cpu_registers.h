@@ -19,13 +19,13 @@
  * Canonical for the widest linear addresses of this CPU: the rule of WRMSR, of loads of segment and
  * table registers, and of VM entry.
  */
-bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
+bool regs_is_canonical_for_cpu(const struct backend_features *features, uint64_t address);
 bool regs_pat_is_legal(uint64_t pat);
 bool regs_cr0_is_legal(uint64_t cr0);
 bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
 bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
 /* Canonical in the paging mode that CR4.LA57 selects: the rule for RIP. */
-bool regs_fits_mode(uint64_t cr4, uint64_t address);
+bool regs_is_canonical_in_mode(uint64_t cr4, uint64_t address);
 /* Whether some mode of the CPU allows this value of the segment register. */
 bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
 			   const struct hv_x64_segment_register *segment);

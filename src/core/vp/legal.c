@@ -31,12 +31,12 @@ static bool is_canonical(unsigned int bits, uint64_t address)
 	return (uint64_t)extended == address;
 }
 
-bool regs_fits_cpu(const struct backend_features *features, uint64_t address)
+bool regs_is_canonical_for_cpu(const struct backend_features *features, uint64_t address)
 {
 	return is_canonical(features->cr4_valid & X64_CR4_LA57 ? 57 : 48, address);
 }
 
-bool regs_fits_mode(uint64_t cr4, uint64_t address)
+bool regs_is_canonical_in_mode(uint64_t cr4, uint64_t address)
 {
 	return is_canonical(cr4 & X64_CR4_LA57 ? 57 : 48, address);
 }
@@ -110,7 +110,7 @@ bool regs_segment_is_legal(const struct backend_features *features, unsigned int
 	const bool system = which == SEGMENT_LDTR || which == SEGMENT_TR;
 	const bool wide = system || which == SEGMENT_FS || which == SEGMENT_GS;
 
-	if (wide ? !regs_fits_cpu(features, segment->base) : segment->base >> 32)
+	if (wide ? !regs_is_canonical_for_cpu(features, segment->base) : segment->base >> 32)
 		return false;
 	/* SDM 3A 5.2.1: the combination is reserved. */
 	if (which == SEGMENT_CS && (segment->attributes & mode) == mode)

@@ -8,7 +8,7 @@
 #include "core/vp/vp.h"
 
 /* Wakes all threads that wait in vp_call(), vp_query() and vp_own(). Any thread. */
-static void announce(struct vsm_partition *partition)
+static void wake_waiters(struct vsm_partition *partition)
 {
 	if (atomic_load(&partition->requests) == 0)
 		return;
@@ -27,7 +27,7 @@ static bool is_acted_for(struct vsm_vp *vp)
 	return acting;
 }
 
-/* An acting thread stops after its current request, since vp->wanted is set. */
+/* An acting thread stops after its current request, since vp->runner_waits is set. */
 static void wait_for_actor(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -49,7 +49,7 @@ int vp_own(struct vsm_vp *vp)
 		owned = vp->owned;
 		acting = owned && vp->acting;
 		/* No other thread may act for the VP before this thread owns it. */
-		atomic_store(&vp->wanted, acting);
+		atomic_store(&vp->runner_waits, acting);
 		if (!owned) {
 			vp->owned = true;
 			vp->acting = false;
@@ -75,7 +75,7 @@ bool vp_try_act(struct vsm_vp *vp)
 	bool got = false;
 
 	pthread_mutex_lock(&vp->lock);
-	if (!vp->owned && !atomic_load(&vp->wanted) &&
+	if (!vp->owned && !atomic_load(&vp->runner_waits) &&
 	    (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()) ||
 	     is_abandoned(vp))) {
 		vp->owned = true;
@@ -95,7 +95,7 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	atomic_store(&vp->owner, 0);
 	vp->exit_pending = exit_pending;
 	pthread_mutex_unlock(&vp->lock);
-	announce(vp->partition);
+	wake_waiters(vp->partition);
 }
 
 void vp_kick(struct vsm_vp *vp)
@@ -109,7 +109,7 @@ void vp_kick(struct vsm_vp *vp)
 	if (!atomic_load(&vp->waits_for_request))
 		return;
 	pthread_mutex_lock(&partition->request_lock);
-	vp->called = true;
+	vp->kicked_in_wait = true;
 	pthread_cond_broadcast(&partition->request_wake);
 	pthread_mutex_unlock(&partition->request_lock);
 }

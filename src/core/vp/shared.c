@@ -3,7 +3,7 @@
  * State that the VTLs of a VP share (TLFS "Shared State"): CR2, DR0 to DR3 (DR6 with
  * VsmCapabilities.Dr6Shared), XCR0, the XSAVE user state, and the general registers except RSP.
  *
- * In the register file of an inactive VTL, shared registers are stale: vtl_move_shared() copies
+ * In the register file of an inactive VTL, shared registers are stale: vtl_copy_shared() copies
  * them at each change of the active VTL.
  */
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define SHARED (VCPU_GPR | VCPU_SYSTEM | CORE_SELDOM)
 
-static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
+static void copy_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
 	const struct vcpu_state *current = vp->cpu[to];
 	bool dr6_shared = vp->partition->features.dr6_shared;
@@ -56,13 +56,13 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 		differ(a, b, X64_XSAVE_LEGACY, size));
 }
 
-static uint32_t moving(const struct vsm_vp *vp)
+static uint32_t groups_to_copy(const struct vsm_vp *vp)
 {
 	return vp->partition->features.fpu_shared ? SHARED & ~(uint32_t)VCPU_FPU : SHARED;
 }
 
 /* Copies XSTATE_BV too, so that a component in its initial state stays in it (P08). */
-static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
+static void copy_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
 	const struct vcpu_state *current = vp->cpu[to];
 
@@ -74,20 +74,20 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
 }
 
 /* Two VTLs with the same version have equal values; an edit or a load clears the version. */
-static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
+static __attribute__((noinline)) void copy_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
 	const struct vcpu_state *source = vp->cpu[from];
 
-	move_debug(vp, source, to);
-	move_fpu(vp, source, to);
+	copy_debug(vp, source, to);
+	copy_fpu(vp, source, to);
 	if (!vp->vtl[from].seldom_version)
 		vp->vtl[from].seldom_version = ++vp->seldom_version;
 	vp->vtl[to].seldom_version = vp->vtl[from].seldom_version;
 }
 
-void vtl_move_shared(struct vsm_vp *vp, uint8_t to)
+void vtl_copy_shared(struct vsm_vp *vp, uint8_t to)
 {
-	const uint32_t groups = moving(vp);
+	const uint32_t groups = groups_to_copy(vp);
 	const struct vcpu_state *source = vcpu_get(vp, vp->active_vtl, groups);
 	const struct vp_vtl *entered = &vp->vtl[to];
 	struct vcpu_state *target;
@@ -101,5 +101,5 @@ void vtl_move_shared(struct vsm_vp *vp, uint8_t to)
 	if (target->cr2 != source->cr2)
 		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = source->cr2;
 	if (!entered->seldom_version || entered->seldom_version != vp_active(vp)->seldom_version)
-		move_seldom(vp, vp->active_vtl, to);
+		copy_seldom(vp, vp->active_vtl, to);
 }

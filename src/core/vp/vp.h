@@ -40,7 +40,7 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer);
  * Undoes the instruction of the exit: RIP is at the instruction again. Called before an intercept
  * message is built, which has the state before the instruction. Owner.
  */
-void vp_take_back(struct vsm_vp *vp);
+void vp_undo_exit(struct vsm_vp *vp);
 
 /*
  * Makes the active VTL repeat its instruction, which had no effect, when the TSC reaches @at, or at
@@ -91,7 +91,7 @@ static inline uint64_t vp_tsc(const struct vsm_partition *partition)
  */
 static inline uint64_t vp_runtime(const struct vsm_vp *vp)
 {
-	return vp->runtime + (vp->runtime_runs ? vp_tsc(vp->partition) - vp->runtime_since : 0);
+	return vp->runtime + (vp->runtime_counting ? vp_tsc(vp->partition) - vp->runtime_since : 0);
 }
 
 void vp_runtime_start(struct vsm_vp *vp);

@@ -66,7 +66,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
 		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;
 	if (highest != vp->active_vtl) {
-		vtl_move_shared(vp, highest);
+		vtl_copy_shared(vp, highest);
 		vp_set_active(vp, highest);
 	}
 	vp->vtl[highest].entered = true;

@@ -10,7 +10,7 @@
 /* RIP of both VTLs is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
-	vtl_move_shared(vp, to);
+	vtl_copy_shared(vp, to);
 	vp_set_active(vp, to);
 	vp_active(vp)->entered = true;
 	atomic_fetch_add_explicit(&vp->switches, 1, memory_order_relaxed);

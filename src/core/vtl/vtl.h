@@ -28,7 +28,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
 /* Copies shared state of the active VTL to the register file of @to (vp/shared.c). */
-void vtl_move_shared(struct vsm_vp *vp, uint8_t to);
+void vtl_copy_shared(struct vsm_vp *vp, uint8_t to);
 
 /* The next higher or lower VTL enabled on @vp, or -1. */
 static inline int vtl_above(const struct vsm_vp *vp, uint8_t vtl)
