@@ -539,7 +539,7 @@ static void test_closed_pages(struct guest *guest)
 	unsigned int refused = 0;
 	unsigned int right = 0;
 
-	if (!((struct vkvm_backend *)guest->backend)->engine.ops->take) {
+	if (!((struct vkvm_backend *)guest->backend)->engine.ops->take_violation) {
 		check_skipped("closed pages", "only engine uffd closes pages");
 		return;
 	}
@@ -596,7 +596,7 @@ static void test_long_closed_pages(struct guest *guest)
 	struct violation ignored;
 	struct backend_run run;
 
-	if (!engine->ops->take)
+	if (!engine->ops->take_violation)
 		return;
 	no_access(guest, at);
 	read_window(guest, at);
@@ -618,7 +618,7 @@ static void test_long_closed_pages(struct guest *guest)
 	pthread_mutex_unlock(&engine->lock);
 	check(load_often(guest, at) == BACKEND_EXIT_INTERRUPTED,
 	      "... nor one that is closed for another VP");
-	event_take(other, &ignored);
+	event_take_violation(other, &ignored);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
 	      "... and the access is intercepted when the page is open");

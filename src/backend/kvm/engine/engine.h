@@ -70,11 +70,13 @@ struct engine_ops {
 	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
 			       uint8_t vtl);
 
-	/* Called before a region leaves backend->region. Lock held. NULL: nothing to do. */
-	void (*region_leaves)(struct vkvm_backend *backend);
+	/*
+	 * Called before a region is removed from backend->region. Lock held. NULL: nothing to do.
+	 */
+	void (*before_region_removal)(struct vkvm_backend *backend);
 
-	/* Checks whether memory may be at these GPAs. 0 or -errno, logged. NULL: anywhere. */
-	int (*place)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
+	/* Prepares for memory at these GPAs. 0 or -errno, logged. */
+	int (*add_memory)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
 
 	/* As backend_ops.protect; @ranges are RAM, each within a slot. Lock held. */
 	int (*protect)(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
@@ -104,8 +106,8 @@ struct engine_ops {
 	 */
 	uint8_t (*denied)(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 
-	/* As enter_take(). NULL: KVM_RUN itself reports refused accesses. */
-	bool (*take)(struct vkvm_vp *vp, struct violation *violation);
+	/* As enter_take_violation(). NULL: KVM_RUN itself reports refused accesses. */
+	bool (*take_violation)(struct vkvm_vp *vp, struct violation *violation);
 	/* Whether EFAULT of KVM_RUN is for a protection, which the exit describes. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
 
@@ -113,7 +115,7 @@ struct engine_ops {
 	 * Whether the engine has closed a page now, or has since the last call for this VP, so that
 	 * EFAULT of KVM_RUN may be due to this. NULL: the engine closes no pages.
 	 */
-	bool (*closes)(struct vkvm_vp *vp);
+	bool (*has_closed_pages)(struct vkvm_vp *vp);
 
 	/* Before the vCPU's registers are stored for KVM_RUN. -errno, logged. NULL: not needed. */
 	int (*before_run)(struct vcpu *vcpu);
@@ -126,7 +128,7 @@ struct engine_ops {
 	/* Called in place of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
 	int (*run)(struct vcpu *vcpu);
 	/* Sets the registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
-	int (*watch)(struct vcpu *vcpu, uint32_t registers);
+	int (*set_write_exits)(struct vcpu *vcpu, uint32_t registers);
 	/* Sets whether user and kernel execution are separate (backend_run.mbec). NULL: no MBEC. */
 	int (*split_exec)(struct vcpu *vcpu, bool on);
 };

@@ -23,8 +23,8 @@
 #define MESSAGES       16u
 #define LISTED_AT_ONCE 65536u /* pages listed under the lock; a multiple of 64 */
 /* Values of guard_range.state in addition to enum page_state */
-#define PAGE_LEFT     0x80u /* the page is no longer guarded */
-#define PAGE_STAND_IN 0x40u /* flag: the page has a stand-in */
+#define PAGE_UNGUARDED 0x80u /* the page is no longer guarded */
+#define PAGE_STAND_IN  0x40u /* flag: the page has a stand-in */
 
 static uint8_t *address_of(const struct guard_range *range, uint64_t page)
 {
@@ -38,7 +38,8 @@ static struct guard_range *find(struct guard *guard, const uint8_t *address, uin
 		const uint64_t offset = (uint64_t)(address - range->memory.host);
 
 		*page = offset / VKVM_PAGE_SIZE;
-		if (offset < uffd_bytes(range->memory.pages) && range->state[*page] != PAGE_LEFT)
+		if (offset < uffd_bytes(range->memory.pages) &&
+		    range->state[*page] != PAGE_UNGUARDED)
 			return range;
 	}
 	return NULL;
@@ -50,7 +51,7 @@ static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t 
 	uint64_t run = 0;
 
 	while (run < limit && page + run < range->memory.pages &&
-	       range->state[page + run] != PAGE_LEFT)
+	       range->state[page + run] != PAGE_UNGUARDED)
 		run++;
 	return run;
 }
@@ -271,7 +272,7 @@ void guard_init(struct vkvm_backend *backend, const struct backend_config *confi
 }
 
 /* Removes the guard from pages from @page on, and maps the file's pages in place of stand-ins. */
-static void leave(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages)
+static void unguard(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages)
 {
 	const uint64_t end = page + pages;
 
@@ -283,7 +284,7 @@ static void leave(struct guard *guard, struct guard_range *range, uint64_t page,
 		if (!range->lost && range->state[page] & PAGE_STAND_IN)
 			(void)put_back(range, page, 1);
 		guard->stand_ins -= !!(range->state[page] & PAGE_STAND_IN);
-		range->state[page] = PAGE_LEFT;
+		range->state[page] = PAGE_UNGUARDED;
 	}
 }
 
@@ -308,7 +309,7 @@ void guard_destroy(struct vkvm_backend *backend)
 		struct guard_range *range = guard->range;
 
 		guard->range = range->next;
-		leave(guard, range, 0, range->memory.pages);
+		unguard(guard, range, 0, range->memory.pages);
 		range_free(range);
 	}
 	if (guard->fd >= 0)
@@ -361,7 +362,7 @@ int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
 static bool is_empty(const struct guard_range *range)
 {
 	for (uint64_t page = 0; page < range->memory.pages; page++)
-		if (range->state[page] != PAGE_LEFT)
+		if (range->state[page] != PAGE_UNGUARDED)
 			return false;
 	return true;
 }
@@ -395,7 +396,7 @@ void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 
 		if (range) {
 			run = run_of(range, page, pages - done);
-			leave(guard, range, page, run);
+			unguard(guard, range, page, run);
 		}
 		done += run;
 	}
@@ -515,7 +516,7 @@ static void list_denied(const struct guard *guard, uintptr_t first, uint64_t pag
 		for (; page < range->memory.pages && start + page < first + pages; page++) {
 			const uint64_t bit = start + page - first;
 
-			if (range->state[page] != PAGE_LEFT &&
+			if (range->state[page] != PAGE_UNGUARDED &&
 			    (range->lost || range->state[page] != PAGE_FREE))
 				bitmap[bit / 64] |= UINT64_C(1) << bit % 64;
 		}

@@ -23,7 +23,7 @@ static const uint8_t control_bits[] = {
 };
 
 /* Makes every VP leave KVM once, so that none still runs in the old mode. */
-static void leave_all(struct vkvm_backend *backend)
+static void exit_all_vps(struct vkvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
 		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
@@ -63,7 +63,7 @@ static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 		return 0;
 	/* A nested guest needs hidden memory, which a plain guest must not see. */
 	atomic_store(&vm->mode, NESTED_CHANGING);
-	leave_all(backend);
+	exit_all_vps(backend);
 	error = nested_table_show(backend, vtl, wanted);
 	atomic_store(&vm->mode, error ? before : after);
 	if (error)
@@ -74,7 +74,7 @@ static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 	return 0;
 }
 
-int nested_watch(struct vcpu *vcpu, uint32_t registers)
+int nested_set_write_exits(struct vcpu *vcpu, uint32_t registers)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
 	struct nested_vm *vm = &backend->vm[vcpu->vtl].nested;
@@ -93,11 +93,11 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers)
 /* Puts a change in force, also a partial one after an error. */
 static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
 {
-	int settled = settle_mode(backend, vtl);
+	int applied = settle_mode(backend, vtl);
 
-	if (!settled && atomic_load(&backend->vm[vtl].nested.mode) == NESTED_ACTIVE)
-		settled = nested_settle(backend, vtl);
-	return error ? error : settled;
+	if (!applied && atomic_load(&backend->vm[vtl].nested.mode) == NESTED_ACTIVE)
+		applied = nested_apply(backend, vtl);
+	return error ? error : applied;
 }
 
 static int range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -196,7 +196,7 @@ const struct engine_ops engine_nested = {
 	.stop = stop,
 	.window_init = page_rights_window_init,
 	.window_destroy = page_rights_window_destroy,
-	.place = nested_table_add,
+	.add_memory = nested_table_add,
 	.protect = page_rights_protect,
 	.overlay_map = page_rights_overlay_map,
 	.overlay_unmap = page_rights_overlay_unmap,
@@ -208,5 +208,5 @@ const struct engine_ops engine_nested = {
 	.stale = nested_is_stale,
 	.abandon = nested_abandon,
 	.run = nested_enter,
-	.watch = nested_watch,
+	.set_write_exits = nested_set_write_exits,
 };

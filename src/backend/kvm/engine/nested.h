@@ -41,11 +41,11 @@ int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* Called for new memory. 0, -EINVAL (the GPAs overlap hidden memory) or -ENOSPC, logged. */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* Denies the rights @denied (both execute rights or neither); in force after nested_settle(). */
+/* Denies the rights @denied (both execute rights or neither); in force after nested_apply(). */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
 /* Puts changes in force on every VP: no denied access succeeds after it returns. */
-int nested_settle(struct vkvm_backend *backend, uint8_t vtl);
+int nested_apply(struct vkvm_backend *backend, uint8_t vtl);
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
@@ -82,7 +82,7 @@ int nested_enter(struct vcpu *vcpu);
 /* Checks all host requirements but the self-test. 0, or -ENOTSUP: see engine_refuse(). */
 int nested_is_offered(const struct vkvm_backend *backend, bool quiet);
 /* Sets the registers whose writes exit, KVM_WRITE_EXIT_*. 0 or -errno, logged. */
-int nested_watch(struct vcpu *vcpu, uint32_t registers);
+int nested_set_write_exits(struct vcpu *vcpu, uint32_t registers);
 
 /* ------------------------------------------------------------------ nested_selftest.c */
 

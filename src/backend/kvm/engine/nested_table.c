@@ -285,7 +285,7 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 		     : 0;
 }
 
-/* After an error nested_settle() drops everything, and fails until that succeeds. */
+/* After an error nested_apply() drops everything, and fails until that succeeds. */
 static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -419,7 +419,7 @@ static int wait_for_emulator(struct vkvm_backend *backend, uint8_t vtl)
 			     vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 }
 
-int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
+int nested_apply(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	int error = 0;

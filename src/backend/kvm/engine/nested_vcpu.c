@@ -358,7 +358,7 @@ static int make_other(struct vcpu *vcpu)
 }
 
 /* Loads all of the VTL's registers into the register file, to be stored in the next vCPU. */
-static int take_along(struct vcpu *vcpu)
+static int load_for_other_vcpu(struct vcpu *vcpu)
 {
 	int error = vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_ALL & ~vcpu->state->valid);
 
@@ -369,7 +369,7 @@ static int take_along(struct vcpu *vcpu)
 static int use_nested_vcpu(struct vcpu *vcpu)
 {
 	const bool first = vcpu->nested.other_fd < 0;
-	int error = take_along(vcpu);
+	int error = load_for_other_vcpu(vcpu);
 
 	if (!error && first) {
 		error = make_other(vcpu);
@@ -395,7 +395,7 @@ static int use_nested_vcpu(struct vcpu *vcpu)
 
 static int use_plain_vcpu(struct vcpu *vcpu)
 {
-	int error = take_along(vcpu);
+	int error = load_for_other_vcpu(vcpu);
 
 	if (error)
 		return error;

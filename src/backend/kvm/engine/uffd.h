@@ -64,9 +64,9 @@ void event_stop(struct vkvm_backend *backend);
 void event_reopen_pages(struct vkvm_backend *backend);
 /* Makes the event thread remap blocks after a delay. Engine lock held. */
 void event_postpone(struct vkvm_backend *backend);
-/* As enter_take(); opens a page that was closed for the violation. */
-bool event_take(struct vkvm_vp *vp, struct violation *violation);
-/* As engine_ops.closes. */
-bool event_closes(struct vkvm_vp *vp);
+/* As enter_take_violation(); opens a page that was closed for the violation. */
+bool event_take_violation(struct vkvm_vp *vp, struct violation *violation);
+/* As engine_ops.has_closed_pages. */
+bool event_has_closed_pages(struct vkvm_vp *vp);
 
 #endif

@@ -227,8 +227,8 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 }
 
 /*
- * event_take() relies on events being read and answered under one lock. Guests can raise events
- * without end: one batch at a time, so that other threads get the lock.
+ * event_take_violation() relies on events being read and answered under one lock. Guests can raise
+ * events without end: one batch at a time, so that other threads get the lock.
  */
 static void answer_some(struct vkvm_backend *backend)
 {
@@ -350,7 +350,7 @@ void event_stop(struct vkvm_backend *backend)
 	engine->started = false;
 }
 
-bool event_take(struct vkvm_vp *vp, struct violation *violation)
+bool event_take_violation(struct vkvm_vp *vp, struct violation *violation)
 {
 	struct vkvm_backend *backend = vp->backend;
 	bool found;
@@ -369,13 +369,13 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	return found;
 }
 
-/* Whether a page is closed for the VP's violation, until event_take(). */
+/* Whether a page is closed for the VP's violation, until event_take_violation(). */
 static bool is_stuck(const struct vkvm_vp *vp)
 {
 	return vp && atomic_load(&vp->violated) == atomic_load(&vp->entry) && vp->violation.stuck;
 }
 
-bool event_closes(struct vkvm_vp *vp)
+bool event_has_closed_pages(struct vkvm_vp *vp)
 {
 	struct vkvm_backend *backend = vp->backend;
 	struct engine *engine = &backend->engine;

@@ -58,7 +58,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 	if (answer == BACKEND_RETRY) {
 		vcpu->state->valid = 0;
 		if (run->exit == BACKEND_EXIT_IO)
-			return io_take_back(vcpu, run);
+			return io_undo(vcpu, run);
 		if (run->exit != BACKEND_EXIT_MMIO)
 			vcpu->run->msr.error = 0;
 		return undo_exit(vcpu, &vcpu->before);

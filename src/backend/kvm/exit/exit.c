@@ -20,11 +20,11 @@ static bool is_emulated(const struct kvm_run *kvm)
 }
 
 /* KVM completes the instruction at the next entry; until then it can be undone. */
-static void leave_open(struct vcpu *vcpu)
+static void set_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
 	/* Needed by violation_mmio(): only engine uffd undoes an access after such an exit. */
-	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run)) {
+	if (vcpu->vp->backend->engine.ops->take_violation && is_emulated(vcpu->run)) {
 		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
 		vcpu->before.complete_first = !vcpu->before.counted;
 	}
@@ -53,7 +53,7 @@ static void exit_io(struct vcpu *vcpu, struct backend_run *run)
 		exit_hypercall(vcpu, run);
 		return;
 	}
-	leave_open(vcpu);
+	set_open(vcpu);
 	run->exit = BACKEND_EXIT_IO;
 	run->io.port = kvm->io.port;
 	run->io.size = kvm->io.size;
@@ -73,7 +73,7 @@ static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
 		violation_mmio(vcpu, run);
 		return;
 	}
-	leave_open(vcpu);
+	set_open(vcpu);
 	run->exit = BACKEND_EXIT_MMIO;
 	run->mmio.gpa = kvm->mmio.phys_addr;
 	run->mmio.size = (uint8_t)kvm->mmio.len;
@@ -83,7 +83,7 @@ static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
 
 static void exit_msr(struct vcpu *vcpu, struct backend_run *run, bool write)
 {
-	leave_open(vcpu);
+	set_open(vcpu);
 	run->exit = write ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ;
 	run->length = MSR_LENGTH;
 	run->msr.index = vcpu->run->msr.index;

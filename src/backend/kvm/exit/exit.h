@@ -33,7 +33,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 /* enter_finish(), then restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* As undo_exit(), but keeps registers that the core has set since the exit. */
-int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
+int undo_exit_but_keep_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /*
  * Keeps the groups that are dirty in @set; of the general registers, those that differ from
  * @before.
@@ -47,7 +47,7 @@ bool io_is_hypercall(struct vcpu *vcpu);
 /* Whether an OUT of one byte to VKVM_HYPERCALL_PORT is at RIP. */
 bool io_hypercall_is_next(struct vcpu *vcpu);
 /* Undoes port I/O (BACKEND_RETRY); sets io.string and io.repeat of @run. */
-int io_take_back(struct vcpu *vcpu, struct backend_run *run);
+int io_undo(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ debug.c */
 

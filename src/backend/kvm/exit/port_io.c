@@ -302,7 +302,7 @@ static void describe_input(struct vcpu *vcpu, struct backend_run *run)
 	run->io.repeat = instruction.string && instruction.repeat;
 }
 
-int io_take_back(struct vcpu *vcpu, struct backend_run *run)
+int io_undo(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct vcpu_snapshot start = vcpu->before;
 	bool more = false;

@@ -44,8 +44,8 @@ static int set(struct vcpu *vcpu, uint32_t except)
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
 	int error;
 
-	if (ops->watch)
-		return ops->watch(vcpu, exits.registers);
+	if (ops->set_write_exits)
+		return ops->set_write_exits(vcpu, exits.registers);
 	if (exits.registers & KVM_WRITE_EXIT_CR0)
 		exits.cr0_mask = vcpu->watched.cr0_mask;
 	if (exits.registers & KVM_WRITE_EXIT_CR4)
@@ -112,7 +112,7 @@ int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 				 "kvm: VP%u VTL%u: invalid answer to a register write",
 				 vcpu->vp->index, vcpu->vtl);
 	/* The CPU executes the write at the next entry. Engine nested single-steps it there. */
-	if (vcpu->vp->backend->engine.ops->watch) {
+	if (vcpu->vp->backend->engine.ops->set_write_exits) {
 		for (size_t i = 0; i < TABLE_SIZE; i++)
 			if (run->cr.control == table[i].control)
 				vcpu->nested.step = table[i].which;

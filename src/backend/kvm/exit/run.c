@@ -98,7 +98,7 @@ static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct back
 	const struct engine_ops *ops = vp->backend->engine.ops;
 
 	vp->faults++;
-	if (vp->faults > FAULTS_AT_ONCE && ops->closes && ops->closes(vp))
+	if (vp->faults > FAULTS_AT_ONCE && ops->has_closed_pages && ops->has_closed_pages(vp))
 		vp->faults = FAULTS_AT_ONCE + 1;
 	if (vp->faults > FAULTS_MAX) {
 		exit_describe_registers(vcpu, VSM_LOG_ERROR,
@@ -159,7 +159,7 @@ static void translate_result(struct vcpu *vcpu, struct backend_run *run, int err
 	if (error != -EFAULT)
 		vp->faults = 0;
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
-		violated = enter_take(vp, &violation);
+		violated = enter_take_violation(vp, &violation);
 	switch (error) {
 	case 0:
 		translate_return(vcpu, run, true, violated ? &violation : NULL);

@@ -34,7 +34,7 @@ void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set, const struct
 		state->rflags = set->rflags;
 }
 
-int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
+int undo_exit_but_keep_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
 	struct vcpu_state set = *vcpu->state;
 	struct vcpu_state before = set;

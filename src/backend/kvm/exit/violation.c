@@ -59,7 +59,7 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 		exit_describe_registers(
 			vcpu, VSM_LOG_DEBUG,
 			"a denied write was dropped, with RIP after its instruction");
-	if (undo_but_set(vcpu, &start)) {
+	if (undo_exit_but_keep_set(vcpu, &start)) {
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}

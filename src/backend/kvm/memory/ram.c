@@ -138,8 +138,8 @@ static void region_drop(struct vkvm_backend *backend, uint32_t index)
 	struct vkvm_region *region = backend->region[index];
 
 	table_lock(backend);
-	if (backend->engine.ops->region_leaves)
-		backend->engine.ops->region_leaves(backend);
+	if (backend->engine.ops->before_region_removal)
+		backend->engine.ops->before_region_removal(backend);
 	backend->region[index] = backend->region[--backend->region_count];
 	table_unlock(backend);
 	region_destroy(backend, region);
@@ -291,9 +291,9 @@ static int make_slots(struct vkvm_backend *backend, const struct backend_memory 
 		};
 		error = region_get(backend, &map[i], &slot->region);
 		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-			if (backend->engine.ops->place)
-				error = backend->engine.ops->place(backend, vtl, slot->gpn,
-								   slot->pages);
+			if (backend->engine.ops->add_memory)
+				error = backend->engine.ops->add_memory(backend, vtl, slot->gpn,
+									slot->pages);
 	}
 	return error;
 }

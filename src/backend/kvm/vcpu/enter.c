@@ -29,7 +29,7 @@ static _Thread_local struct kvm_run *volatile entered_run
 static _Thread_local volatile sig_atomic_t signal_pending
 	__attribute__((tls_model("initial-exec")));
 
-static void leave(int signal)
+static void handle_signal(int signal)
 {
 	struct kvm_run *run = entered_run;
 
@@ -46,12 +46,12 @@ int enter_signal(void)
 
 int enter_init(const struct vsm_log *log)
 {
-	struct sigaction action = {.sa_handler = leave, .sa_flags = SA_RESTART};
+	struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
 	struct sigaction old;
 
 	if (sigaction(enter_signal(), NULL, &old))
 		return vsm_error(log, errno, "kvm: signal %d: %s", enter_signal(), strerror(errno));
-	if (old.sa_handler == leave)
+	if (old.sa_handler == handle_signal)
 		return 0;
 	if (old.sa_handler != SIG_DFL)
 		return vsm_error(
@@ -155,18 +155,21 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		signal_pending = 0;
 		vp->timer_deadline = UINT64_MAX;
 	}
-	/* After EINTR enter_take() clears `entered`, as an event of this entry may still arrive. */
+	/*
+	 * After EINTR enter_take_violation() clears `entered`, as an event of this entry may still
+	 * arrive.
+	 */
 	if (error != -EINTR)
 		atomic_store(&vp->entered, 0);
 	return error;
 }
 
-bool enter_take(struct vkvm_vp *vp, struct violation *violation)
+bool enter_take_violation(struct vkvm_vp *vp, struct violation *violation)
 {
 	const struct engine_ops *ops = vp->backend->engine.ops;
 
-	if (ops->take)
-		return ops->take(vp, violation);
+	if (ops->take_violation)
+		return ops->take_violation(vp, violation);
 	atomic_store(&vp->entered, 0);
 	return false;
 }
@@ -181,7 +184,7 @@ int enter_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	atomic_store(&vp->entered, vp->tid);
 	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, sregs);
 	if (atomic_load(&vp->violated) == atomic_load(&vp->entry)) {
-		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
+		vcpu->refused_waiting = enter_take_violation(vp, &vcpu->refused);
 		/* No instruction was executed: exceptions that are pending are the VTL's own. */
 		vcpu->refused.stuck = false;
 	}
@@ -201,7 +204,7 @@ int enter_complete(struct vcpu *vcpu)
 		return vp->backend->engine.ops->abandon(vcpu);
 	/* The next vp_run() reports an access of KVM's emulator that was refused. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
-		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
+		vcpu->refused_waiting = enter_take_violation(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
 	if (vcpu->refused_waiting && vcpu->refused.stuck &&
 	    (error || vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR))

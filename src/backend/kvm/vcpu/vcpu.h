@@ -259,7 +259,7 @@ static inline bool enter_still_delivers(const struct vcpu *vcpu)
 	return vcpu->delivers && regs->rip == vcpu->entry_rip && regs->rsp == vcpu->entry_rsp;
 }
 /* Takes the violation recorded for the last entry into KVM; false if there is none. */
-bool enter_take(struct vkvm_vp *vp, struct violation *violation);
+bool enter_take_violation(struct vkvm_vp *vp, struct violation *violation);
 /* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
 /* Makes KVM complete the open instruction and drops its further accesses; sets *more if any. */
