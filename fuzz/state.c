@@ -48,10 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memcpy(copy, data, size);
 	correct_checksums(copy, size);
-	if (vsm_partition_save(partition, guest_keep, &before))
+	if (vsm_partition_save(partition, guest_save_write, &before))
 		__builtin_trap();
 	if (vsm_partition_restore(partition, copy, size)) {
-		if (vsm_partition_save(partition, guest_keep, &after) == 0 &&
+		if (vsm_partition_save(partition, guest_save_write, &after) == 0 &&
 		    (after.size != before.size || memcmp(after.bytes, before.bytes, after.size)))
 			__builtin_trap();
 	} else {
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (int i = 0; i < 4; i++)
 			vsm_vp_run(vsm_partition_vp(partition, 0), &exit);
-		if (vsm_partition_save(partition, guest_keep, &after) == 0 &&
+		if (vsm_partition_save(partition, guest_save_write, &after) == 0 &&
 		    vsm_partition_restore(partition, after.bytes, after.size))
 			__builtin_trap();
 	}

@@ -176,7 +176,7 @@ void storm_move(struct storm *storm)
 	struct vsm_partition *old = storm->partition;
 	struct guest_saved saved = {0};
 
-	STORM_REQUIRE(vsm_partition_save(old, guest_keep, &saved) == 0);
+	STORM_REQUIRE(vsm_partition_save(old, guest_save_write, &saved) == 0);
 	make_partition(storm);
 	memcpy(guest_ram(storm->partition, 0), guest_ram(old, 0), STORM_RAM);
 	STORM_REQUIRE(vsm_partition_restore(storm->partition, saved.bytes, saved.size) == 0);

@@ -64,7 +64,7 @@ static int run_guest(void *opaque, struct backend_run *run)
 {
 	struct sim_vp *vp = opaque;
 
-	sim_settle(vp, run->vtl);
+	sim_update_action(vp, run->vtl);
 	if (vp->vtl[run->vtl].action.kind == SIM_NOTHING)
 		choose(vp, run->vtl);
 	return sim_vp_run(opaque, run);

@@ -12,7 +12,7 @@ static inline struct guest_saved state_save(struct vsm_partition *partition)
 {
 	struct guest_saved file = {0};
 
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &file), 0);
 	return file;
 }
 

@@ -293,7 +293,7 @@ static void an_unanswered_stop_blocks_neither_save_nor_reset(void **state)
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
 	next(vp, 0, SIM_NOP, 0);
 	assert_int_equal(run(vp)->reason, VSM_EXIT_DEBUG);
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &saved), 0);
 	free(saved.bytes);
 	/* A reset keeps the debug settings. */
 	assert_int_equal(vsm_partition_reset(partition), 0);

@@ -138,7 +138,7 @@ static void two_waiting_nmis_are_saved_and_restored(void **state)
 	interrupt_before_entry(vp, &vp->run);
 	vsm_nmi(vp);
 	vsm_nmi(vp);
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &saved), 0);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_EVENTS)->events.nmi_pending, 2);

@@ -306,7 +306,7 @@ static void a_restore_revokes_mappings(void **state)
 	struct guest_saved saved = {0};
 	struct device device;
 
-	assert_int_equal(vsm_partition_save(world->partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(world->partition, guest_save_write, &saved), 0);
 	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
 	assert_int_equal(vsm_partition_restore(world->partition, saved.bytes, saved.size), 0);
 	assert_int_equal(device.revoked, 1);

@@ -358,7 +358,7 @@ static void a_guest_that_is_saved_in_a_handler_skips_its_eoi_after_the_restore(v
 		begin(vp, LOW, VSM_LAPIC_EDGE);
 		if (skipped)
 			skip_eoi(vp);
-		assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+		assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), 0);
 		memcpy(guest_ram(other->partition, 0), guest_ram(vp->partition, 0), RAM);
 		assert_int_equal(vsm_partition_restore(other->partition, saved.bytes, saved.size),
 				 0);

@@ -207,7 +207,7 @@ static void p14_the_vector_is_not_lost_by_saving(void **state)
 
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(exits_for_vector(vp, &vector));
-	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), -EBUSY);
+	assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), -EBUSY);
 	answer(vp, vector, VECTOR);
 	vsm_vp_kick(vp);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
@@ -215,7 +215,7 @@ static void p14_the_vector_is_not_lost_by_saving(void **state)
 	assert_false(was_delivered(vp, 0, VECTOR, 0));
 	free(saved.bytes);
 	saved = (struct guest_saved){0};
-	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), 0);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 	before = sim_state(vp, 0)->interrupts;

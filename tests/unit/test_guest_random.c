@@ -618,7 +618,7 @@ static struct guest_saved save(struct guest *guest)
 {
 	struct guest_saved file = {0};
 
-	CHECK(guest, vsm_partition_save(guest->partition, guest_keep, &file) == 0);
+	CHECK(guest, vsm_partition_save(guest->partition, guest_save_write, &file) == 0);
 	return file;
 }
 

@@ -201,7 +201,7 @@ static void a_restore_ends_an_exit_that_was_not_completed(void **state)
 	struct sim_vp *cpu = vp->backend;
 	struct guest_saved saved = {0};
 
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &saved), 0);
 	wait_for_in(vp);
 	assert_true(cpu->answer_wanted);
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);

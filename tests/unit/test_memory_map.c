@@ -89,7 +89,7 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x5000), 0);
 	set_map(&world, PLACE + 0x4000, 0x4000, -1, 0, 0);
-	assert_int_equal(vsm_partition_save(world.partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(world.partition, guest_save_write, &saved), 0);
 	set_map(&other, PLACE, 0x3000, other.ram, 0, 0);
 	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
 	set_map(&other, PLACE, 0x5000, other.ram, 0, 0);

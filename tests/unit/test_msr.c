@@ -245,10 +245,10 @@ static struct guest_saved with_msr(const struct guest_saved *file, uint32_t vtl,
 	record.length = (uint32_t)state_packed_size(&state_layout_msr);
 	state_pack(&state_layout_msr, &state, bytes);
 	record.crc = state_crc(state_crc(0, &record, sizeof(record)), bytes, record.length);
-	guest_keep(&out, file->bytes, file->size - sizeof(record));
-	guest_keep(&out, &record, sizeof(record));
-	guest_keep(&out, bytes, record.length);
-	guest_keep(&out, file->bytes + file->size - sizeof(record), sizeof(record));
+	guest_save_write(&out, file->bytes, file->size - sizeof(record));
+	guest_save_write(&out, &record, sizeof(record));
+	guest_save_write(&out, bytes, record.length);
+	guest_save_write(&out, file->bytes + file->size - sizeof(record), sizeof(record));
 	return out;
 }
 

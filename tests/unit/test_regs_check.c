@@ -143,7 +143,7 @@ static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 	uint64_t cr4 = host_get(vp, 0, HV_X64_REGISTER_CR4);
 
 	host_set(vp, 0, HV_X64_REGISTER_CR4, 0);
-	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), 0);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, cr4);
 	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
@@ -170,7 +170,7 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 		header[0] = i == 4 ? 0x80 : 3; /* Hi16_ZMM, which this CPU lacks */
 		header[8] = i == 5;	       /* XCOMP_BV */
 		saved.size = 0;
-		assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+		assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), 0);
 		assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size),
 				 -EINVAL);
 		header[8] = 0;
@@ -178,7 +178,7 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 	}
 	*cpu = good;
 	saved.size = 0;
-	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(vp->partition, guest_save_write, &saved), 0);
 	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
 	free(saved.bytes);
 }

@@ -103,7 +103,7 @@ static void a_saved_state_is_restored_from_either_kind_of_backend_to_either(void
 				assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 			set_xmm(vp, active, 0x6666u + active);
 			file.size = 0;
-			assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
+			assert_int_equal(vsm_partition_save(partition, guest_save_write, &file), 0);
 			assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
 			assert_int_equal(restored->active_vtl, active);
 			assert_int_equal(xmm(restored, active), 0x6666u + active);

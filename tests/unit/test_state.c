@@ -193,11 +193,11 @@ static struct guest_saved with_record(const struct guest_saved *file, const char
 	struct guest_saved out = {0};
 	struct state_record record = {.flags = flags};
 
-	guest_keep(&out, file->bytes, file->size - sizeof(record));
+	guest_save_write(&out, file->bytes, file->size - sizeof(record));
 	strncpy(record.name, name, sizeof(record.name) - 1);
 	record.crc = state_crc(0, &record, sizeof(record));
-	guest_keep(&out, &record, sizeof(record));
-	guest_keep(&out, file->bytes + file->size - sizeof(record), sizeof(record));
+	guest_save_write(&out, &record, sizeof(record));
+	guest_save_write(&out, file->bytes + file->size - sizeof(record), sizeof(record));
 	return out;
 }
 

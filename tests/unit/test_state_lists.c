@@ -77,7 +77,7 @@ static struct guest_saved with_record(struct vsm_partition *partition, const cha
 {
 	const size_t each = state_packed_size(layout);
 	struct guest_saved file = state_save(partition);
-	struct state_writer writer = {.write = guest_keep, .opaque = &file};
+	struct state_writer writer = {.write = guest_save_write, .opaque = &file};
 	uint8_t payload[16384];
 
 	assert_true(count * each <= sizeof(payload));

@@ -88,7 +88,7 @@ static void a_restore_without_memory_fails_and_a_reset_recovers(void **state)
 	enable_synic(vp, SINT, VECTOR);
 	assert_int_equal(post_type(partition, 1), 0);
 	assert_int_equal(post_type(partition, 2), 0);
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &saved), 0);
 	out_of_memory = true;
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), -ENOMEM);
 	out_of_memory = false;

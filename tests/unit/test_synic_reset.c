@@ -121,7 +121,7 @@ static int keep_and_post(void *opaque, const void *data, size_t size)
 
 	if (when == IN_SAVE && size == sizeof(*record) && !strcmp(record->name, "message"))
 		post_both(saved_partition);
-	return guest_keep(opaque, data, size);
+	return guest_save_write(opaque, data, size);
 }
 
 static void messages_of_before_a_save_are_saved_once_despite_a_post_during_it(void **state)

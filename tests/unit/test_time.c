@@ -92,7 +92,7 @@ static void a_saved_state_has_the_time_of_the_stop(void **state)
 
 	assert_int_equal(vsm_time_stop(partition), 0);
 	sim_advance(partition, PAUSE);
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_save_write, &saved), 0);
 	sim_advance(partition, PAUSE);
 	/* Restored while stopped, as on the target of a migration. */
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);

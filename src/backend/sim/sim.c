@@ -366,7 +366,7 @@ const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl)
 {
 	struct sim_vp *own = vp->backend;
 
-	sim_settle(own, vtl);
+	sim_update_action(own, vtl);
 	return &own->vtl[vtl];
 }
 

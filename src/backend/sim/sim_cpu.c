@@ -179,7 +179,7 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	page = sim_page(vp->backend, vtl, smm, result.gpa, access, &host);
 	/* Like KVM's emulator, which treats a denied store as MMIO. */
 	if (page != SIM_PAGE_OK && vtl == 0 && action->kind == SIM_WRITE &&
-	    sim_doorbell_rings(vp->backend, false, result.gpa, action->value, action->size)) {
+	    sim_doorbell_signal(vp->backend, false, result.gpa, action->value, action->size)) {
 		finish(vp, vtl);
 		return;
 	}
@@ -425,8 +425,8 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 	case SIM_IN:
 	case SIM_OUT:
 		if (run->vtl == 0 && action->kind == SIM_OUT &&
-		    sim_doorbell_rings(vp->backend, true, action->address, action->value,
-				       action->size)) {
+		    sim_doorbell_signal(vp->backend, true, action->address, action->value,
+					action->size)) {
 			finish(vp, vtl);
 			break;
 		}
@@ -469,7 +469,7 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 	}
 }
 
-void sim_settle(struct sim_vp *vp, uint8_t vtl)
+void sim_update_action(struct sim_vp *vp, uint8_t vtl)
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
 
@@ -491,7 +491,7 @@ int sim_vp_run(void *opaque, struct backend_run *run)
 	atomic_fetch_add(&vp->backend->clock, SIM_RUN_TICKS);
 	vp->cpu[run->vtl].dirty = 0;
 	run->exit = BACKEND_EXIT_INTERRUPTED;
-	sim_settle(vp, run->vtl);
+	sim_update_action(vp, run->vtl);
 	pthread_mutex_lock(&vp->lock);
 	kicked = vp->kicked;
 	vp->kicked = false;

@@ -32,8 +32,8 @@ int sim_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on)
 	return error;
 }
 
-bool sim_doorbell_rings(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
-			uint8_t size)
+bool sim_doorbell_signal(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
+			 uint8_t size)
 {
 	const uint64_t one = 1;
 	bool rings = false;

@@ -209,7 +209,7 @@ void guest_set_long_mode(struct vsm_vp *vp, uint8_t vtl)
 	cpu->segment[SEGMENT_TR] = context.tr;
 }
 
-int guest_keep(void *opaque, const void *data, size_t size)
+int guest_save_write(void *opaque, const void *data, size_t size)
 {
 	struct guest_saved *saved = opaque;
 	uint8_t *grown = realloc(saved->bytes, saved->size + size);

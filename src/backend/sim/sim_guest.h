@@ -52,12 +52,12 @@ void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t va
 /* The host address of RAM; ignores rights and overlays. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
-/* A saved state, {0} at first. guest_keep() is the write function of vsm_partition_save(). */
+/* A saved state, {0} at first, to which guest_save_write() appends for vsm_partition_save(). */
 struct guest_saved {
 	uint8_t *bytes; /* to be freed by the caller */
 	size_t size;
 };
-int guest_keep(void *saved, const void *data, size_t size);
+int guest_save_write(void *saved, const void *data, size_t size);
 
 /* A 64-bit context with flat segments and identity-mapped memory. */
 struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);

@@ -113,8 +113,8 @@ void sim_memory_destroy(struct sim_backend *sim);
 /* sim_doorbell.c */
 int sim_doorbell(void *opaque, const struct backend_doorbell *doorbell, bool on);
 /* Signals the eventfd for a write of VTL0. False: there is none, and the write exits. */
-bool sim_doorbell_rings(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
-			uint8_t size);
+bool sim_doorbell_signal(struct sim_backend *sim, bool port, uint64_t address, uint64_t value,
+			 uint8_t size);
 
 /* sim_debug.c */
 int sim_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);
@@ -128,7 +128,7 @@ int sim_vp_run(void *opaque, struct backend_run *run);
 int sim_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 bool sim_vp_can_inject(void *opaque, uint8_t vtl);
 /* Marks the action of @vtl as done or skipped, if the core has changed RIP since it began. */
-void sim_settle(struct sim_vp *vp, uint8_t vtl);
+void sim_update_action(struct sim_vp *vp, uint8_t vtl);
 
 enum sim_page {
 	SIM_PAGE_OK,
