@@ -145,7 +145,7 @@ void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size)
+void gdb_breakpoint_preserve(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size)
 {
 	pthread_mutex_lock(&gdb->lock);
 	/*
@@ -179,7 +179,7 @@ enum gdb_owner gdb_breakpoint_owner(struct vsm_gdb *gdb, uint8_t vtl, uint64_t g
 	return owner;
 }
 
-void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted)
+void gdb_breakpoint_set_inserted(struct vsm_gdb *gdb, uint64_t gpa, bool inserted)
 {
 	const struct gdb_breakpoint *row;
 	uint8_t byte = INT3;

@@ -60,7 +60,7 @@ static int write_page(struct vsm_gdb *gdb, uint64_t gpa, void *data, size_t size
 	/* A page that cannot be read cannot be written either: its breakpoints stay as they are. */
 	if (gdb->config.read(gdb->config.opaque, gpa, old, size))
 		return -EFAULT;
-	gdb_breakpoint_keep(gdb, gpa, data, size);
+	gdb_breakpoint_preserve(gdb, gpa, data, size);
 	return gdb->config.write(gdb->config.opaque, gpa, data, size);
 }
 

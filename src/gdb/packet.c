@@ -46,7 +46,7 @@ static enum gdb_input between(struct gdb_parser *parser, uint8_t byte)
 	}
 }
 
-static void keep(struct gdb_parser *parser, uint8_t byte)
+static void append(struct gdb_parser *parser, uint8_t byte)
 {
 	if (parser->size < GDB_PACKET_MAX)
 		parser->data[parser->size++] = (char)byte;
@@ -84,11 +84,11 @@ enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool che
 		if (byte == ESCAPE)
 			parser->state = GDB_IN_ESCAPE;
 		else
-			keep(parser, byte);
+			append(parser, byte);
 		break;
 	case GDB_IN_ESCAPE:
 		parser->sum = (uint8_t)(parser->sum + byte);
-		keep(parser, byte ^ ESCAPED);
+		append(parser, byte ^ ESCAPED);
 		parser->state = GDB_IN_DATA;
 		break;
 	case GDB_IN_CHECKSUM_1:

@@ -72,7 +72,7 @@ static bool set_actions(struct vsm_gdb *gdb, uint32_t vp, const struct actions *
 }
 
 /* Whether a VP has a stop that was not reported yet. Lock held. */
-static bool stop_is_left(const struct vsm_gdb *gdb)
+static bool has_unreported_stop(const struct vsm_gdb *gdb)
 {
 	for (uint32_t i = 0; i < gdb->config.vp_count; i++)
 		if (gdb->vp[i].stop.kind != GDB_STOP_NONE)
@@ -84,7 +84,7 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	struct actions actions = {0};
 	int error = read_actions(gdb, text, &actions);
-	bool left;
+	bool unreported;
 
 	if (error)
 		return error;
@@ -95,13 +95,13 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 	}
 	gdb->waiting = true;
 	gdb->interrupted = false;
-	left = stop_is_left(gdb);
-	for (uint32_t i = 0; !left && i < gdb->config.vp_count; i++)
+	unreported = has_unreported_stop(gdb);
+	for (uint32_t i = 0; !unreported && i < gdb->config.vp_count; i++)
 		gdb->vp[i].resumed = set_actions(gdb, i, &actions);
 	gdb->settings++;
 	pthread_cond_broadcast(&gdb->wake);
 	pthread_mutex_unlock(&gdb->lock);
-	if (left)
+	if (unreported)
 		(void)eventfd_write(gdb->event, 1);
 	return 0;
 }

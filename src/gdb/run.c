@@ -43,7 +43,7 @@ void gdb_halt(struct vsm_gdb *gdb)
 	notify(gdb);
 }
 
-void gdb_release(struct vsm_gdb *gdb)
+void gdb_resume_all(struct vsm_gdb *gdb)
 {
 	pthread_mutex_lock(&gdb->lock);
 	gdb->attached = false;
@@ -99,7 +99,7 @@ static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint6
 /* @vtl has reached a breakpoint of another VTL: it steps over the original instruction. */
 static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
-	gdb_breakpoint_show(gdb, gpa, false);
+	gdb_breakpoint_set_inserted(gdb, gpa, false);
 	pthread_mutex_lock(&gdb->lock);
 	self->passing = true;
 	self->passing_vtl = vtl;
@@ -125,7 +125,7 @@ static bool pass_end(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, bool
 	}
 	pthread_mutex_unlock(&gdb->lock);
 	if (passed)
-		gdb_breakpoint_show(gdb, gpa, true);
+		gdb_breakpoint_set_inserted(gdb, gpa, true);
 	return passed;
 }
 

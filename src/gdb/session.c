@@ -416,7 +416,7 @@ int vsm_gdb_attach(struct vsm_gdb *gdb, vsm_gdb_send_fn *send, void *opaque)
 void vsm_gdb_detach(struct vsm_gdb *gdb)
 {
 	gdb_breakpoint_remove_all(gdb);
-	gdb_release(gdb);
+	gdb_resume_all(gdb);
 	free(gdb->threads);
 	gdb->threads = NULL;
 }

@@ -228,7 +228,7 @@ void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_
  * Called before @data is written at @gpa: a byte of @data at a breakpoint becomes the original, and
  * INT3 replaces it in @data.
  */
-void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
+void gdb_breakpoint_preserve(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
 
 /* Whose breakpoint a VP has executed. */
 enum gdb_owner {
@@ -238,7 +238,7 @@ enum gdb_owner {
 };
 enum gdb_owner gdb_breakpoint_owner(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gpa);
 /* Inserts or removes the INT3 of the breakpoint at @gpa, while a VP steps over it. */
-void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted);
+void gdb_breakpoint_set_inserted(struct vsm_gdb *gdb, uint64_t gpa, bool inserted);
 
 /* ------------------------------------------------------------------ settings.c */
 
@@ -252,7 +252,7 @@ void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp);
 
 void gdb_halt(struct vsm_gdb *gdb);
 /* Resumes all VPs at the end of a session. */
-void gdb_release(struct vsm_gdb *gdb);
+void gdb_resume_all(struct vsm_gdb *gdb);
 /* `vCont;...`: resumes VPs. The stop reply is sent later. -EINVAL; -EBUSY: one is already due. */
 int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text);
 /* Moves a stop that the client waits for to gdb->last, if no VP runs. False: no stop. */
