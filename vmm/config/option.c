@@ -49,7 +49,7 @@ static bool same(const char *one, const char *other)
 	return strcmp(one, other) == 0;
 }
 
-static const char *keep(char **field, const char *value)
+static const char *set_text(char **field, const char *value)
 {
 	char *copy;
 
@@ -69,7 +69,7 @@ static const char *set_initrd(struct vmm_config *config, const char *value)
 
 	if (config->initrds == VMM_INITRDS_MAX)
 		return "may be given at most 16 times";
-	wrong = keep(&config->initrd[config->initrds], value);
+	wrong = set_text(&config->initrd[config->initrds], value);
 	if (!wrong)
 		config->initrds++;
 	return wrong;
@@ -136,7 +136,7 @@ static const char *set_serial(struct vmm_config *config, const char *value)
 	else if (same(value, "pty"))
 		config->serial = VMM_SERIAL_PTY;
 	else if (!strncmp(value, "file:", 5) && value[5]) {
-		wrong = keep(&config->serial_file, value + 5);
+		wrong = set_text(&config->serial_file, value + 5);
 		config->serial = VMM_SERIAL_FILE;
 	} else
 		wrong = "takes stdio, pty, or file:PATH";
@@ -148,7 +148,7 @@ static const char *set_engine(struct vmm_config *config, const char *value)
 	if (!same(value, "auto") && !same(value, "uffd") && !same(value, "attr") &&
 	    !same(value, "nested"))
 		return "takes auto, uffd, nested, or attr";
-	return keep(&config->engine, value);
+	return set_text(&config->engine, value);
 }
 
 static const char *set_log_level(struct vmm_config *config, const char *value)
@@ -163,7 +163,7 @@ static const char *set_log_level(struct vmm_config *config, const char *value)
 
 static const char *set_log_file(struct vmm_config *config, const char *value)
 {
-	return keep(&config->log_file, value);
+	return set_text(&config->log_file, value);
 }
 
 static const char *set_sandbox(struct vmm_config *config, const char *value)
@@ -183,22 +183,22 @@ static const char *set_sandbox(struct vmm_config *config, const char *value)
 
 static const char *set_user(struct vmm_config *config, const char *value)
 {
-	return keep(&config->user, value);
+	return set_text(&config->user, value);
 }
 
 static const char *set_save_dir(struct vmm_config *config, const char *value)
 {
-	return keep(&config->save_dir, value);
+	return set_text(&config->save_dir, value);
 }
 
 static const char *set_trace(struct vmm_config *config, const char *value)
 {
-	return keep(&config->trace, value);
+	return set_text(&config->trace, value);
 }
 
 static const char *set_control(struct vmm_config *config, const char *value)
 {
-	return keep(&config->control, value);
+	return set_text(&config->control, value);
 }
 
 static const char *set_gdb(struct vmm_config *config, const char *value)
@@ -207,22 +207,22 @@ static const char *set_gdb(struct vmm_config *config, const char *value)
 
 	if (value[0] == ':' && (!parse_number(value + 1, UINT16_MAX, &port) || !port))
 		return "takes the path of a socket, or :PORT with a number from 1 to 65535";
-	return keep(&config->gdb, value);
+	return set_text(&config->gdb, value);
 }
 
 static const char *set_restore(struct vmm_config *config, const char *value)
 {
-	return keep(&config->restore, value);
+	return set_text(&config->restore, value);
 }
 
 static const char *set_file(struct vmm_config *config, const char *value)
 {
-	return keep(&config->file, value);
+	return set_text(&config->file, value);
 }
 
 static const char *set_kernel(struct vmm_config *config, const char *value)
 {
-	return keep(&config->kernel, value);
+	return set_text(&config->kernel, value);
 }
 
 static const char *set_switch(bool *field, const char *value)

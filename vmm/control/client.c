@@ -35,7 +35,7 @@ bool vmm_client_receive(struct vmm_client *client)
 		return errno == EAGAIN || errno == EINTR;
 	/* Half closed: the client still gets answers, also to a last line without a line feed. */
 	if (got == 0) {
-		client->leaving = true;
+		client->closing = true;
 		if (client->filled && client->line[client->filled - 1] != '\n')
 			client->line[client->filled++] = '\n';
 	}
@@ -87,19 +87,19 @@ static bool make_room(struct vmm_client *client, size_t size)
 	return true;
 }
 
-void vmm_client_say(struct vmm_client *client, json_t *value)
+void vmm_client_queue(struct vmm_client *client, json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT);
 	const size_t size = text ? strlen(text) : 0;
 
 	if (vmm_client_backlog(client) == 0)
-		clock_gettime(CLOCK_MONOTONIC, &client->moved);
+		clock_gettime(CLOCK_MONOTONIC, &client->progress);
 	if (text && make_room(client, size + 1)) {
 		memcpy(client->out + client->out_end, text, size);
 		client->out[client->out_end + size] = '\n';
 		client->out_end += size + 1;
 	} else {
-		vmm_client_leave(client);
+		vmm_client_close_after_send(client);
 	}
 	free(text);
 	json_decref(value);
@@ -117,24 +117,24 @@ bool vmm_client_send(struct vmm_client *client)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno == EAGAIN)
-			return now.tv_sec - client->moved.tv_sec < VMM_STUCK_SECONDS;
+			return now.tv_sec - client->progress.tv_sec < VMM_STUCK_SECONDS;
 		if (sent <= 0)
 			return false;
 		client->out_begin += (size_t)sent;
-		client->moved = now;
+		client->progress = now;
 	}
 	client->out_begin = client->out_end = 0;
 	return true;
 }
 
-void vmm_client_leave(struct vmm_client *client)
+void vmm_client_close_after_send(struct vmm_client *client)
 {
-	client->leaving = true;
+	client->closing = true;
 	client->filled = 0;
 }
 
 bool vmm_client_is_done(const struct vmm_client *client)
 {
-	return client->leaving && !client->waiting && !vmm_client_backlog(client) &&
+	return client->closing && !client->waiting && !vmm_client_backlog(client) &&
 	       !memchr(client->line, '\n', client->filled);
 }

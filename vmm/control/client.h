@@ -21,10 +21,10 @@ struct vmm_client {
 	uint64_t number;
 	bool waiting; /* an order is pending: no request is read */
 	bool events_requested;
-	bool leaving;	       /* disconnect after the last answer */
-	json_t *id;	       /* id of the deferred request */
-	uint64_t dropped;      /* not sent, and not yet reported */
-	struct timespec moved; /* when output was last sent, or last empty */
+	bool closing;		  /* disconnect after the last answer */
+	json_t *id;		  /* id of the deferred request */
+	uint64_t dropped;	  /* not sent, and not yet reported */
+	struct timespec progress; /* when output was last sent, or last empty */
 	size_t filled;
 	char line[VMM_LINE_MAX];
 	char *out;
@@ -44,10 +44,10 @@ int vmm_client_next_line(struct vmm_client *client, const char **line, size_t *s
 void vmm_client_drop_line(struct vmm_client *client, size_t size);
 
 size_t vmm_client_backlog(const struct vmm_client *client);
-/* Appends @value as a line and releases it. Without memory the client is disconnected. */
-void vmm_client_say(struct vmm_client *client, json_t *value);
+/* Appends @value to the output as a line, and releases it. Disconnects if there is no memory. */
+void vmm_client_queue(struct vmm_client *client, json_t *value);
 /* Drops further input; the client is disconnected when all output is sent. */
-void vmm_client_leave(struct vmm_client *client);
+void vmm_client_close_after_send(struct vmm_client *client);
 bool vmm_client_is_done(const struct vmm_client *client);
 /* Sends what the socket accepts now. False: disconnected, or timed out. */
 bool vmm_client_send(struct vmm_client *client);

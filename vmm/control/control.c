@@ -162,7 +162,7 @@ static void send_event(struct vmm_control *control, const struct event *event)
 			client->dropped++;
 			continue;
 		}
-		vmm_client_say(client, event_json(event, client->dropped));
+		vmm_client_queue(client, event_json(event, client->dropped));
 		client->dropped = 0;
 	}
 }
@@ -187,7 +187,7 @@ static void send_events(struct vmm_control *control)
 
 /* ------------------------------------------------------------------ clients */
 
-static void hang_up(struct vmm_control *control, struct vmm_client *client)
+static void disconnect(struct vmm_control *control, struct vmm_client *client)
 {
 	if (client->events_requested)
 		atomic_fetch_sub(&control->subscribers, 1);
@@ -199,8 +199,8 @@ static void reject_client(int fd)
 	struct vmm_client visitor;
 
 	vmm_client_open(&visitor, fd, 0);
-	vmm_client_say(&visitor, vmm_refusal(NULL, VMM_REFUSE_BUSY, "there are %u clients already",
-					     CLIENTS_MAX));
+	vmm_client_queue(&visitor, vmm_refusal(NULL, VMM_REFUSE_BUSY,
+					       "there are %u clients already", CLIENTS_MAX));
 	(void)vmm_client_send(&visitor);
 	vmm_client_close(&visitor);
 }
@@ -224,7 +224,7 @@ static void accept_client(struct vmm_control *control)
 	reject_client(fd);
 }
 
-static bool may_ask(const struct vmm_client *client)
+static bool may_send_request(const struct vmm_client *client)
 {
 	return !client->waiting && vmm_client_backlog(client) <= VMM_BACKLOG_MAX;
 }
@@ -244,7 +244,7 @@ static void answer_line(struct vmm_control *control, struct vmm_client *client, 
 		client->id = effect.id;
 		return;
 	}
-	vmm_client_say(client, answer);
+	vmm_client_queue(client, answer);
 }
 
 static void answer_lines(struct vmm_control *control, struct vmm_client *client)
@@ -253,16 +253,16 @@ static void answer_lines(struct vmm_control *control, struct vmm_client *client)
 	size_t size;
 	int found = 1;
 
-	while (may_ask(client) && found > 0) {
+	while (may_send_request(client) && found > 0) {
 		found = vmm_client_next_line(client, &line, &size);
 		if (found > 0) {
 			answer_line(control, client, line, size);
 			vmm_client_drop_line(client, size);
 		} else if (found < 0) {
-			vmm_client_say(client, vmm_refusal(NULL, VMM_REFUSE_BAD_REQUEST,
-							   "a line has at most %u bytes",
-							   VMM_LINE_MAX - 1));
-			vmm_client_leave(client);
+			vmm_client_queue(client, vmm_refusal(NULL, VMM_REFUSE_BAD_REQUEST,
+							     "a line has at most %u bytes",
+							     VMM_LINE_MAX - 1));
+			vmm_client_close_after_send(client);
 		}
 	}
 }
@@ -271,14 +271,14 @@ static void serve(struct vmm_control *control, struct vmm_client *client, short 
 {
 	bool stays = true;
 
-	if ((ready & (POLLIN | POLLHUP | POLLERR)) && may_ask(client) && !client->leaving)
+	if ((ready & (POLLIN | POLLHUP | POLLERR)) && may_send_request(client) && !client->closing)
 		stays = vmm_client_receive(client);
 	if (stays)
 		stays = vmm_client_send(client);
 	if (stays)
 		answer_lines(control, client);
 	if (!stays || !vmm_client_send(client) || vmm_client_is_done(client))
-		hang_up(control, client);
+		disconnect(control, client);
 }
 
 static void send_outcomes(struct vmm_control *control)
@@ -294,9 +294,9 @@ static void send_outcomes(struct vmm_control *control)
 				continue;
 			client->waiting = false;
 			client->id = NULL;
-			vmm_client_say(client, order.error ? vmm_refusal(id, VMM_REFUSE_FAILED,
-									 "%s", order.message)
-							   : vmm_answer(id, NULL));
+			vmm_client_queue(client, order.error ? vmm_refusal(id, VMM_REFUSE_FAILED,
+									   "%s", order.message)
+							     : vmm_answer(id, NULL));
 		}
 }
 
@@ -305,7 +305,7 @@ static void send_outcomes(struct vmm_control *control)
 /* Hang-up is always reported. */
 static short poll_events(const struct vmm_client *client)
 {
-	return (short)((may_ask(client) && !client->leaving ? POLLIN : 0) |
+	return (short)((may_send_request(client) && !client->closing ? POLLIN : 0) |
 		       (vmm_client_backlog(client) ? POLLOUT : 0));
 }
 
@@ -316,7 +316,7 @@ enum {
 	POLL_CLIENT
 };
 
-static void turn(struct vmm_control *control, int milliseconds)
+static void serve_once(struct vmm_control *control, int milliseconds)
 {
 	struct pollfd wait[POLL_CLIENT + CLIENTS_MAX] = {
 		[POLL_WAKE] = {.fd = control->wake, .events = POLLIN},
@@ -342,8 +342,8 @@ static void turn(struct vmm_control *control, int milliseconds)
 		if (control->client[i].fd < 0)
 			continue;
 		/* serve() reads no input of this client: poll() would return immediately each time. */
-		if (!may_ask(&control->client[i]) && (ready & (POLLHUP | POLLERR)))
-			hang_up(control, &control->client[i]);
+		if (!may_send_request(&control->client[i]) && (ready & (POLLHUP | POLLERR)))
+			disconnect(control, &control->client[i]);
 		else
 			serve(control, &control->client[i], ready);
 	}
@@ -369,11 +369,11 @@ static void *run(void *opaque)
 		return NULL;
 	}
 	while (!atomic_load(&control->ending))
-		turn(control, CHECK_MS);
+		serve_once(control, CHECK_MS);
 	end = seconds_since_start(control) + DRAIN_MS / 1000.0;
 	send_events(control);
 	while (has_backlog(control) && seconds_since_start(control) < end)
-		turn(control, 50);
+		serve_once(control, 50);
 	return NULL;
 }
 

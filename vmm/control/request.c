@@ -110,7 +110,7 @@ static json_t *help(struct request *request)
 
 static json_t *inspect(struct request *request)
 {
-	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
+	return vmm_tree_value(request->guest, request->text, request->number[0], &request->refused);
 }
 
 static void put_bytes(char *text, const uint8_t *data, uint64_t size)

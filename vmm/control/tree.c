@@ -77,8 +77,9 @@ static bool get_index(const char *text, uint32_t below, uint32_t *index)
 	return *end == 0 && value < below;
 }
 
-/* Whether the first components of @pattern match @parts; numbers go into @look. */
-static bool begins(const struct parts *pattern, const struct parts *parts, struct vmm_look *look)
+/* Whether the first components of @pattern match @parts; numbers go into @query. */
+static bool begins(const struct parts *pattern, const struct parts *parts,
+		   struct vmm_value_query *query)
 {
 	if (parts->count > pattern->count)
 		return false;
@@ -87,12 +88,12 @@ static bool begins(const struct parts *pattern, const struct parts *parts, struc
 		uint32_t vtl;
 
 		if (!strcmp(want, "VP")) {
-			if (!get_index(is, look->guest->config->cpus, &look->vp))
+			if (!get_index(is, query->guest->config->cpus, &query->vp))
 				return false;
 		} else if (!strcmp(want, "VTL")) {
-			if (!get_index(is, look->guest->config->vtls, &vtl))
+			if (!get_index(is, query->guest->config->vtls, &vtl))
 				return false;
-			look->vtl = (uint8_t)vtl;
+			query->vtl = (uint8_t)vtl;
 		} else if (strcmp(want, is) != 0) {
 			return false;
 		}
@@ -111,7 +112,7 @@ static void add_numbers(json_t *children, uint32_t count, const char *help)
 	}
 }
 
-static json_t *children_of(const struct parts *parts, struct vmm_look *look)
+static json_t *children_of(const struct parts *parts, struct vmm_value_query *query)
 {
 	json_t *children = json_array();
 
@@ -120,13 +121,13 @@ static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 		const char *last;
 
 		split(nodes[i].path, &pattern);
-		if (pattern.count != parts->count + 1 || !begins(&pattern, parts, look))
+		if (pattern.count != parts->count + 1 || !begins(&pattern, parts, query))
 			continue;
 		last = pattern.part[parts->count];
 		if (!strcmp(last, "VP"))
-			add_numbers(children, look->guest->config->cpus, nodes[i].help);
+			add_numbers(children, query->guest->config->cpus, nodes[i].help);
 		else if (!strcmp(last, "VTL"))
-			add_numbers(children, look->guest->config->vtls, nodes[i].help);
+			add_numbers(children, query->guest->config->vtls, nodes[i].help);
 		else
 			json_array_append_new(children, json_pack("{s:s, s:s}", "name", last,
 								  "help", nodes[i].help));
@@ -134,37 +135,37 @@ static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 	return children;
 }
 
-static const struct node *find_node(const struct parts *parts, struct vmm_look *look)
+static const struct node *find_node(const struct parts *parts, struct vmm_value_query *query)
 {
 	for (size_t i = 0; i < NODES; i++) {
 		struct parts pattern;
 
 		split(nodes[i].path, &pattern);
-		if (pattern.count == parts->count && begins(&pattern, parts, look))
+		if (pattern.count == parts->count && begins(&pattern, parts, query))
 			return &nodes[i];
 	}
 	return NULL;
 }
 
-json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
-		      struct vmm_refused *refused)
+json_t *vmm_tree_value(struct vmm_guest *guest, const char *path, uint64_t from,
+		       struct vmm_refused *refused)
 {
-	struct vmm_look look = {.guest = guest, .from = from};
+	struct vmm_value_query query = {.guest = guest, .from = from};
 	const struct node *node = NULL;
 	struct parts parts;
 	json_t *value = NULL;
 	const bool legal = split(path, &parts);
 
 	if (legal && parts.count)
-		node = find_node(&parts, &look);
+		node = find_node(&parts, &query);
 	if (!node && (!legal || parts.count))
 		return vmm_refuse(refused, VMM_REFUSE_NOT_FOUND, "there is nothing at '%.128s'",
 				  path);
 	if (node && node->value) {
-		value = node->value(&look, refused);
+		value = node->value(&query, refused);
 		if (!value)
 			return NULL;
 	}
 	return json_pack("{s:s, s:o*, s:o}", "path", path, "value", value, "children",
-			 children_of(&parts, &look));
+			 children_of(&parts, &query));
 }

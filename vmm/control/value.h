@@ -7,7 +7,8 @@
 
 struct vmm_guest;
 
-struct vmm_look {
+/* Which value is read. */
+struct vmm_value_query {
 	struct vmm_guest *guest;
 	uint32_t vp;
 	uint8_t vtl;
@@ -15,11 +16,11 @@ struct vmm_look {
 };
 
 /* NULL: refused. */
-typedef json_t *vmm_value_fn(const struct vmm_look *look, struct vmm_refused *refused);
+typedef json_t *vmm_value_fn(const struct vmm_value_query *query, struct vmm_refused *refused);
 
-/* NULL: refused. */
-json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
-		      struct vmm_refused *refused);
+/* The value at @path of the tree, with the names below it. NULL: refused. */
+json_t *vmm_tree_value(struct vmm_guest *guest, const char *path, uint64_t from,
+		       struct vmm_refused *refused);
 
 vmm_value_fn vmm_value_machine, vmm_value_counters, vmm_value_partition, vmm_value_memory,
 	vmm_value_protection;

@@ -14,9 +14,9 @@
 /* Lookups for one answer; adjacent ranges with equal rights are merged into one. */
 #define LOOKS_MAX 65536u
 
-json_t *vmm_value_machine(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_machine(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
-	const struct vmm_guest *guest = look->guest;
+	const struct vmm_guest *guest = query->guest;
 	const struct vmm_config *config = guest->config;
 
 	(void)refused;
@@ -36,9 +36,9 @@ static json_t *counters(const struct vsm_counters *counters)
 			 (json_int_t)counters->intercepts);
 }
 
-json_t *vmm_value_counters(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_counters(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
-	const struct vmm_guest *guest = look->guest;
+	const struct vmm_guest *guest = query->guest;
 	struct vsm_counters sum = {0};
 	json_t *list = json_array();
 
@@ -67,12 +67,12 @@ static void read_vsm(struct vsm_vp *vp, void *opaque)
 	registers->read = vmm_read_registers(vp, 0, &vmm_vsm, registers->value);
 }
 
-json_t *vmm_value_partition(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_partition(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	struct registers registers = {.read = false};
 	json_t *value;
 
-	if (vsm_vp_call(look->guest->processor[0].vp, TIMEOUT_MS, read_vsm, &registers))
+	if (vsm_vp_call(query->guest->processor[0].vp, TIMEOUT_MS, read_vsm, &registers))
 		return vmm_refuse(refused, VMM_REFUSE_BUSY, "VP 0 waits for a device");
 	if (!registers.read)
 		return vmm_refuse(refused, VMM_REFUSE_FAILED, "registers could not be read");
@@ -83,13 +83,13 @@ json_t *vmm_value_partition(const struct vmm_look *look, struct vmm_refused *ref
 	return value;
 }
 
-json_t *vmm_value_memory(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_memory(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	json_t *list = json_array();
 
 	(void)refused;
 	for (size_t i = 0; i < VMM_REGIONS; i++) {
-		const struct vmm_region *region = &look->guest->region[i];
+		const struct vmm_region *region = &query->guest->region[i];
 
 		if (region->size)
 			json_array_append_new(list,
@@ -99,9 +99,9 @@ json_t *vmm_value_memory(const struct vmm_look *look, struct vmm_refused *refuse
 	return json_pack("{s:o}", "regions", list);
 }
 
-json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_protection(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
-	struct vsm_protection run = {0}, found = {.gpa = look->from};
+	struct vsm_protection run = {0}, found = {.gpa = query->from};
 	json_t *ranges = json_array(), *next = NULL;
 	bool have = false;
 
@@ -109,8 +109,8 @@ json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *re
 	for (unsigned int i = 0;; i++) {
 		const uint64_t at = found.gpa + found.size;
 		const int error = at < found.gpa ? -ENOENT
-						 : vsm_protection_find(look->guest->partition,
-								       look->vtl, at, &found);
+						 : vsm_protection_find(query->guest->partition,
+								       query->vtl, at, &found);
 		char access[4];
 
 		/* vsm_protection_find() may divide a range of equal rights. */

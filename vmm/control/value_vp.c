@@ -38,29 +38,29 @@ static void take(struct vsm_vp *vp, void *opaque)
 }
 
 /* False: refused. @needs: the VTL must be enabled. */
-static bool take_snapshot(const struct vmm_look *look, struct snapshot *snapshot, bool needs,
-			  struct vmm_refused *refused)
+static bool take_snapshot(const struct vmm_value_query *query, struct snapshot *snapshot,
+			  bool needs, struct vmm_refused *refused)
 {
-	snapshot->vtl = look->vtl;
-	if (vsm_vp_call(look->guest->processor[look->vp].vp, TIMEOUT_MS, take, snapshot))
-		vmm_refuse(refused, VMM_REFUSE_BUSY, "VP %u waits for a device", look->vp);
-	else if (needs && !(snapshot->vtls.enabled >> look->vtl & 1))
+	snapshot->vtl = query->vtl;
+	if (vsm_vp_call(query->guest->processor[query->vp].vp, TIMEOUT_MS, take, snapshot))
+		vmm_refuse(refused, VMM_REFUSE_BUSY, "VP %u waits for a device", query->vp);
+	else if (needs && !(snapshot->vtls.enabled >> query->vtl & 1))
 		vmm_refuse(refused, VMM_REFUSE_NOT_FOUND, "VTL %u is not enabled on VP %u",
-			   look->vtl, look->vp);
+			   query->vtl, query->vp);
 	else if (snapshot->failed)
 		vmm_refuse(refused, VMM_REFUSE_FAILED, "VP %u: registers could not be read",
-			   look->vp);
+			   query->vp);
 	else
 		return true;
 	return false;
 }
 
-json_t *vmm_value_vp(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_vp(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	struct snapshot snapshot = {0};
 	json_t *enabled;
 
-	if (!take_snapshot(look, &snapshot, false, refused))
+	if (!take_snapshot(query, &snapshot, false, refused))
 		return NULL;
 	enabled = json_array();
 	for (uint32_t vtl = 0; vtl < VSM_VTL_MAX; vtl++)
@@ -70,15 +70,15 @@ json_t *vmm_value_vp(const struct vmm_look *look, struct vmm_refused *refused)
 			 enabled);
 }
 
-json_t *vmm_value_vtl(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_vtl(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	struct snapshot snapshot = {0};
 
-	if (!take_snapshot(look, &snapshot, false, refused))
+	if (!take_snapshot(query, &snapshot, false, refused))
 		return NULL;
 	return json_pack("{s:b, s:b, s:s*, s:s*}", "enabled",
-			 (int)(snapshot.vtls.enabled >> look->vtl & 1), "active",
-			 (int)(snapshot.vtls.active == look->vtl), "mode", snapshot.mode,
+			 (int)(snapshot.vtls.enabled >> query->vtl & 1), "active",
+			 (int)(snapshot.vtls.active == query->vtl), "mode", snapshot.mode,
 			 "activity", snapshot.activity);
 }
 
@@ -91,12 +91,12 @@ static void add_numbers(json_t *value, const struct snapshot *snapshot, size_t i
 				    vmm_hex(snapshot->value[index][i].reg64));
 }
 
-json_t *vmm_value_registers(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_registers(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	struct snapshot snapshot = {.list = {&vmm_numbers, &vmm_segments, &vmm_tables}};
 	json_t *value;
 
-	if (!take_snapshot(look, &snapshot, true, refused))
+	if (!take_snapshot(query, &snapshot, true, refused))
 		return NULL;
 	value = json_object();
 	add_numbers(value, &snapshot, 0);
@@ -119,12 +119,12 @@ json_t *vmm_value_registers(const struct vmm_look *look, struct vmm_refused *ref
 	return value;
 }
 
-json_t *vmm_value_synic(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_synic(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	struct snapshot snapshot = {.list = {&vmm_synic}};
 	json_t *value;
 
-	if (!take_snapshot(look, &snapshot, true, refused))
+	if (!take_snapshot(query, &snapshot, true, refused))
 		return NULL;
 	value = json_object();
 	add_numbers(value, &snapshot, 0);
@@ -141,7 +141,7 @@ static json_t *vectors(const uint32_t bits[8])
 	return list;
 }
 
-json_t *vmm_value_lapic(const struct vmm_look *look, struct vmm_refused *refused)
+json_t *vmm_value_lapic(const struct vmm_value_query *query, struct vmm_refused *refused)
 {
 	static const char *const lvt[VSM_LAPIC_LVT_COUNT] = {
 		[VSM_LAPIC_LVT_CMCI] = "lvt_cmci",
@@ -156,7 +156,7 @@ json_t *vmm_value_lapic(const struct vmm_look *look, struct vmm_refused *refused
 	const struct vsm_lapic_state *state = &snapshot.lapic;
 	json_t *value;
 
-	if (!take_snapshot(look, &snapshot, true, refused))
+	if (!take_snapshot(query, &snapshot, true, refused))
 		return NULL;
 	value = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "apic_base",
 			  vmm_hex(state->apic_base), "id", vmm_hex(state->id), "tpr",

@@ -39,7 +39,7 @@ int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, ui
 int vmm_place_high(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		   uint64_t from, uint64_t below, uint64_t *gpa);
 
-/* Zeros if @data is NULL. */
+/* Writes @data, or zeroes if it is NULL, to guest memory. Errors of memory->write, logged. */
 int vmm_put(const struct vmm_places *places, uint64_t gpa, const void *data, uint64_t size);
 
 #endif

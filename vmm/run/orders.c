@@ -48,7 +48,7 @@ static order_fn *const functions[] = {
 	[VMM_ORDER_CORE] = order_core,
 };
 
-void vmm_orders_do(struct vmm_guest *guest)
+void vmm_orders_execute(struct vmm_guest *guest)
 {
 	struct vmm_order order;
 

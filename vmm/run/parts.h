@@ -12,8 +12,8 @@ int vmm_check(const struct vmm_config *config, const struct vsm_log *log);
 int vmm_input_start(struct vmm_guest *guest);
 void vmm_input_join(struct vmm_guest *guest);
 
-/* The VPs must have stopped. */
-void vmm_orders_do(struct vmm_guest *guest);
+/* Executes the pending orders of the control socket. The VPs must have stopped. */
+void vmm_orders_execute(struct vmm_guest *guest);
 
 /* Prints registers of each VP and VTL to stderr. The VPs may run. */
 void vmm_describe(const struct vmm_guest *guest);

@@ -126,7 +126,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 			}
 			vmm_guest_event(guest, VMM_EVENT_RESET, 0, 0);
 		}
-		vmm_orders_do(guest);
+		vmm_orders_execute(guest);
 	}
 }
 
