@@ -116,7 +116,7 @@ static int gone(const struct session *session)
 	return INSPECT_GONE;
 }
 
-static bool say(const struct session *session, json_t *request)
+static bool send_request(const struct session *session, json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	size_t left, size = text ? strlen(text) : 0;
@@ -214,7 +214,8 @@ int inspect_request(const struct command *self, const char *socket, json_t *requ
 		json_decref(request);
 		return status;
 	}
-	status = say(&session, request) ? receive_answer(&session, &answer) : gone(&session);
+	status = send_request(&session, request) ? receive_answer(&session, &answer)
+						 : gone(&session);
 	*result = json_incref(json_object_get(answer, "result"));
 	json_decref(answer);
 	close_session(&session);
@@ -260,15 +261,15 @@ static int overview(struct session *session)
 
 	if (!session->json)
 		puts("Paths:");
-	if (!say(session, json_pack("{s:s, s:s}", "command", "inspect", "path", "")))
+	if (!send_request(session, json_pack("{s:s, s:s}", "command", "inspect", "path", "")))
 		return gone(session);
 	status = take_answer(session);
 	if (status)
 		return status;
 	if (!session->json)
 		puts("Commands:");
-	return say(session, json_pack("{s:s}", "command", "help")) ? take_answer(session)
-								   : gone(session);
+	return send_request(session, json_pack("{s:s}", "command", "help")) ? take_answer(session)
+									    : gone(session);
 }
 
 static const struct order *find_order(const char *name)
@@ -372,7 +373,7 @@ static int converse(const struct command *self, struct session *session, int arg
 	if (!request)
 		status = overview(session);
 	else
-		status = say(session, request) ? take_answer(session) : gone(session);
+		status = send_request(session, request) ? take_answer(session) : gone(session);
 	if (!status && order && order->listens)
 		status = take_events(session);
 	close_session(session);

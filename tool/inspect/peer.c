@@ -52,7 +52,7 @@ static bool belongs_to(const char *path, uid_t user)
 	return private;
 }
 
-static bool become(const struct ucred *peer)
+static bool set_user(const struct ucred *peer)
 {
 	return !setgroups(0, NULL) && !setresgid(peer->gid, peer->gid, peer->gid) &&
 	       !setresuid(peer->uid, peer->uid, peer->uid);
@@ -71,7 +71,7 @@ bool inspect_peer_is_trusted(const struct command *self, int connection, const c
 		return true;
 	if (geteuid() == 0 && belongs_to(path, peer.uid)) {
 		/* The peer controls the answers: this process gives up all rights but the peer's. */
-		if (become(&peer))
+		if (set_user(&peer))
 			return true;
 		fprintf(stderr, "vsm %s: %s: cannot become user %u: %s\n", self->name, path,
 			peer.uid, strerror(errno));

@@ -71,7 +71,7 @@ static const char *obstacle(const struct probe *probe, enum probe_after after)
 	return NULL;
 }
 
-static void look(struct probe *probe, const struct probe_item *item)
+static void check_item(struct probe *probe, const struct probe_item *item)
 {
 	struct probe_finding *finding;
 	const char *why = obstacle(probe, item->after);
@@ -189,7 +189,7 @@ void probe_run(struct probe *probe)
 	probe_host_read(probe);
 	for (size_t g = 0; g < probe_group_count; g++) {
 		for (size_t i = 0; i < probe_groups[g]->count; i++)
-			look(probe, &probe_groups[g]->items[i]);
+			check_item(probe, &probe_groups[g]->items[i]);
 	}
 	if (probe->uffd >= 0)
 		env->close(env, probe->uffd);

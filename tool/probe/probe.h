@@ -50,6 +50,7 @@ enum probe_engine {
 	PROBE_ENGINE_ATTR, /* the optional kernel part: as userfaultfd, and for execution */
 };
 
+/* What must be open before an item can be checked; otherwise it is PROBE_UNKNOWN. */
 enum probe_after {
 	PROBE_AFTER_NOTHING,
 	PROBE_AFTER_KVM,

@@ -126,7 +126,7 @@ void intercepts_record(struct intercepts *intercepts, const struct vsm_trace_rec
 	struct intercept_row *pending = &intercepts->pending[record->vp];
 
 	if (record->event == VSM_TRACE_INSTRUCTION && pending->count) {
-		trace_instruction_take(&pending->instruction, record);
+		trace_instruction_read(&pending->instruction, record);
 		add_pending(intercepts, record->vp);
 		return;
 	}

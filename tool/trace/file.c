@@ -208,7 +208,7 @@ static bool scan(struct trace_file *file)
 	return true;
 }
 
-static bool look_through(struct trace_file *file)
+static bool read_index(struct trace_file *file)
 {
 	struct vsm_trace_record record;
 	struct stat status;
@@ -247,7 +247,7 @@ static bool look_through(struct trace_file *file)
 bool trace_file_open_fd(struct trace_file *file, const char *command, const char *name, int fd)
 {
 	*file = (struct trace_file){.command = command, .name = name, .fd = fd};
-	if (look_through(file))
+	if (read_index(file))
 		return true;
 	trace_file_close(file);
 	return false;
@@ -356,7 +356,7 @@ static void swap(uint32_t *a, uint32_t *b)
 	*b = c;
 }
 
-static void sink(struct trace_file *file, uint32_t at)
+static void sift_down(struct trace_file *file, uint32_t at)
 {
 	for (;;) {
 		uint32_t least = at;
@@ -386,7 +386,7 @@ void trace_file_rewind(struct trace_file *file)
 			file->heap[file->heap_size++] = i;
 	}
 	for (uint32_t i = file->heap_size / 2; i-- > 0;)
-		sink(file, i);
+		sift_down(file, i);
 }
 
 bool trace_file_next(struct trace_file *file, struct vsm_trace_record *record)
@@ -399,7 +399,7 @@ bool trace_file_next(struct trace_file *file, struct vsm_trace_record *record)
 	*record = cursor->ahead[cursor->taken++];
 	if (cursor->taken == cursor->have && !fill(file, cursor))
 		file->heap[0] = file->heap[--file->heap_size];
-	sink(file, 0);
+	sift_down(file, 0);
 	return true;
 }
 

@@ -125,8 +125,8 @@ const char *trace_filter_events(struct trace_filter *filter, const char *text)
 	return filter->events ? NULL : TAKES_EVENTS;
 }
 
-bool trace_filter_takes(const struct trace_filter *filter, const struct vsm_trace_record *record,
-			uint64_t ns)
+bool trace_filter_selects(const struct trace_filter *filter, const struct vsm_trace_record *record,
+			  uint64_t ns)
 {
 	return ns >= filter->from && ns <= filter->to &&
 	       (!filter->by_vp || record->vp == filter->vp) &&

@@ -26,7 +26,7 @@ const char *trace_filter_to(struct trace_filter *filter, const char *text);
 /* Names separated by commas, with * and ? as in a shell. Adds to earlier names. */
 const char *trace_filter_events(struct trace_filter *filter, const char *text);
 
-bool trace_filter_takes(const struct trace_filter *filter, const struct vsm_trace_record *record,
-			uint64_t ns);
+bool trace_filter_selects(const struct trace_filter *filter, const struct vsm_trace_record *record,
+			  uint64_t ns);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <Zydis/Zydis.h>
 
-void trace_instruction_take(struct trace_instruction *instruction,
+void trace_instruction_read(struct trace_instruction *instruction,
 			    const struct vsm_trace_record *record)
 {
 	const uint64_t shape = record->argument[3];

@@ -17,8 +17,8 @@ struct trace_instruction {
 	uint8_t width; /* code size: 16, 32 or 64 bits; 0: unknown */
 };
 
-/* @record is a VSM_TRACE_INSTRUCTION. */
-void trace_instruction_take(struct trace_instruction *instruction,
+/* Sets @instruction from @record, a VSM_TRACE_INSTRUCTION. */
+void trace_instruction_read(struct trace_instruction *instruction,
 			    const struct vsm_trace_record *record);
 
 /* "mov [rax+0x10], ecx"; "" if the bytes are unknown, "?" if they do not decode. */

@@ -397,7 +397,7 @@ static void put_instruction(FILE *out, const struct vsm_trace_record *record)
 	struct trace_instruction instruction;
 	char text[TRACE_TEXT];
 
-	trace_instruction_take(&instruction, record);
+	trace_instruction_read(&instruction, record);
 	fprintf(out, "rip=0x%" PRIx64, instruction.rip);
 	trace_instruction_bytes(text, sizeof(text), &instruction);
 	fprintf(out, " bytes=%s", text);

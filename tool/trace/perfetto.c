@@ -127,7 +127,7 @@ static void put_instant(struct writer *writer, const struct vsm_trace_record *re
 		struct trace_instruction instruction;
 		char text[TRACE_TEXT];
 
-		trace_instruction_take(&instruction, record);
+		trace_instruction_read(&instruction, record);
 		trace_instruction_text(text, sizeof(text), &instruction);
 		fputs(",\"text\":", writer->out);
 		json_text(writer->out, text);
@@ -154,7 +154,7 @@ bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		ns = trace_file_ns(file, record.tsc);
 		trace_track_record(&track, &record, ns);
-		if (trace_filter_takes(filter, &record, ns))
+		if (trace_filter_selects(filter, &record, ns))
 			put_instant(&writer, &record, ns);
 	}
 	trace_track_finish(&track, ns);

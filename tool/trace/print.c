@@ -24,7 +24,7 @@ void trace_print_records(FILE *out, struct trace_file *file, const struct trace_
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		const uint64_t ns = trace_file_ns(file, record.tsc);
 
-		if (trace_filter_takes(filter, &record, ns))
+		if (trace_filter_selects(filter, &record, ns))
 			print_record(out, &record, ns);
 	}
 }
@@ -97,7 +97,7 @@ bool trace_print_counts(FILE *out, struct trace_file *file, const struct trace_f
 	while (trace_file_next(file, &record)) {
 		const uint64_t ns = trace_file_ns(file, record.tsc);
 
-		if (!trace_filter_takes(filter, &record, ns))
+		if (!trace_filter_selects(filter, &record, ns))
 			continue;
 		first = ns < first ? ns : first;
 		last = ns;
