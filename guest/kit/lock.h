@@ -16,7 +16,7 @@ struct lock {
 };
 
 /* Without a struct cpu (GS base 0) only the boot processor runs. */
-static inline uint32_t lock_me(void)
+static inline uint32_t lock_owner_id(void)
 {
 	const uint64_t gs = rdmsr(MSR_GS_BASE);
 
@@ -25,7 +25,7 @@ static inline uint32_t lock_me(void)
 
 static inline void lock_take(struct lock *lock)
 {
-	const uint32_t me = lock_me();
+	const uint32_t me = lock_owner_id();
 	uint64_t rflags;
 
 	__asm__ volatile("pushfq; pop %0; cli" : "=r"(rflags)::"memory");

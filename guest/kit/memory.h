@@ -14,7 +14,7 @@ void memory_init(uint64_t begin, uint64_t end);
 void *memory_pages(size_t count);
 /* Allocates 2 MiB of zeroed pages, aligned to 2 MiB. */
 void *memory_large_page(void);
-uint64_t memory_left(void);
+uint64_t memory_left(void); /* bytes that are not allocated yet */
 
 /* Identity-maps the first 4 GiB for CPL 0; the last GiB is uncached, for the APIC. PTE_USER in a
  * paging_entry() makes its page accessible to user mode. */

@@ -72,7 +72,7 @@ static bool write_register(const struct hv_x64_register_intercept_message *messa
 	return false;
 }
 
-void intercept_take(struct cpu *cpu)
+void intercept_handle(struct cpu *cpu)
 {
 	volatile struct hv_message *slot = &cpu->messages->slot[HV_SYNIC_SINT_HYPERVISOR];
 	const uint32_t type = slot->message_type;

@@ -29,7 +29,7 @@ static void serve(struct cpu *cpu, struct processor *processor)
 		return;
 	}
 	interrupts_window();
-	intercept_take(cpu);
+	intercept_handle(cpu);
 }
 
 /* First entry, by a VTL call, an intercept, or a start of the VP. VTL0's registers are in @gpr. */

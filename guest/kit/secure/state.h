@@ -44,8 +44,8 @@ extern struct secure_state secure;
 extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
 extern const struct secure_kernel_header image_header;
 
-/* boot.c: called at the first entry of a VP. boot_first() has no effect after the first VP; boot_others() is
- * for VP 0 only. */
+/* boot.c: called at the first entry of a VP. boot_first() initializes VTL1, on the first VP only;
+ * boot_processor() initializes this VP; boot_others(), on VP 0 only, enables VTL1 on all other VPs. */
 void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
@@ -77,7 +77,7 @@ void request_serve(struct processor *processor);
 enum secure_kernel_status call_serve(uint64_t index, struct secure_request *request);
 
 /* intercept.c: handles the message in the slot of SINT0. */
-void intercept_take(struct cpu *cpu);
+void intercept_handle(struct cpu *cpu);
 /* Intercepts writes of CR0 and CR4 by VTL0 of this VP. Returns false if the hypervisor refuses. */
 bool intercept_watch_registers(void);
 
