@@ -217,14 +217,14 @@ static int change_run(const struct rights_change *change, uint64_t first, uint64
 	const struct vkvm_window *window = &change->region->window[change->vtl];
 	uint8_t whole = window->state[first];
 	uint8_t old = whole & PAGE_STATE_MASK;
-	bool grants = old == PAGE_NO_ACCESS && change->state == PAGE_FREE;
+	bool grants = change->state < old;
 	int error = 0;
 
 	if (old == change->state)
 		return 0;
 	/*
-	 * Recorded before a grant, since grant_pages() skips blocks that have no restriction left.
-	 * If the grant fails, an absent entry only raises an event for an allowed access.
+	 * Recorded before a grant: grant_pages() skips blocks without restrictions, and after a
+	 * failure the undo must not find the old state. Other pages raise events that are allowed.
 	 */
 	if (grants)
 		account(change, first, pages, old);

@@ -9,7 +9,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* The state of a page of a window: the rights in force. */
+/* The state of a page of a window: the rights in force, in the order of what they deny. */
 enum page_state {
 	PAGE_FREE = 0,
 	PAGE_NO_WRITE = 1,

@@ -166,10 +166,11 @@ static int release_minor(struct vkvm_backend *backend, struct vkvm_region *regio
 		engine_block(region, end, &ignored, &end);
 	if (!has_room(backend, more_pieces(region, vtl, first, end, false)))
 		return 0;
+	/* Recorded first, so that after a failure the next denial registers the blocks. */
+	set_minor(backend, region, vtl, first, end, false);
 	error = drop_minor(backend, region, vtl, first, end);
 	if (error)
 		return error;
-	set_minor(backend, region, vtl, first, end, false);
 	for (uint64_t page = first, begin, next; page < end; page = next) {
 		engine_block(region, page, &begin, &next);
 		request_remap(backend, block_of(region, vtl, page), next - begin);

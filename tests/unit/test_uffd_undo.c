@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Engine uffd on the host's userfaultfd, without KVM: changes of rights that fail
+ * partway, and their undo, which asks for the former rights.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/memory/map_file.h"
+#include "kvm/backend.h"
+#include "kvm/engine/uffd.h"
+
+#define PAGES	  8u
+#define BYTES	  (PAGES * VKVM_PAGE_SIZE)
+#define FIRST_GPN 0x200u
+#define MAPPED	  (UINT64_C(1) << 63) /* bits of /proc/self/pagemap */
+#define UFFD_WP	  (UINT64_C(1) << 57)
+#define READ_ONLY (GPA_ALL & ~GPA_WRITE)
+
+static bool continue_fails, protect_fails;
+static unsigned int registrations_until_failure; /* 0: none fails */
+
+int __real_uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect);
+int __wrap_uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect);
+/* As the kernel: the first half is mapped, then there is no memory. */
+int __wrap_uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
+{
+	int error = __real_uffd_continue(fd, start, continue_fails ? size / 2 : size, protect);
+
+	return continue_fails ? -ENOMEM : error;
+}
+
+int __real_uffd_protect(int fd, uint8_t *start, uint64_t size, bool on);
+int __wrap_uffd_protect(int fd, uint8_t *start, uint64_t size, bool on);
+int __wrap_uffd_protect(int fd, uint8_t *start, uint64_t size, bool on)
+{
+	int error = __real_uffd_protect(fd, start, protect_fails ? size / 2 : size, on);
+
+	return protect_fails ? -ENOMEM : error;
+}
+
+int __real_uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
+int __wrap_uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
+int __wrap_uffd_register(int fd, uint8_t *start, uint64_t size, bool minor)
+{
+	if (registrations_until_failure && --registrations_until_failure == 0)
+		return -ENOMEM;
+	return __real_uffd_register(fd, start, size, minor);
+}
+
+struct host {
+	struct vkvm_backend backend;
+	struct backend_file file;
+	struct vkvm_region region;
+	struct vkvm_region *regions[1];
+	struct vkvm_slot slot;
+	uint8_t *window;
+};
+
+static void begin(struct host *host)
+{
+	*host = (struct host){
+		.backend = {.vtl_count = 1, .slot_count = 1, .region_count = 1},
+		.file = {.pages = PAGES},
+		.region = {.gpn = FIRST_GPN, .pages = PAGES, .file = &host->file},
+		.regions = {&host->region},
+		.slot = {.gpn = FIRST_GPN, .pages = PAGES, .region = &host->region},
+	};
+	host->backend.slot = &host->slot;
+	host->backend.region = host->regions;
+	engine_init(&host->backend);
+	if (engine_uffd.find(&host->backend, true))
+		skip();
+	host->backend.engine.ops = &engine_uffd;
+	host->file.fd = host->region.fd = memfd_create("ram", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(host->file.fd, BYTES), 0);
+	host->file.host = host->region.host = map_file(host->file.fd, 0, BYTES, 0);
+	host->window = map_file(host->file.fd, 0, BYTES, 0);
+	host->region.window[0].base = host->window;
+	assert_int_equal(engine_uffd.window_init(&host->backend, &host->region, 0), 0);
+	memset(host->file.host, 1, BYTES);
+	for (unsigned int i = 0; i < PAGES; i++)
+		(void)*(volatile uint8_t *)(host->window + i * VKVM_PAGE_SIZE);
+}
+
+static void end(struct host *host)
+{
+	engine_uffd.window_destroy(&host->backend, &host->region, 0);
+	munmap(host->window, BYTES);
+	munmap(host->file.host, BYTES);
+	close(host->file.fd);
+	engine_destroy(&host->backend);
+}
+
+static int set(struct host *host, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = FIRST_GPN, .pages = PAGES};
+
+	return vkvm_protect(&host->backend, 0, &range, 1, access);
+}
+
+/* The bits of the page table that all pages of the window have, or with @any that some have. */
+static uint64_t table_bits(const uint8_t *window, bool any)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry[PAGES];
+	uint64_t bits;
+
+	assert_int_equal(
+		pread(fd, entry, sizeof(entry), (off_t)((uintptr_t)window / VKVM_PAGE_SIZE * 8)),
+		sizeof(entry));
+	close(fd);
+	bits = entry[0];
+	for (unsigned int i = 1; i < PAGES; i++)
+		bits = any ? bits | entry[i] : bits & entry[i];
+	return bits;
+}
+
+static void the_undo_of_a_failed_grant_of_reading_takes_it_back(void **state)
+{
+	struct host host;
+
+	(void)state;
+	begin(&host);
+	assert_int_equal(set(&host, 0), 0);
+	assert_false(table_bits(host.window, true) & MAPPED);
+	continue_fails = true;
+	assert_int_equal(set(&host, READ_ONLY), -ENOMEM);
+	continue_fails = false;
+	assert_true(table_bits(host.window, true) & MAPPED);
+	assert_int_equal(set(&host, 0), 0);
+	assert_false(table_bits(host.window, true) & MAPPED);
+	/* The counts of the block are right, so that a later grant releases it. */
+	assert_int_equal(block_of(&host.region, 0, 0)->no_access, PAGES);
+	assert_int_equal(block_of(&host.region, 0, 0)->restricted, PAGES);
+	end(&host);
+}
+
+static void the_undo_of_a_failed_grant_of_writing_takes_it_back(void **state)
+{
+	struct host host;
+
+	(void)state;
+	begin(&host);
+	assert_int_equal(set(&host, READ_ONLY), 0);
+	assert_true(table_bits(host.window, false) & UFFD_WP);
+	protect_fails = true;
+	assert_int_equal(set(&host, GPA_ALL), -ENOMEM);
+	protect_fails = false;
+	assert_false(table_bits(host.window, false) & UFFD_WP);
+	assert_int_equal(set(&host, READ_ONLY), 0);
+	assert_true(table_bits(host.window, false) & UFFD_WP);
+	assert_int_equal(block_of(&host.region, 0, 0)->restricted, PAGES);
+	end(&host);
+}
+
+/* A denial relies on events, which the failed registration no longer provides. */
+static void a_denial_registers_a_block_that_a_grant_failed_to_register(void **state)
+{
+	struct host host;
+
+	(void)state;
+	begin(&host);
+	assert_int_equal(set(&host, 0), 0);
+	registrations_until_failure = 1;
+	assert_int_equal(set(&host, GPA_ALL), -ENOMEM);
+	registrations_until_failure = 1;
+	assert_int_equal(set(&host, 0), -ENOMEM);
+	assert_int_equal(registrations_until_failure, 0);
+	assert_int_equal(set(&host, 0), 0);
+	/* Only a registered range has pages to map by UFFDIO_CONTINUE. */
+	assert_int_equal(uffd_continue(host.backend.engine.fd, host.window, BYTES, false), 0);
+	assert_true(table_bits(host.window, false) & MAPPED);
+	end(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_undo_of_a_failed_grant_of_reading_takes_it_back),
+		cmocka_unit_test(the_undo_of_a_failed_grant_of_writing_takes_it_back),
+		cmocka_unit_test(a_denial_registers_a_block_that_a_grant_failed_to_register),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
