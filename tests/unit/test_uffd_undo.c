@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Engine uffd on the host's userfaultfd, without KVM: changes of rights that fail
+ * Engine uffd and the guard on the host's userfaultfd, without KVM: changes of rights that fail
  * partway, and their undo, which asks for the former rights.
  */
 #include <stdarg.h>
@@ -184,12 +184,35 @@ static void a_denial_registers_a_block_that_a_grant_failed_to_register(void **st
 	end(&host);
 }
 
+static void the_guard_repeats_a_denial_that_failed(void **state)
+{
+	const struct backend_config config = {0};
+	struct backend_guard memory;
+	struct host host;
+
+	(void)state;
+	begin(&host);
+	guard_init(&host.backend, &config);
+	memory = (struct backend_guard){.pages = PAGES, .file = &host.file};
+	memory.host = map_file(host.file.fd, 0, BYTES, 0);
+	assert_int_equal(vkvm_guard_add(&host.backend, &memory), 0);
+	protect_fails = true;
+	assert_int_equal(vkvm_guard_protect(&host.backend, memory.host, PAGES, READ_ONLY), -ENOMEM);
+	protect_fails = false;
+	assert_int_equal(vkvm_guard_protect(&host.backend, memory.host, PAGES, READ_ONLY), 0);
+	assert_true(table_bits(memory.host, false) & UFFD_WP);
+	guard_destroy(&host.backend);
+	munmap(memory.host, BYTES);
+	end(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_undo_of_a_failed_grant_of_reading_takes_it_back),
 		cmocka_unit_test(the_undo_of_a_failed_grant_of_writing_takes_it_back),
 		cmocka_unit_test(a_denial_registers_a_block_that_a_grant_failed_to_register),
+		cmocka_unit_test(the_guard_repeats_a_denial_that_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,8 +428,8 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 }
 
 /* Changes pages of one state. During the change no page has a right that both states deny. */
-static int change(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
-		  uint8_t state)
+static int enforce(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
+		   uint8_t state)
 {
 	uint8_t *start = address_of(range, page);
 	int error = 0;
@@ -438,7 +438,6 @@ static int change(struct guard *guard, struct guard_range *range, uint64_t page,
 	    madvise(range->memory.file->host + uffd_bytes(range->memory.page + page),
 		    uffd_bytes(pages), MADV_POPULATE_WRITE))
 		return -errno;
-	memset(range->state + page, state, pages);
 	if (state == PAGE_NO_ACCESS) {
 		/* Unmapped before the write protection is removed: no write succeeds in between. */
 		if (madvise(start, uffd_bytes(pages), MADV_DONTNEED))
@@ -469,7 +468,10 @@ static int change_all(struct guard *guard, struct guard_range *range, uint64_t p
 			while (page + run < end && range->state[page + run] == old)
 				run++;
 			if (old != state)
-				error = change(guard, range, page, run, state);
+				error = enforce(guard, range, page, run, state);
+			/* A change that failed must not count as done when repeated or undone. */
+			if (!error || state < old)
+				memset(range->state + page, state, run);
 		}
 		page += run;
 	}
