@@ -256,8 +256,9 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
  *
  * The cost of a call depends on the sizes of the regions of the map that the range overlaps.
  *
- * Returns: 0; -EINVAL: alignment, size 0, or beyond the guest's physical addresses; -ENOMEM and
- * other errors of the host: no record is lost, and a later call reports it.
+ * Returns: 0; -EINVAL: alignment, size 0, or beyond the guest's physical addresses; -EIO: a change
+ * could not be undone (vsm_memory_update()); -ENOMEM and other errors of the host: no record is
+ * lost, and a later call reports it.
  */
 int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		     uint64_t *bitmap);
@@ -621,7 +622,8 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
  * any part: the VMM stops its devices first.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or has an IO, MMIO or INTA exit that is not
- * completed: kick that VP and run it once more; -ENOMEM; or the error of @write.
+ * completed: kick that VP and run it once more; -EIO: a VP has failed, its registers cannot be read,
+ * or a change of memory or rights could not be undone; -ENOMEM; or the error of @write.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 

@@ -243,6 +243,15 @@ void partition_resume(struct vsm_partition *partition)
 		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 }
 
+int partition_check_failed(const struct vsm_partition *partition)
+{
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		if (partition->vp[i]->broken)
+			return vsm_error(&partition->log, EIO,
+					 "VP %u has failed: reset the partition", i);
+	return protect_check_lost(partition);
+}
+
 /* TLFS "Virtual Secure Mode", ZeroMemoryOnReset. */
 static bool zero_wanted(const struct vsm_partition *partition)
 {
@@ -321,6 +330,8 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
 	error = partition_clear(partition, zero_wanted(partition));
+	if (!error)
+		error = partition_check_failed(partition);
 	if (!error)
 		trace_about(partition->vp[0], 0, VSM_TRACE_RESET, 0, 0, 0, 0);
 	if (error)

@@ -15,6 +15,8 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_resume(struct vsm_partition *partition);
+/* -EIO: the backend of a VP failed, or rights are lost. The partition is stopped. */
+int partition_check_failed(const struct vsm_partition *partition);
 /* Restores the state after creation; wipes RAM only if @zero. The partition is stopped. */
 int partition_clear(struct vsm_partition *partition, bool zero);
 

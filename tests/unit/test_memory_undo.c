@@ -4,7 +4,9 @@
  * backend enforces are undefined, and no VP may execute guest code any more.
  */
 #include "memory_world.h"
+#include "state_test.h"
 
+#include "core/memory/file.h"
 #include "core/memory/map.h"
 #include "core/memory/protect.h"
 
@@ -112,6 +114,80 @@ static void no_vp_runs_after_a_map_that_could_not_be_restored(void **state)
 	end(&world);
 }
 
+static void after_lost_rights_no_call_reports_success(void **state)
+{
+	struct world world;
+	struct vsm_memory_change other;
+	struct guest_saved file;
+	struct guest_saved later = {0};
+	uint64_t written[1] = {0};
+
+	begin(&world);
+	secret_pages(&world, 0);
+	file = state_save(world.partition);
+	other = change(PLACE, 0x1000, world.rom, 0, 0);
+	sim_fail_from(world.partition, SIM_CALL_PROTECT, 1, -EIO);
+	assert_int_equal(vsm_memory_update(world.partition, &other, 1), -EIO);
+	sim_fail(world.partition, SIM_CALL_PROTECT, 0, 0);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0x1000, written), -EIO);
+	assert_int_equal(vsm_partition_save(world.partition, guest_save_write, &later), -EIO);
+	assert_int_equal(vsm_partition_restore(world.partition, file.bytes, file.size), -EIO);
+	free(later.bytes);
+	free(file.bytes);
+	end(&world);
+}
+
+/* The file that the backend may still use; the core's map has the older one again. */
+static void after_lost_rights_files_of_the_new_map_are_kept(void **state)
+{
+	struct world world;
+	struct vsm_memory_change other;
+	unsigned int before = 0;
+	unsigned int after = 0;
+
+	begin(&world);
+	secret_pages(&world, 0);
+	for (struct ram_file *file = world.partition->memory.file; file; file = file->next)
+		before++;
+	other = change(PLACE, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	sim_fail_from(world.partition, SIM_CALL_PROTECT, 1, -EIO);
+	assert_int_equal(vsm_memory_update(world.partition, &other, 1), -EIO);
+	for (struct ram_file *file = world.partition->memory.file; file; file = file->next)
+		after++;
+	assert_int_equal(after, before + 1);
+	end(&world);
+}
+
+/* The backend has the registers, as after each exit of KVM, and cannot be read. */
+static void without_the_registers_no_call_reports_success(void **state)
+{
+	struct world world;
+	struct guest_saved file;
+	struct guest_saved later = {0};
+
+	(void)state;
+	begin(&world);
+	file = state_save(world.partition);
+	world.partition->ops->disable(world.partition->backend);
+	for (unsigned int vtl = 0; vtl < 2; vtl++)
+		world.vp->cpu[vtl]->valid = 0;
+	assert_int_equal(vsm_partition_restore(world.partition, file.bytes, file.size), -EIO);
+	for (unsigned int vtl = 0; vtl < 2; vtl++)
+		world.vp->cpu[vtl]->valid = 0;
+	assert_int_equal(vsm_partition_reset(world.partition), -EIO);
+	world.vp->broken = false;
+	world.vp->cpu[0]->valid = 0;
+	assert_int_equal(vsm_partition_save(world.partition, guest_save_write, &later), -EIO);
+	assert_int_not_equal(later.size, 0);
+	/* The VP is known to have failed: nothing is written. */
+	later.size = 0;
+	assert_int_equal(vsm_partition_save(world.partition, guest_save_write, &later), -EIO);
+	assert_int_equal(later.size, 0);
+	free(later.bytes);
+	free(file.bytes);
+	end(&world);
+}
+
 /* A restored protection of a GPA without RAM: the maps of protections grow. */
 static void without_memory_a_gpa_stays_unknown(void **state)
 {
@@ -136,6 +212,9 @@ int main(void)
 		cmocka_unit_test(no_vp_runs_after_protections_that_could_not_be_restored),
 		cmocka_unit_test(no_vp_runs_after_a_default_mask_that_could_not_be_restored),
 		cmocka_unit_test(no_vp_runs_after_a_map_that_could_not_be_restored),
+		cmocka_unit_test(after_lost_rights_no_call_reports_success),
+		cmocka_unit_test(after_lost_rights_files_of_the_new_map_are_kept),
+		cmocka_unit_test(without_the_registers_no_call_reports_success),
 		cmocka_unit_test(without_memory_a_gpa_stays_unknown),
 	};
 

@@ -6,6 +6,7 @@
 
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
+#include "core/memory/protect.h"
 
 #define PAGE_SHIFT 12u
 #define WORD_BITS  64u
@@ -178,7 +179,9 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
 	/* The backend reports and clears whole regions: concurrent calls would miss pages. */
 	pthread_mutex_lock(&partition->memory.dirty_lock);
 	pthread_rwlock_rdlock(&partition->memory.lock);
-	error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), NULL);
+	error = protect_check_lost(partition);
+	if (!error)
+		error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), NULL);
 	if (!error)
 		error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), bitmap);
 	pthread_rwlock_unlock(&partition->memory.lock);

@@ -298,10 +298,14 @@ static int insert(struct transition *change, const struct vsm_memory_change *wan
 	return 0;
 }
 
-/* Removed memory may contain secrets of a higher VTL: its file is kept until a reset zeroes it. */
+/*
+ * Removed memory may contain secrets of a higher VTL: its file is kept until a reset zeroes it. After
+ * a map that could not be restored, the backend may still use files that the core's map lacks.
+ */
 static void sweep(struct vsm_partition *partition)
 {
-	ram_files_sweep(partition, has_secrets(partition));
+	if (!atomic_load(&partition->rights_lost))
+		ram_files_sweep(partition, has_secrets(partition));
 }
 
 static int apply(struct vsm_partition *partition, const struct vsm_memory_change *changes,

@@ -217,6 +217,8 @@ static int apply(struct vsm_partition *partition, const struct state_image *imag
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
 		msr_page_refill(partition, vtl);
 	if (!error)
+		error = partition_check_failed(partition);
+	if (!error)
 		return 0;
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		partition->vp[i]->broken = true;

@@ -321,6 +321,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 
 	if (error)
 		return error;
+	error = partition_check_failed(partition);
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
 		if (vp_exit_pending(partition->vp[i]))
 			error = vsm_error(
@@ -337,9 +338,12 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 		save_vtl(partition, vtl, &writer);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		save_vp(partition->vp[i], &writer);
-	state_write(&writer, "end", 0, 0, 0, NULL, 0);
+	/* The backend may have failed to load registers. */
+	error = partition_check_failed(partition);
+	if (!error)
+		state_write(&writer, "end", 0, 0, 0, NULL, 0);
 	partition_resume(partition);
-	return writer.error ? vsm_error(&partition->log, -writer.error,
-					"the partition could not be saved")
-			    : 0;
+	return !error && writer.error ? vsm_error(&partition->log, -writer.error,
+						  "the partition could not be saved")
+				      : error;
 }

@@ -435,9 +435,13 @@ int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *
 	struct vkvm_backend *backend = opaque;
 	const struct vkvm_slot *slot = vkvm_slot_find(backend, run->gpn);
 	const size_t words = (run->pages + 63) / 64;
-	uint64_t *written = calloc(words, sizeof(*written));
+	uint64_t *written;
 	int error = 0;
 
+	/* KVM writes as many bits as the slot has pages. */
+	if (!slot || slot->gpn != run->gpn || slot->pages != run->pages)
+		return vsm_error(backend->log, EINVAL, "kvm: log of written pages: no such slot");
+	written = calloc(words, sizeof(*written));
 	if (!written)
 		return vsm_error(backend->log, ENOMEM, "kvm: log of written pages");
 	for (uint8_t vtl = slot->smm ? 1 : 0; vtl < backend->vtl_count && !error; vtl++)
