@@ -117,7 +117,8 @@ static int create_vps(struct vsm_partition *partition)
 
 	partition->vp = calloc(partition->vp_count, sizeof(struct vsm_vp *));
 	if (!partition->vp)
-		return vsm_error(&partition->log, ENOMEM, "list of %u VPs", partition->vp_count);
+		return vsm_error(&partition->log, ENOMEM, "no memory for the list of %u VPs",
+				 partition->vp_count);
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
 		error = vp_create(partition, i, &partition->vp[i]);
 	return error;
@@ -152,7 +153,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		return error;
 	partition = calloc(1, sizeof(*partition));
 	if (!partition)
-		return vsm_error(&config->log, ENOMEM, "partition");
+		return vsm_error(&config->log, ENOMEM, "no memory for the partition");
 	partition->config = *config;
 	partition->log = config->log;
 	partition->ops = ops;

@@ -77,7 +77,8 @@ int vsm_trace_start(struct vsm_partition *partition, uint32_t records)
 				 1u << 24);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (!trace_make_ring(partition->vp[i], records))
-			return vsm_error(&partition->log, ENOMEM, "trace: ring of VP %u", i);
+			return vsm_error(&partition->log, ENOMEM,
+					 "trace: no memory for the ring of VP %u", i);
 	/* Half of the ring is left for events before the first read. */
 	if (!(atomic_load(&partition->trace_on) & TRACE_TO_RING))
 		write_state(partition, records / 2);

@@ -50,7 +50,7 @@ int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *c
 	if (!log)
 		log = &none;
 	if (!backend)
-		return vsm_error(log, ENOMEM, "CPUID of the host");
+		return vsm_error(log, ENOMEM, "no memory for CPUID of the host");
 	backend->log = log;
 	backend->kvm = open_kvm(log);
 	error = backend->kvm < 0 ? backend->kvm : vkvm_cpuid_supported(backend);

@@ -30,7 +30,8 @@ static int open_kvm(struct vkvm_backend *backend)
 		return vsm_error(log, errno, "/dev/kvm cannot be opened: %s", strerror(errno));
 	size = vkvm_ioctl(backend->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
 	if (size < 0)
-		return vsm_error(log, -size, "size of a vCPU's shared memory");
+		return vsm_error(log, -size,
+				 "kvm: the size of a vCPU's shared memory cannot be read");
 	backend->run_size = (uint32_t)size;
 	return 0;
 }
@@ -113,7 +114,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 	int error;
 
 	if (!backend)
-		return vsm_error(config->log, ENOMEM, "kvm: backend");
+		return vsm_error(config->log, ENOMEM, "kvm: no memory for the backend");
 	backend->ops = &vkvm_ops;
 	backend->log = config->log;
 	backend->kvm = -1;
@@ -130,7 +131,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 	engine_init(backend);
 	backend->vp = calloc(config->vp_count, sizeof(*backend->vp));
 	error = backend->vp ? create(backend, options ? options->engine : 0)
-			    : vsm_error(config->log, ENOMEM, "kvm: list of VPs");
+			    : vsm_error(config->log, ENOMEM, "kvm: no memory for the list of VPs");
 	if (error) {
 		vkvm_destroy(backend);
 		return error;

@@ -32,7 +32,7 @@ static int sim_create(const struct backend_config *config, void **backend,
 	struct sim_backend *sim = calloc(1, sizeof(*sim));
 
 	if (!sim)
-		return vsm_error(config->log, ENOMEM, "sim: backend");
+		return vsm_error(config->log, ENOMEM, "sim: no memory for the backend");
 	sim->log = config->log;
 	sim->options = *options;
 	if (!sim->options.gpa_bits)
@@ -155,7 +155,7 @@ static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	struct sim_vp *vp = calloc(1, sizeof(*vp));
 
 	if (!vp)
-		return vsm_error(sim->log, ENOMEM, "sim: vp %u", index);
+		return vsm_error(sim->log, ENOMEM, "sim: no memory for vp %u", index);
 	vp->backend = sim;
 	vp->index = index;
 	vp->apic_id = apic_id;

@@ -167,7 +167,7 @@ int sim_memory_set(void *opaque, const struct backend_memory *memory, size_t cou
 	for (uint32_t i = 0; i < old_count; i++)
 		region_free(&old[i]);
 	free(old);
-	return failed ? vsm_error(sim->log, ENOMEM, "sim: too much memory") : 0;
+	return failed ? vsm_error(sim->log, ENOMEM, "sim: no memory for RAM") : 0;
 }
 
 static struct sim_region *find_region(struct sim_backend *sim, uint64_t gpn)
@@ -250,12 +250,12 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host)
 
 	sim->overlay_memory = map((uint64_t)pages * CORE_PAGE_SIZE, -1, 0);
 	if (!sim->overlay_memory)
-		return vsm_error(sim->log, ENOMEM, "sim: %u overlay pages", pages);
+		return vsm_error(sim->log, ENOMEM, "sim: no memory for %u overlay pages", pages);
 	sim->overlay_pages = pages;
 	for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++) {
 		sim->overlay[vtl] = map(pages * sizeof(struct sim_overlay), -1, 0);
 		if (!sim->overlay[vtl])
-			return vsm_error(sim->log, ENOMEM, "sim: %u overlays", pages);
+			return vsm_error(sim->log, ENOMEM, "sim: no memory for %u overlays", pages);
 	}
 	*host = sim->overlay_memory;
 	return 0;

@@ -40,8 +40,9 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
 	if (find_connection(partition, connection->kind, connection->id) >= 0) {
 		error = vsm_error(log, EEXIST, "connection %#x: in use", connection->id);
 	} else if (partition->connection_count == CONNECTION_MAX) {
-		error = vsm_error(log, ENOSPC, "connection %#x: %u exist", connection->id,
-				  CONNECTION_MAX);
+		error = vsm_error(log, ENOSPC,
+				  "connection %#x: the limit of %u connections is reached",
+				  connection->id, CONNECTION_MAX);
 	} else {
 		grown = realloc(partition->connection,
 				(partition->connection_count + 1) * sizeof(*grown));
@@ -49,7 +50,8 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
 			grown[partition->connection_count++] = *connection;
 			partition->connection = grown;
 		} else {
-			error = vsm_error(log, ENOMEM, "connection %#x", connection->id);
+			error = vsm_error(log, ENOMEM, "no memory for connection %#x",
+					  connection->id);
 		}
 	}
 	pthread_rwlock_unlock(&partition->connection_lock);

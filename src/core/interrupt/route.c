@@ -27,7 +27,8 @@ int interrupt_init(struct vsm_partition *partition)
 		void *memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
 
 		if (!memory)
-			return vsm_error(&partition->log, ENOMEM, "router of VTL %u", vtl);
+			return vsm_error(&partition->log, ENOMEM,
+					 "no memory for the router of VTL %u", vtl);
 		partition->router[vtl] = vsm_lapic_router_init(memory, size, partition->vp_count);
 	}
 	return 0;

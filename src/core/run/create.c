@@ -41,7 +41,7 @@ int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **o
 	size_t vtls = sizeof(struct vp_vtl) * partition->vtl_count;
 
 	if (!vp)
-		return vsm_error(&partition->log, ENOMEM, "vp %u", index);
+		return vsm_error(&partition->log, ENOMEM, "no memory for vp %u", index);
 	memset(vp, 0, sizeof(*vp));
 	vp->partition = partition;
 	vp->index = index;
@@ -54,7 +54,8 @@ int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **o
 	if (vp->vtl)
 		memset(vp->vtl, 0, vtls);
 	if (!vp->vtl || !vp->hypercall_input || !vp->hypercall_output)
-		return vsm_error(&partition->log, ENOMEM, "vp %u: state of %u VTLs", index,
+		return vsm_error(&partition->log, ENOMEM,
+				 "vp %u: no memory for the state of %u VTLs", index,
 				 partition->vtl_count);
 	return init_vtls(vp);
 }

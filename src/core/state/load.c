@@ -146,7 +146,8 @@ static int keep(struct state_image *image, const struct state_record *record,
 
 		grown = realloc(image->record, room * sizeof(*grown));
 		if (!grown)
-			return vsm_error(image->log, ENOMEM, "saved state: %zu records", room);
+			return vsm_error(image->log, ENOMEM,
+					 "saved state: no memory for %zu records", room);
 		image->record = grown;
 		image->record_room = room;
 	}
@@ -400,7 +401,7 @@ int state_image_init(struct state_image *image, const struct vsm_partition *part
 	image->all_vtls = calloc(vtls, sizeof(*image->all_vtls));
 	if (!image->vp || !image->all_vtls) {
 		state_image_free(image);
-		return vsm_error(&partition->log, ENOMEM, "saved state: %u VPs",
+		return vsm_error(&partition->log, ENOMEM, "saved state: no memory for %u VPs",
 				 partition->vp_count);
 	}
 	for (uint32_t i = 0; i < partition->vp_count; i++) {

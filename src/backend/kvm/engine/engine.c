@@ -66,7 +66,8 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 	int error = 0;
 
 	if (!is_memory(backend, ranges, count))
-		return vsm_error(backend->log, EINVAL, "kvm: rights of pages that are not RAM");
+		return vsm_error(backend->log, EINVAL,
+				 "kvm: rights can be set only for pages of RAM");
 	pthread_mutex_lock(&backend->engine.lock);
 	for (size_t i = 0; i < count && !error; i++) {
 		struct gpa_range left = ranges[i];

@@ -327,12 +327,14 @@ int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
 	int error = guard->started ? 0 : start(backend);
 
 	if (!range)
-		return vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
+		return vsm_error(backend->log, ENOMEM,
+				 "kvm: no memory for the guard of the VMM's mapping");
 	range->memory = *memory;
 	range->state = mmap(NULL, memory->pages, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!error && range->state == MAP_FAILED)
-		error = vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
+		error = vsm_error(backend->log, ENOMEM,
+				  "kvm: no memory for the guard of the VMM's mapping");
 	if (!error) {
 		error = madvise(memory->host, uffd_bytes(memory->pages), MADV_DONTFORK) ? -errno
 											: 0;

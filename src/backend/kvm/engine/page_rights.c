@@ -42,7 +42,9 @@ int page_rights_start(struct vkvm_backend *backend, const struct restriction_ops
 	backend->features.protect = GPA_ALL;
 	backend->engine.restrictions = restrictions;
 	backend->engine.list = malloc(KVM_ACCESS_MAX_PAGES * sizeof(*backend->engine.list));
-	return backend->engine.list ? 0 : vsm_error(backend->log, ENOMEM, "kvm: list of pages");
+	return backend->engine.list
+		       ? 0
+		       : vsm_error(backend->log, ENOMEM, "kvm: no memory for the list of pages");
 }
 
 void page_rights_stop(struct vkvm_backend *backend)

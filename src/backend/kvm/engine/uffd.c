@@ -70,7 +70,7 @@ static int window_init(struct vkvm_backend *backend, struct vkvm_region *region,
 		return error;
 	window->block = calloc(blocks, sizeof(*window->block));
 	if (!window->block)
-		return vsm_error(backend->log, ENOMEM, "kvm: rights of %llu blocks",
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for rights of %llu blocks",
 				 (unsigned long long)blocks);
 	error = uffd_register(backend->engine.fd, window->base, uffd_bytes(region->pages), false);
 	return error ? vsm_error(backend->log, -error,

@@ -25,7 +25,8 @@ static int make(struct vkvm_backend *backend, uint8_t vtl)
 	overlay->window[vtl] = window;
 	overlay->place[vtl] = calloc(overlay->pages, sizeof(struct overlay_place));
 	if (!overlay->place[vtl])
-		return vsm_error(backend->log, ENOMEM, "kvm: %u overlays", overlay->pages);
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for %u overlays",
+				 overlay->pages);
 	for (uint32_t page = 0; page < overlay->pages; page++)
 		overlay->place[vtl][page].gpn = VKVM_NO_PAGE;
 	return backend->engine.ops->overlay_window(backend, vtl);

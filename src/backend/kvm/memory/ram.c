@@ -68,7 +68,7 @@ static int region_create(struct vkvm_backend *backend, const struct backend_memo
 	int error;
 
 	if (!region)
-		return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for a memory region");
 	region->gpn = memory->gpn - before;
 	region->pages = before + (after < limit - memory->gpn ? after : limit - memory->gpn);
 	region->file = memory->file;
@@ -114,7 +114,7 @@ static int region_get(struct vkvm_backend *backend, const struct backend_memory 
 	if (room)
 		return 0;
 	region_destroy(backend, *out);
-	return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
+	return vsm_error(backend->log, ENOMEM, "kvm: no memory for a memory region");
 }
 
 static bool has_slot(const struct vkvm_backend *backend, const struct vkvm_region *region)
@@ -249,7 +249,8 @@ static int number_slots(const struct vkvm_backend *backend, const struct slots *
 					 "kvm: %u separate runs of memory, but this KVM has %u "
 					 "memory slots for them",
 					 new->count, limit)
-			     : vsm_error(backend->log, ENOMEM, "kvm: memory slots");
+			     : vsm_error(backend->log, ENOMEM,
+					 "kvm: no memory for the list of memory slots");
 	}
 	for (uint32_t i = 0; i < new->count; i++) {
 		const struct vkvm_slot *same = find_same(old, &new->slot[i]);
@@ -277,7 +278,8 @@ static int make_slots(struct vkvm_backend *backend, const struct backend_memory 
 
 	slots->slot = calloc(count + 1, sizeof(*slots->slot));
 	if (!slots->slot || count > UINT32_MAX)
-		return vsm_error(backend->log, ENOMEM, "kvm: memory slots");
+		return vsm_error(backend->log, ENOMEM,
+				 "kvm: no memory for the list of memory slots");
 	slots->count = (uint32_t)count;
 	for (size_t i = 0; i < count && !error; i++) {
 		struct vkvm_slot *slot = &slots->slot[i];
@@ -443,7 +445,8 @@ int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *
 		return vsm_error(backend->log, EINVAL, "kvm: log of written pages: no such slot");
 	written = calloc(words, sizeof(*written));
 	if (!written)
-		return vsm_error(backend->log, ENOMEM, "kvm: log of written pages");
+		return vsm_error(backend->log, ENOMEM,
+				 "kvm: no memory for the log of written pages");
 	for (uint8_t vtl = slot->smm ? 1 : 0; vtl < backend->vtl_count && !error; vtl++)
 		error = take_dirty(backend, vtl, slot->number, written, bitmap, words);
 	if (!error && backend->smm)

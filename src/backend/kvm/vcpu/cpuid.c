@@ -100,7 +100,7 @@ int vkvm_cpuid_supported(struct vkvm_backend *backend)
 		int error;
 
 		if (!cpuid)
-			return vsm_error(backend->log, ENOMEM, "kvm: CPUID");
+			return vsm_error(backend->log, ENOMEM, "kvm: no memory for CPUID");
 		error = vkvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
 		if (!error) {
 			backend->cpuid = cpuid;

@@ -153,7 +153,8 @@ int vkvm_vp_check_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t coun
 		return error;
 	cpuid = convert(entry, count, 0);
 	if (!cpuid)
-		return vsm_error(vp->backend->log, ENOMEM, "kvm: CPUID of VP%u", vp->index);
+		return vsm_error(vp->backend->log, ENOMEM, "kvm: no memory for CPUID of VP%u",
+				 vp->index);
 	narrow(features, cpuid);
 	free(cpuid);
 	return 0;
@@ -168,7 +169,8 @@ int vkvm_vp_set_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
 	int error = 0;
 
 	if (!cpuid)
-		return vsm_error(backend->log, ENOMEM, "kvm: CPUID of VP%u", vp->index);
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for CPUID of VP%u",
+				 vp->index);
 	for (size_t i = 0; i < leaf_count; i++)
 		cpuid->entries[cpuid->nent++] = (struct kvm_cpuid_entry2){
 			.function = leaves[i].leaf,

@@ -103,7 +103,7 @@ int vkvm_msr_filter_init(struct vkvm_backend *backend, uint8_t vtl)
 
 	vm->msr_area = calloc(MSR_AREA_COUNT, sizeof(*vm->msr_area));
 	if (!vm->msr_area)
-		return vsm_error(backend->log, ENOMEM, "kvm: MSR filter");
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for the MSR filter");
 	for (size_t i = 0; i < PASSED_COUNT; i++)
 		for (uint32_t msr = passed[i].first; msr <= passed[i].last; msr++)
 			if (passed_of(backend, msr))
@@ -261,7 +261,7 @@ int vkvm_msr_find(struct vkvm_backend *backend)
 				 strerror(-error));
 	list = calloc(1, sizeof(*list) + count.nmsrs * sizeof(list->indices[0]));
 	if (!list)
-		return vsm_error(backend->log, ENOMEM, "kvm: list of MSRs");
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for the list of MSRs");
 	list->nmsrs = count.nmsrs;
 	error = vkvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, list);
 	if (error)

@@ -87,7 +87,8 @@ int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 		int done = vkvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
 
 		if (done < 0)
-			return vsm_error(vp->backend->log, -done, "kvm: showing the invariant TSC");
+			return vsm_error(vp->backend->log, -done,
+					 "kvm: the invariant TSC cannot be shown in CPUID");
 	}
 	return 0;
 }

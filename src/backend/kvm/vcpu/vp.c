@@ -71,7 +71,7 @@ static int make_xsave(struct vcpu *vcpu)
 	}
 	vcpu->state->xsave = aligned_alloc(64, (backend->can.xsave_size + 63) & ~UINT32_C(63));
 	if (!vcpu->state->xsave)
-		return vsm_error(backend->log, ENOMEM, "kvm: XSAVE area");
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for the XSAVE area");
 	memset(vcpu->state->xsave, 0, backend->can.xsave_size);
 	return 0;
 }
@@ -138,11 +138,11 @@ int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct 
 	int error = 0;
 
 	if (!vp)
-		return vsm_error(backend->log, ENOMEM, "kvm: VP %u", index);
+		return vsm_error(backend->log, ENOMEM, "kvm: no memory for VP %u", index);
 	vp->index = index;
 	vp->cpuid = vkvm_cpuid_of_vp(backend, apic_id, leaves, leaf_count);
 	if (!vp->cpuid)
-		error = vsm_error(backend->log, ENOMEM, "kvm: CPUID of VP %u", index);
+		error = vsm_error(backend->log, ENOMEM, "kvm: no memory for CPUID of VP %u", index);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = create(vp, vtl);
 	if (error) {
