@@ -88,7 +88,7 @@ int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 
 		if (done < 0)
 			return vsm_error(vp->backend->log, -done,
-					 "kvm: the invariant TSC cannot be shown in CPUID");
+					 "kvm: HV_X64_MSR_TSC_INVARIANT_CONTROL cannot be set");
 	}
 	return 0;
 }
