@@ -204,7 +204,7 @@ static const struct tap_case cases[] = {
 	{"the debug console identifies itself", debug_console_is_there},
 	{"the CMOS clock advances, and its values are in range", clock_ticks},
 	{"the serial port is ready before initialization", serial_port_is_ready},
-	{"an empty transmitter of the serial port is an interrupt", serial_port_interrupts},
+	{"an empty transmitter of the serial port raises an interrupt", serial_port_interrupts},
 	{"ports without a device read all ones", nothing_answers_with_ones},
 };
 
