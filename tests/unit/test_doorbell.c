@@ -188,7 +188,7 @@ static void a_write_by_vtl1_signals_too(void **state)
 }
 
 /* On KVM the hypercall page contains an OUT to this port. */
-static void an_eventfd_takes_no_hypercalls(void **state)
+static void an_eventfd_at_a_hypercall_port_is_not_signalled_by_vtl_calls(void **state)
 {
 	const int fd = eventfd_make();
 	struct world world;
@@ -258,7 +258,7 @@ int main(void)
 		cmocka_unit_test(of_two_entries_for_one_write_the_library_selects_one),
 		cmocka_unit_test(p38_doorbells_of_a_page_and_all_doorbells_are_bounded),
 		cmocka_unit_test(a_write_by_vtl1_signals_too),
-		cmocka_unit_test(an_eventfd_takes_no_hypercalls),
+		cmocka_unit_test(an_eventfd_at_a_hypercall_port_is_not_signalled_by_vtl_calls),
 		cmocka_unit_test(adding_a_doorbell_holds_only_the_lock_of_its_kind_of_address),
 	};
 

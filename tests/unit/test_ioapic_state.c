@@ -3,7 +3,7 @@
 
 #include <linux/kvm.h>
 
-static void the_own_format_has_the_whole_state(void **state)
+static void format_1_has_the_whole_state(void **state)
 {
 	struct vsm_ioapic_state blob;
 	struct ioapic_fixture copy;
@@ -195,7 +195,7 @@ static void an_export_that_the_format_or_buffer_cannot_hold_is_refused(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_own_format_has_the_whole_state),
+		cmocka_unit_test(format_1_has_the_whole_state),
 		cmocka_unit_test(
 			an_invalid_state_is_refused_with_the_field_name_and_changes_nothing),
 		cmocka_unit_test(the_kvm_format_is_struct_kvm_ioapic_state),

@@ -221,7 +221,7 @@ static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(vo
 }
 
 /* The VMM uses the pages for something else by then. */
-static void p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists(void **state)
+static void p38_a_reset_keeps_pages_that_left_writable_ram_before_vtl1_existed(void **state)
 {
 	enum {
 		PRESENT,
@@ -389,7 +389,7 @@ int main(void)
 		TEST(p38_a_locked_page_that_moves_stays_locked),
 		TEST(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
 		cmocka_unit_test(
-			p38_a_reset_keeps_pages_that_were_not_in_the_map_since_vtl1_exists),
+			p38_a_reset_keeps_pages_that_left_writable_ram_before_vtl1_existed),
 		TEST(p38_a_second_reset_keeps_pages_that_left_the_map_before_the_first),
 		TEST(p38_restricted_memory_leaves_no_more_than_1024_ranges_until_a_reset),
 		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),

@@ -30,7 +30,7 @@ static void change(uint8_t vtl)
 	memory_turn_end(partition, &turn);
 }
 
-static void p32_the_highest_vtl_has_no_turns(void **state)
+static void p32_the_highest_vtl_does_not_wait_for_a_turn(void **state)
 {
 	struct memory_turn lower, turn;
 
@@ -118,7 +118,7 @@ static void p32_writes_of_the_tsc_take_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(p32_the_highest_vtl_has_no_turns),
+		TEST(p32_the_highest_vtl_does_not_wait_for_a_turn),
 		TEST(p32_each_change_of_a_lower_vtl_is_followed_by_a_pause),
 		TEST(p32_vtl0_gets_no_turn_while_vtl1_waits_for_one),
 		TEST(a_turn_is_not_reserved_for_a_vtl_that_does_not_retry),

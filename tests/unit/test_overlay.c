@@ -169,7 +169,7 @@ static void test_p30_an_overlay_that_the_backend_fails_to_remove_is_removed_late
 	bare_destroy(bare);
 }
 
-static void test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both(void **state)
+static void test_p30_an_overlay_has_only_rights_that_it_and_its_gpa_both_have(void **state)
 {
 	struct bare *bare = bare_create(2);
 	static const uint8_t given[] = {GPA_ALL, RX, GPA_READ | GPA_USER_EXECUTE, GPA_READ, RW, RX};
@@ -380,7 +380,7 @@ int main(void)
 			test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was),
 		cmocka_unit_test(
 			test_p30_an_overlay_that_the_backend_fails_to_remove_is_removed_later),
-		cmocka_unit_test(test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both),
+		cmocka_unit_test(test_p30_an_overlay_has_only_rights_that_it_and_its_gpa_both_have),
 		cmocka_unit_test(test_overlays_need_no_ram_at_their_gpa),
 		cmocka_unit_test(test_a_moved_overlay_keeps_its_contents),
 		cmocka_unit_test(test_mapping_again_at_the_same_gpa_changes_nothing),

@@ -194,7 +194,7 @@ static void a_vp_that_waits_for_its_turn_serves_requests(void **state)
 	destroy();
 }
 
-static void turns_are_for_vtls_below_the_highest(void **state)
+static void only_vtls_below_the_highest_wait_for_a_turn(void **state)
 {
 	struct memory_turn first, second;
 
@@ -219,7 +219,7 @@ int main(void)
 		cmocka_unit_test(
 			p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most),
 		cmocka_unit_test(a_vp_that_waits_for_its_turn_serves_requests),
-		cmocka_unit_test(turns_are_for_vtls_below_the_highest),
+		cmocka_unit_test(only_vtls_below_the_highest_wait_for_a_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

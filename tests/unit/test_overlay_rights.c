@@ -252,7 +252,7 @@ static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **s
 	vsm_partition_destroy(partition);
 }
 
-static void p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is(void **state)
+static void p30_of_several_overlays_on_a_page_the_first_permitted_one_is_shown(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
@@ -451,7 +451,7 @@ int main(void)
 		unit_test_needs(NEED_DENY_EXECUTE,
 				p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock),
 		unit_test_needs(NEED_DENY_EXECUTE,
-				p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
+				p30_of_several_overlays_on_a_page_the_first_permitted_one_is_shown),
 		unit_test_needs(NEED_NO_TABLES, p30_a_default_protection_hides_overlays_as_well),
 		unit_test_needs(NEED_DENY_EXECUTE, p30_vtl2_restricts_vtl1_in_the_same_way),
 		cmocka_unit_test(

@@ -328,7 +328,7 @@ static void a_verdict_that_needs_a_result_of_a_busy_host_is_unknown(void **state
 	}
 }
 
-static void half_of_the_synchronised_registers_is_not_enough(void **state)
+static void a_capability_that_lacks_some_wanted_bits_is_missing(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe_finding finding = {.item = &probe_group_kvm.items[0]};
@@ -756,7 +756,7 @@ int main(void)
 		TEST(every_missing_item_is_listed),
 		TEST(a_timeout_is_a_failure_only_when_the_host_is_not_busy),
 		TEST(a_verdict_that_needs_a_result_of_a_busy_host_is_unknown),
-		TEST(half_of_the_synchronised_registers_is_not_enough),
+		TEST(a_capability_that_lacks_some_wanted_bits_is_missing),
 		TEST(without_dev_kvm_nothing_runs_and_the_module_is_named),
 		TEST(without_virtualization_in_a_guest_nesting_is_advised),
 		TEST(a_user_who_may_not_open_dev_kvm_is_advised_to_join_its_group),

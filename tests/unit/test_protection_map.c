@@ -149,7 +149,7 @@ static void test_a_page_that_is_set_to_the_default_takes_no_memory(void **state)
 	protection_map_destroy(map);
 }
 
-static void test_without_mbec_kernel_execute_is_used_for_both(void **state)
+static void test_without_mbec_kernel_execute_decides_user_execute_too(void **state)
 {
 	struct protection_map *map = protection_map_create(64, GPA_ALL, false);
 
@@ -195,7 +195,7 @@ int main(void)
 		cmocka_unit_test(test_memory_is_one_bit_a_page_for_each_right_in_use),
 		cmocka_unit_test(test_only_blocks_with_an_exception_take_memory),
 		cmocka_unit_test(test_a_page_that_is_set_to_the_default_takes_no_memory),
-		cmocka_unit_test(test_without_mbec_kernel_execute_is_used_for_both),
+		cmocka_unit_test(test_without_mbec_kernel_execute_decides_user_execute_too),
 		cmocka_unit_test(test_out_of_memory_changes_nothing),
 		cmocka_unit_test(test_growing_without_memory_does_not_change_the_map),
 	};

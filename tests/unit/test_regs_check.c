@@ -54,7 +54,7 @@ static const struct {
 	{HV_REGISTER_PENDING_INTERRUPTION, 0x00310001, 0},     /* in flight while IF is 0 */
 };
 
-static void each_contradiction_is_a_shutdown_without_an_entry(void **state)
+static void contradictory_registers_cause_a_shutdown_without_an_entry(void **state)
 {
 	const struct vsm_exit *exit;
 
@@ -136,7 +136,7 @@ static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
+static void p29_contradictory_registers_that_are_restored_cause_a_shutdown(void **state)
 {
 	struct guest_saved saved = {0};
 	const struct vsm_exit *exit;
@@ -219,11 +219,11 @@ static void segments_that_no_mode_allows_cannot_be_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_contradiction_is_a_shutdown_without_an_entry),
+		TEST(contradictory_registers_cause_a_shutdown_without_an_entry),
 		TEST(virtual_8086_mode_needs_its_own_segments),
 		TEST(p14_an_interrupt_is_not_lost_when_the_entry_is_refused),
 		TEST(a_higher_vtl_runs_while_a_lower_one_cannot),
-		TEST(p29_a_restored_contradiction_is_a_shutdown_as_well),
+		TEST(p29_contradictory_registers_that_are_restored_cause_a_shutdown),
 		TEST(p29_registers_that_cannot_be_set_are_not_restored),
 		TEST(segments_that_no_mode_allows_cannot_be_set),
 	};

@@ -68,7 +68,7 @@ static struct selftest_result run(selftest_fn *test, unsigned int timeout_ms)
 	return result;
 }
 
-static void the_last_result_counts(void **state)
+static void the_last_reported_result_of_a_self_test_is_used(void **state)
 {
 	struct selftest_result result = run(passes, TIMEOUT_MS);
 
@@ -244,7 +244,7 @@ static void a_busy_host_makes_no_item_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_last_result_counts),
+		cmocka_unit_test(the_last_reported_result_of_a_self_test_is_used),
 		cmocka_unit_test(a_crash_is_a_finding),
 		cmocka_unit_test(an_end_without_a_result_is_a_finding),
 		cmocka_unit_test(a_test_without_a_text_has_failed),

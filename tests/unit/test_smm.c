@@ -46,7 +46,7 @@ static void without_the_option_no_smi_reaches_vtl0(void **state)
 	end(&world);
 }
 
-static void smram_is_memory_for_vtl0_in_the_mode_alone(void **state)
+static void smram_is_memory_for_vtl0_only_in_smm(void **state)
 {
 	struct world *world = *state;
 	uint64_t value = 0;
@@ -94,7 +94,7 @@ static void devices_and_hypercalls_do_not_reach_smram(void **state)
 	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
-static void higher_vtls_have_smram_always(void **state)
+static void higher_vtls_always_access_smram(void **state)
 {
 	struct world *world = *state;
 	uint64_t value = 0;
@@ -109,7 +109,7 @@ static void higher_vtls_have_smram_always(void **state)
 	assert_int_equal(*in_ram(world, 0), OTHER);
 }
 
-static void what_vtl1_denies_is_denied_in_the_mode(void **state)
+static void what_vtl1_denies_is_denied_in_smm(void **state)
 {
 	struct world *world = *state;
 
@@ -188,7 +188,7 @@ static void overlays_of_vtl0_do_not_cover_smram(void **state)
 	assert_int_equal(*in_ram(world, 0), SECRET);
 }
 
-static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
+static void hypercalls_and_vtl_calls_in_smm_raise_ud(void **state)
 {
 	struct world *world = *state;
 	uint64_t result;
@@ -205,7 +205,7 @@ static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
 	assert_int_equal(world->vp->active_vtl, 1);
 }
 
-static void vtl0_cannot_steer_the_mode(void **state)
+static void vtl0_cannot_access_or_start_a_vp_in_smm(void **state)
 {
 	const struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
 	struct world world;
@@ -238,7 +238,7 @@ static void vtl0_cannot_steer_the_mode(void **state)
 	end(&world);
 }
 
-static void vtl1_interrupts_the_mode_and_returns_into_it(void **state)
+static void vtl1_interrupts_smm_and_returns_into_it(void **state)
 {
 	struct world *world = *state;
 
@@ -261,7 +261,7 @@ static void vtl1_interrupts_the_mode_and_returns_into_it(void **state)
 	assert_true(vp_in_smm(world->vp));
 }
 
-static void events_wait_for_the_end_of_the_mode(void **state)
+static void init_and_nmi_wait_for_the_end_of_smm(void **state)
 {
 	struct world world;
 
@@ -498,7 +498,7 @@ static void an_smi_of_a_saved_state_is_checked(void **state)
 	end(&other);
 }
 
-static void the_mode_is_saved_and_a_reset_ends_it(void **state)
+static void smm_is_saved_and_a_reset_ends_it(void **state)
 {
 	struct world world;
 	struct world other;
@@ -545,16 +545,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_the_option_no_smi_reaches_vtl0),
-		TEST(smram_is_memory_for_vtl0_in_the_mode_alone),
+		TEST(smram_is_memory_for_vtl0_only_in_smm),
 		TEST(devices_and_hypercalls_do_not_reach_smram),
-		TEST(higher_vtls_have_smram_always),
-		TEST(what_vtl1_denies_is_denied_in_the_mode),
+		TEST(higher_vtls_always_access_smram),
+		TEST(what_vtl1_denies_is_denied_in_smm),
 		TEST(an_alias_in_smram_has_the_rights_of_the_locked_gpa),
 		TEST(overlays_of_vtl0_do_not_cover_smram),
-		TEST(hypercalls_and_vtl_calls_of_the_mode_are_ud),
-		cmocka_unit_test(vtl0_cannot_steer_the_mode),
-		TEST(vtl1_interrupts_the_mode_and_returns_into_it),
-		cmocka_unit_test(events_wait_for_the_end_of_the_mode),
+		TEST(hypercalls_and_vtl_calls_in_smm_raise_ud),
+		cmocka_unit_test(vtl0_cannot_access_or_start_a_vp_in_smm),
+		TEST(vtl1_interrupts_smm_and_returns_into_it),
+		cmocka_unit_test(init_and_nmi_wait_for_the_end_of_smm),
 		TEST(an_smi_wakes_vtl0_from_hlt),
 		TEST(a_denied_state_save_area_shuts_down),
 		TEST(the_check_of_the_save_area_is_that_of_the_entry),
@@ -563,7 +563,7 @@ int main(void)
 		TEST(vtl1_learns_that_vtl0_has_no_access_to_smram),
 		cmocka_unit_test(watches_of_what_rsm_loads_are_refused),
 		cmocka_unit_test(an_smi_of_a_saved_state_is_checked),
-		cmocka_unit_test(the_mode_is_saved_and_a_reset_ends_it),
+		cmocka_unit_test(smm_is_saved_and_a_reset_ends_it),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

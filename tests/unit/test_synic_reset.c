@@ -124,7 +124,7 @@ static int keep_and_post(void *opaque, const void *data, size_t size)
 	return guest_save_write(opaque, data, size);
 }
 
-static void messages_of_before_a_save_are_saved_once_despite_a_post_during_it(void **state)
+static void messages_posted_before_a_save_are_saved_once_despite_a_post_during_it(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct guest_saved file = {0};
@@ -156,7 +156,7 @@ static void messages_of_before_a_save_are_saved_once_despite_a_post_during_it(vo
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(messages_of_before_a_save_are_saved_once_despite_a_post_during_it, 1, 0),
+		TEST(messages_posted_before_a_save_are_saved_once_despite_a_post_during_it, 1, 0),
 		TEST(a_message_that_is_posted_during_a_reset_does_not_survive_it, 1, 0),
 		TEST(an_accepted_message_that_is_posted_during_a_restore_has_its_interrupt, 1, 0),
 	};

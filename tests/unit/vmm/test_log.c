@@ -118,7 +118,7 @@ static void the_file_of_another_user_belongs_to_that_user_when_root_makes_it(voi
 	}
 }
 
-static void root_does_not_follow_the_user_to_another_file(void **state)
+static void root_refuses_links_fifos_and_files_of_others_as_the_log(void **state)
 {
 	char link[sizeof(path) + 8], file[2 * sizeof(link)];
 	struct vmm_log log;
@@ -232,7 +232,7 @@ int main(void)
 		cmocka_unit_test(the_journal_gets_priorities),
 		cmocka_unit_test(a_file_gets_all_messages_with_their_time_and_stderr_the_errors),
 		cmocka_unit_test(the_file_of_another_user_belongs_to_that_user_when_root_makes_it),
-		cmocka_unit_test(root_does_not_follow_the_user_to_another_file),
+		cmocka_unit_test(root_refuses_links_fifos_and_files_of_others_as_the_log),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
 		cmocka_unit_test(a_crash_has_the_priority_of_an_error_in_the_journal),
 		cmocka_unit_test(a_journal_stream_reads_no_priorities_from_its_lines),

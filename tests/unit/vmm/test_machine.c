@@ -153,7 +153,7 @@ static void the_bios_data_area_has_the_end_of_low_memory(void **state)
 	finish(&board);
 }
 
-static void modules_have_arguments_unless_a_file_has_the_whole_name(void **state)
+static void words_after_a_module_name_are_arguments_unless_a_file_has_the_whole_name(void **state)
 {
 	char named[40], with[64];
 	struct board board;
@@ -365,7 +365,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kernel_and_its_tables_are_in_memory),
 		cmocka_unit_test(the_bios_data_area_has_the_end_of_low_memory),
-		cmocka_unit_test(modules_have_arguments_unless_a_file_has_the_whole_name),
+		cmocka_unit_test(
+			words_after_a_module_name_are_arguments_unless_a_file_has_the_whole_name),
 		cmocka_unit_test(the_serial_port_writes_strings_and_interrupts_through_the_io_apic),
 		cmocka_unit_test(a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or),
 		cmocka_unit_test(test_devices_exist_only_when_configured),

@@ -495,7 +495,7 @@ static void check_user(struct inside *inside)
 			 "processes of its user can trace it");
 }
 
-static void user_makes_root_another_user_whose_processes_cannot_trace_it(void **state)
+static void option_user_drops_root_and_processes_of_that_user_cannot_trace_vsm(void **state)
 {
 	if (geteuid() != 0)
 		skip();
@@ -610,7 +610,8 @@ int main(void)
 		cmocka_unit_test(threads_of_the_library_that_exist_already_are_filtered),
 		cmocka_unit_test(only_files_of_the_configuration_can_be_opened),
 		cmocka_unit_test(capabilities_core_files_and_new_privileges_are_removed),
-		cmocka_unit_test(user_makes_root_another_user_whose_processes_cannot_trace_it),
+		cmocka_unit_test(
+			option_user_drops_root_and_processes_of_that_user_cannot_trace_vsm),
 		cmocka_unit_test(an_unknown_user_starts_nothing),
 		cmocka_unit_test(
 			a_file_that_root_reaches_only_by_a_capability_is_refused_at_the_start),
