@@ -451,7 +451,8 @@ void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
  * If the VP runs, its own thread executes the access. Between an IO, MMIO or INTA exit and the next
  * vsm_vp_run() other threads wait for the end of the instruction.
  *
- * Returns: the number of registers done, @count on success; -EINVAL: the VTL is not offered.
+ * Returns: the number of registers done, @count on success; -EINVAL: the VTL is not offered. If the
+ * host has failed to read a VP's registers, no read is done until vsm_partition_reset().
  */
 int vsm_vp_get_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 			 union hv_register_value *value, size_t count);

@@ -132,7 +132,8 @@ struct vsm_x86_state {
  * Any thread; waits as vsm_vp_get_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown group; -ENOBUFS: the XSAVE buffer is
- * too small, xsave_size is set to the size needed, and nothing else was read.
+ * too small, xsave_size is set to the size needed, and nothing else was read; -EIO: the host failed
+ * to read registers, and values are undefined until vsm_partition_reset().
  */
 int vsm_vp_get_x86(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_state *state, uint32_t groups);
 

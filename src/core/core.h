@@ -302,6 +302,7 @@ struct vsm_vp {
 	uint64_t next_lower_vina_check; /* o r: TSC before which VINA does not check lower VTLs */
 	uint16_t unchecked;		/* o: VTLs whose registers were set since they last ran */
 	bool broken;			/* o: the backend failed; the VP does not run again */
+	bool unread;			/* o r: a load failed: the register file has old values */
 	bool error_reported;		/* o: VSM_EXIT_ERROR was returned */
 	bool crash_exit_due;		/* o: the guest wrote the crash MSRs: exit to the VMM */
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */

@@ -6,6 +6,8 @@
 #include "memory_world.h"
 #include "state_test.h"
 
+#include <vsm/x86.h>
+
 #include "core/memory/file.h"
 #include "core/memory/map.h"
 #include "core/memory/protect.h"
@@ -162,6 +164,9 @@ static void after_lost_rights_files_of_the_new_map_are_kept(void **state)
 static void without_the_registers_no_call_reports_success(void **state)
 {
 	struct world world;
+	static struct vsm_x86_state x86 = {.size = sizeof(x86)};
+	const uint32_t rip = HV_X64_REGISTER_RIP;
+	union hv_register_value value;
 	struct guest_saved file;
 	struct guest_saved later = {0};
 
@@ -175,6 +180,13 @@ static void without_the_registers_no_call_reports_success(void **state)
 	for (unsigned int vtl = 0; vtl < 2; vtl++)
 		world.vp->cpu[vtl]->valid = 0;
 	assert_int_equal(vsm_partition_reset(world.partition), -EIO);
+	world.vp->broken = false;
+	world.vp->unread = false;
+	world.vp->cpu[0]->valid = 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(vsm_vp_get_registers(world.vp, 0, &rip, &value, 1), 0);
+		assert_int_equal(vsm_vp_get_x86(world.vp, 0, &x86, VSM_X86_GENERAL), -EIO);
+	}
 	world.vp->broken = false;
 	world.vp->cpu[0]->valid = 0;
 	assert_int_equal(vsm_partition_save(world.partition, guest_save_write, &later), -EIO);

@@ -106,6 +106,7 @@ void vp_reset(struct vsm_vp *vp)
 
 	/* A backend that still fails marks the VP broken again at its first use. */
 	vp->broken = false;
+	vp->unread = false;
 	vp->error_reported = false;
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
 		reset_vtl(vp, vtl);

@@ -30,6 +30,11 @@ static void access_registers(struct vsm_vp *vp, void *argument)
 			access->read ? regs_get(vp, access->vtl, name, &host, &access->read[i])
 				     : regs_set(vp, access->vtl, name, &host, &access->write[i]);
 
+		if (access->read && vp->unread) {
+			vsm_error(&vp->partition->log, EIO,
+				  "vp %u: the backend has failed to read registers", vp->index);
+			return;
+		}
 		if (status != HV_STATUS_SUCCESS) {
 			vsm_error(&vp->partition->log, EINVAL,
 				  "vp %u, vtl %u: register %#x (%s): %s", vp->index, access->vtl,

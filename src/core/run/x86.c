@@ -293,6 +293,10 @@ static void get_all(struct vsm_vp *vp, void *argument)
 		get_events(vp, access->vtl, &state->events);
 	if (access->groups & VSM_X86_ACTIVITY)
 		state->activity = get_activity(vp, access->vtl);
+	if (vp->unread)
+		access->error =
+			vsm_error(&vp->partition->log, EIO,
+				  "vp %u: the backend has failed to read registers", vp->index);
 }
 
 static void set_all(struct vsm_vp *vp, void *argument)

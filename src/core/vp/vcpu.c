@@ -6,8 +6,10 @@
 
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 {
-	if (vp->partition->ops->vp_load(vp->backend, vtl, missing))
+	if (vp->partition->ops->vp_load(vp->backend, vtl, missing)) {
 		vp->broken = true;
+		vp->unread = true;
+	}
 	vp->cpu[vtl]->valid |= missing;
 	if (missing & CORE_SELDOM)
 		vp->vtl[vtl].seldom_version = 0;
