@@ -127,7 +127,7 @@ class Bochs:
         if not (self.root / bochs_fetch.LOADER).is_file():
             raise RigError(f'{self.root} has no Bochs: remove it and try again')
         if re.search(r'[\s,:]', str(self.root)):
-            raise RigError(f'the path {self.root} has a character that Bochs does not support: set VSM_RIG_CACHE to another one')
+            raise RigError(f'the path {self.root} has a character that Bochs does not support: set VSM_RIG_CACHE to another path')
         self.log = collections.deque(maxlen=100)
 
     def failure(self):

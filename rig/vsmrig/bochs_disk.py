@@ -73,7 +73,7 @@ def initrd_address(kernel, size, memory):
 def write(file, boot_sector, kernel, initrd, words, memory):
     """`initrd` is bytes, `memory` in MB. Returns the number of cylinders."""
     if len(boot_sector) != SECTOR:
-        raise RigError(f'the boot sector has {len(boot_sector)} bytes')
+        raise RigError(f'the boot sector for Bochs has {len(boot_sector)} bytes, not {SECTOR}')
     address = initrd_address(kernel, len(initrd), memory)
     parts = ((kernel.prepared(address, len(initrd), words), REAL_MODE), (kernel.rest, KERNEL), (initrd, address))
     table, first = b'', 1

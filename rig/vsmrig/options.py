@@ -145,10 +145,10 @@ def parse_suite(words):
     for group in groups[1:]:
         match = re.fullmatch(r'([A-Za-z0-9_.+-]+)(?::([1-9]\d*))?', group[0]) if len(group) > 1 else None
         if not match:
-            parser.error(f'this is not "name[:seconds] program ...": {" ".join(group) or "(nothing)"}')
+            parser.error(f'after -- comes "name[:seconds] program ...", not "{" ".join(group)}"')
         options.tests.append((match.group(1), int(match.group(2) or options.timeout), group[1:]))
     if not options.tests:
-        parser.error('no tests')
+        parser.error('no program to run: rig/suite [options] -- name[:seconds] program ...')
     return options
 
 
