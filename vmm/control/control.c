@@ -411,7 +411,7 @@ int vmm_control_open(struct vmm_control **out, const char *path, const struct vs
 	if (control->wake < 0) {
 		error = errno;
 		free(control);
-		return vsm_error(log, error, "control: %s", strerror(error));
+		return vsm_error(log, error, "control: eventfd: %s", strerror(error));
 	}
 	pthread_mutex_init(&control->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &control->start);
@@ -433,7 +433,8 @@ int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest)
 	vsm_trace_tap(guest->partition, traced_events, on_trace, control);
 	error = pthread_create(&control->thread, NULL, run, control);
 	if (error)
-		return vsm_error(control->log, error, "control: its thread: %s", strerror(error));
+		return vsm_error(control->log, error, "control: the thread cannot be created: %s",
+				 strerror(error));
 	control->running = true;
 	return 0;
 }

@@ -95,7 +95,7 @@ int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct 
 	trace->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (trace->stop < 0) {
 		error = errno;
-		return vsm_error(log, error, "trace: %s", strerror(error));
+		return vsm_error(log, error, "trace: eventfd: %s", strerror(error));
 	}
 	return 0;
 }
@@ -125,7 +125,8 @@ int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partitio
 		return error;
 	error = pthread_create(&trace->thread, NULL, write_trace, trace);
 	if (error)
-		return vsm_error(trace->log, error, "trace: its thread: %s", strerror(error));
+		return vsm_error(trace->log, error, "trace: the thread cannot be created: %s",
+				 strerror(error));
 	trace->running = true;
 	return 0;
 }

@@ -191,7 +191,8 @@ int vmm_gdb_begin(struct vmm_gdb *gdb, struct vmm_guest *guest, bool hold)
 	gdb->guest = guest;
 	error = pthread_create(&gdb->thread, NULL, run_server, gdb);
 	if (error)
-		return vsm_error(gdb->log, error, "gdb: the thread: %s", strerror(error));
+		return vsm_error(gdb->log, error, "gdb: the thread cannot be created: %s",
+				 strerror(error));
 	gdb->running = true;
 	guest->gdb = gdb->stub;
 	vsm_log(gdb->log, VSM_LOG_INFO, "gdb: (gdb) target extended-remote %s%s", gdb->where,

@@ -156,7 +156,8 @@ int vmm_processors_start(struct vmm_guest *guest)
 			/* The threads that were not started count as ended. */
 			atomic_fetch_sub(&guest->running, count - i);
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
-			return vsm_error(guest->log, error, "thread of processor %u: %s", i,
+			return vsm_error(guest->log, error,
+					 "processor %u: the thread cannot be created: %s", i,
 					 strerror(error));
 		}
 		processor->started = true;

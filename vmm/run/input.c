@@ -54,7 +54,8 @@ int vmm_input_start(struct vmm_guest *guest)
 	const int error = pthread_create(&guest->input, NULL, read_input, guest);
 
 	if (error)
-		return vsm_error(guest->log, error, "thread of the console: %s", strerror(error));
+		return vsm_error(guest->log, error, "console: the thread cannot be created: %s",
+				 strerror(error));
 	guest->has_input = true;
 	return 0;
 }
