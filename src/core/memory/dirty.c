@@ -15,7 +15,8 @@ int dirty_init(struct vsm_partition *partition)
 {
 	int error = pthread_mutex_init(&partition->memory.dirty_lock, NULL);
 
-	return error ? vsm_error(&partition->log, error, "no lock for the log of written pages")
+	return error ? vsm_error(&partition->log, error,
+				 "cannot initialize the lock of the log of written pages")
 		     : 0;
 }
 

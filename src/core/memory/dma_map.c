@@ -13,7 +13,9 @@ int dma_map_init(struct vsm_partition *partition)
 {
 	int error = pthread_mutex_init(&partition->memory.dma_lock, NULL);
 
-	return error ? vsm_error(&partition->log, error, "no lock for mappings of devices") : 0;
+	return error ? vsm_error(&partition->log, error,
+				 "cannot initialize the lock of mappings of devices")
+		     : 0;
 }
 
 size_t dma_map_length(const struct vsm_dma_map *map)

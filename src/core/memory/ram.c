@@ -20,7 +20,8 @@ int memory_init(struct vsm_partition *partition)
 	int error = rwlock_init_writers_first(&partition->memory.lock);
 
 	if (error)
-		return vsm_error(&partition->log, error, "no lock for guest memory");
+		return vsm_error(&partition->log, error,
+				 "cannot initialize the lock of guest memory");
 	error = memory_turn_init(partition);
 	if (!error)
 		error = dma_map_init(partition);

@@ -10,7 +10,9 @@ int memory_turn_init(struct vsm_partition *partition)
 {
 	int error = pthread_mutex_init(&partition->memory.turn_lock, NULL);
 
-	return error ? vsm_error(&partition->log, error, "no lock for changes of memory") : 0;
+	return error ? vsm_error(&partition->log, error,
+				 "cannot initialize the lock of changes of memory")
+		     : 0;
 }
 
 void memory_turn_reset(struct vsm_partition *partition)

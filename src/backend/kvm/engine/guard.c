@@ -259,7 +259,8 @@ static int start(struct vkvm_backend *backend)
 	close(guard->fd);
 	guard->fd = -1;
 	guard->stop = -1;
-	return vsm_error(backend->log, error, "kvm: thread of the guard: %s", strerror(error));
+	return vsm_error(backend->log, error, "kvm: the thread of the guard cannot be started: %s",
+			 strerror(error));
 }
 
 void guard_init(struct vkvm_backend *backend, const struct backend_config *config)

@@ -315,7 +315,8 @@ int event_start(struct vkvm_backend *backend)
 	error = pthread_create(&engine->thread, NULL, event_thread, backend);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
-		return vsm_error(backend->log, error, "kvm: event thread: %s", strerror(error));
+		return vsm_error(backend->log, error, "kvm: the event thread cannot be created: %s",
+				 strerror(error));
 	pthread_setname_np(engine->thread, "vsm-memory");
 	engine->started = true;
 	return 0;

@@ -229,7 +229,8 @@ static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list
 		close(vcpu);
 	if (vm >= 0)
 		close(vm);
-	return error ? vsm_error(backend->log, -error, "kvm: bits of MSRs: %s", strerror(-error))
+	return error ? vsm_error(backend->log, -error,
+				 "kvm: creating a temporary VM to test MSRs: %s", strerror(-error))
 		     : 0;
 }
 
