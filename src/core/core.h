@@ -87,7 +87,7 @@ struct overlay {
 	uint32_t vp;	/* 0 for kinds that are per VTL */
 	uint32_t page;	/* page of the overlay memory */
 	uint8_t access; /* rights of the VTL if no higher VTL restricts the GPA */
-	uint8_t shown;	/* rights of its mapping in the backend; 0: not mapped */
+	uint8_t shown;	/* rights of its mapping in the backend; 0: not mapped; or SHOWN_UNKNOWN */
 };
 
 /* Sorted by gpn, then by precedence (overlay_shown). */

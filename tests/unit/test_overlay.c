@@ -141,11 +141,15 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **s
 static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
 {
 	struct bare *bare = bare_create(2);
+	uint32_t calls;
 
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
+	calls = sim_calls(bare->partition)->overlay;
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_not_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
+	/* A call that failed may have had a part of its effect, which the undo takes back. */
+	assert_int_equal(sim_calls(bare->partition)->overlay, calls + 2);
 	assert_int_equal(gpa_check(bare->partition, 0, 0x5000, RW, NULL), GPA_OK);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_ALL);
@@ -251,6 +255,8 @@ static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 9), -EIO);
+	/* The first call, that which failed, and its undo. */
+	assert_int_equal(sim_calls(bare->partition)->overlay, 3);
 	assert_non_null(overlay_shown(bare->partition, 0, 5, GPA_ALL));
 	assert_null(overlay_shown(bare->partition, 0, 9, GPA_ALL));
 	bare_destroy(bare);

@@ -184,6 +184,25 @@ static void a_denial_registers_a_block_that_a_grant_failed_to_register(void **st
 	end(&host);
 }
 
+static void the_undo_of_an_overlay_that_failed_opens_its_page(void **state)
+{
+	struct host host;
+	void *memory;
+
+	(void)state;
+	begin(&host);
+	host.backend.can.memslots = 64;
+	assert_int_equal(vkvm_overlay_memory(&host.backend, 2, &memory), 0);
+	registrations_until_failure = 1;
+	assert_int_equal(vkvm_overlay_map(&host.backend, 0, FIRST_GPN, 1, GPA_ALL), -ENOMEM);
+	assert_int_equal(vkvm_overlay_unmap(&host.backend, 0, FIRST_GPN), 0);
+	assert_int_equal(block_of(&host.region, 0, 0)->overlaid, 0);
+	/* A page that stayed without access fails with EFAULT. */
+	assert_int_equal(pwrite(host.file.fd, host.window, 1, 1), 1);
+	vkvm_overlay_destroy(&host.backend);
+	end(&host);
+}
+
 static void the_guard_repeats_a_denial_that_failed(void **state)
 {
 	const struct backend_config config = {0};
@@ -212,6 +231,7 @@ int main(void)
 		cmocka_unit_test(the_undo_of_a_failed_grant_of_reading_takes_it_back),
 		cmocka_unit_test(the_undo_of_a_failed_grant_of_writing_takes_it_back),
 		cmocka_unit_test(a_denial_registers_a_block_that_a_grant_failed_to_register),
+		cmocka_unit_test(the_undo_of_an_overlay_that_failed_opens_its_page),
 		cmocka_unit_test(the_guard_repeats_a_denial_that_failed),
 	};
 

@@ -31,6 +31,8 @@ static const struct {
 enum {
 	KINDS_PER_VTL = OVERLAY_ASSIST,
 	KINDS_PER_VP = OVERLAY_KIND_COUNT - OVERLAY_ASSIST,
+	/* overlay.shown after a call of the backend that failed; differs from all rights */
+	SHOWN_UNKNOWN = GPA_ALL + 1,
 };
 
 /* Not every backend can deny execution (overlay_map() in backend.h). */
@@ -220,13 +222,11 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	error = view.overlay ? ops->overlay_map(partition->backend, vtl, gpn, view.overlay->page,
 						view.access)
 			     : ops->overlay_unmap(partition->backend, vtl, gpn);
-	if (error)
-		return error;
-	if (was)
-		was->shown = 0;
-	if (view.overlay)
+	for (uint32_t i = 0; i < count; i++)
+		entry[i].shown = error ? SHOWN_UNKNOWN : 0;
+	if (!error && view.overlay)
 		entry[view.overlay - entry].shown = view.access;
-	return 0;
+	return error;
 }
 
 bool overlay_is_shown_in(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
@@ -262,8 +262,7 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 		if (!list->entry[i].shown)
 			continue;
 		error = partition->ops->overlay_unmap(partition->backend, vtl, list->entry[i].gpn);
-		if (!error)
-			list->entry[i].shown = 0;
+		list->entry[i].shown = error ? SHOWN_UNKNOWN : 0;
 	}
 	return error;
 }
@@ -283,18 +282,34 @@ static void list_remove(struct overlay_list *list, uint32_t index)
 		(list->count - index) * sizeof(list->entry[0]));
 }
 
+/* Shows what is at the GPA of an overlay that was taken out of the list. */
+static int show_without(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	const struct gpa_view view = gpa_view(partition, vtl, gpn);
+
+	return view.overlay ? overlay_show(partition, vtl, gpn)
+			    : partition->ops->overlay_unmap(partition->backend, vtl, gpn);
+}
+
 static int insert(struct vsm_partition *partition, uint8_t vtl, const struct overlay *overlay)
 {
 	struct overlay_list *list = &partition->memory.overlay[vtl];
 	uint32_t index = position(list, overlay->gpn, overlay->kind, overlay->vp);
+	uint8_t shown;
+	int undo_error;
 	int error;
 
 	if (list->count == list->capacity)
 		return -ENOSPC; /* a failed move left an extra entry */
 	list_insert(list, index, overlay);
 	error = overlay_show(partition, vtl, overlay->gpn);
-	if (error)
-		list_remove(list, index);
+	if (!error)
+		return 0;
+	shown = list->entry[index].shown;
+	list_remove(list, index);
+	undo_error = shown ? show_without(partition, vtl, overlay->gpn) : 0;
+	if (undo_error)
+		protect_undo_failed(partition, undo_error, "memory under an overlay");
 	return error;
 }
 
@@ -303,17 +318,16 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 {
 	struct overlay_list *list = &partition->memory.overlay[vtl];
 	struct overlay gone = list->entry[index];
-	struct gpa_view view;
 	int error;
 
 	list_remove(list, index);
 	if (!gone.shown)
 		return 0;
-	view = gpa_view(partition, vtl, gone.gpn);
-	error = view.overlay ? overlay_show(partition, vtl, gone.gpn)
-			     : partition->ops->overlay_unmap(partition->backend, vtl, gone.gpn);
-	if (error)
+	error = show_without(partition, vtl, gone.gpn);
+	if (error) {
+		gone.shown = SHOWN_UNKNOWN;
 		list_insert(list, index, &gone);
+	}
 	return error;
 }
 

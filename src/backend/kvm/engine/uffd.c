@@ -373,8 +373,8 @@ static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *regio
 				 vtl, strerror(-error));
 	/* The new mapping lacks this flag, and merges only with mappings of equal flags. */
 	madvise(start, VKVM_PAGE_SIZE, MADV_HUGEPAGE);
+	block->overlaid -= !!(*state & PAGE_OVERLAID);
 	*state &= PAGE_STATE_MASK;
-	block->overlaid--;
 	return block_release(backend, region, vtl, page, 1);
 }
 

@@ -183,10 +183,12 @@ int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uin
 		error = remove_place(backend, vtl, other, true);
 	if (!error && place->gpn != VKVM_NO_PAGE && (place->gpn != gpn || place->slot))
 		error = remove_place(backend, vtl, place, false);
-	if (!error)
-		error = region ? map_in_window(backend, vtl, region, gpn, page, access)
-			       : map_by_slot(backend, vtl, gpn, page, access);
-	if (!error)
+	if (error)
+		return error;
+	error = region ? map_in_window(backend, vtl, region, gpn, page, access)
+		       : map_by_slot(backend, vtl, gpn, page, access);
+	/* After a failure the overlay may be in the window; overlay_unmap() has to remove it. */
+	if (!error || region)
 		set_place(backend, vtl, place,
 			  (struct overlay_place){.gpn = gpn, .slot = !region, .access = access});
 	return error;
