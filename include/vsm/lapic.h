@@ -197,6 +197,7 @@ struct vsm_lapic {
 	uint32_t events;      /* a: VSM_LAPIC_EVENT_*, the SIPI vector in bits 15:8 */
 	uint32_t errors;      /* a: errors detected since the last write to the ESR */
 	uint32_t lint_line;   /* a: level of the LINT0 (bit 0) and LINT1 (bit 1) inputs */
+	uint32_t resets;      /* w: how often the IRR was cleared as a whole */
 	uint64_t tmr[4];      /* a: level-triggered vectors */
 	uint64_t auto_eoi[4]; /* a: vectors accepted as VSM_LAPIC_AUTO_EOI */
 	uint64_t isr[4];      /* w: vectors in service */

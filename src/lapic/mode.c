@@ -57,12 +57,13 @@ static void set_identity(struct vsm_lapic *apic)
 }
 
 /*
- * The common part of RESET, INIT and a hardware disable. Keeps ID, base and events. The IRR is last:
- * a poster that sets a bit later sees that the APIC is disabled, and clears the bit.
+ * The common part of RESET, INIT and a hardware disable. Keeps ID, base and events. A poster that
+ * sets a bit of the IRR after it was cleared sees the new count, and clears the bit.
  */
 static void clear_registers(struct vsm_lapic *apic)
 {
 	LAPIC_STORE(&apic->svr, LAPIC_SVR_RESET);
+	__atomic_add_fetch(&apic->resets, 1, __ATOMIC_SEQ_CST);
 	for (int i = 0; i < VSM_LAPIC_LVT_COUNT; i++)
 		LAPIC_STORE(&apic->lvt[i], LAPIC_LVT_MASKED);
 	for (int i = 0; i < 4; i++) {

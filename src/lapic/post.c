@@ -28,34 +28,36 @@ bool vsm_lapic_has_posted(const struct vsm_lapic *apic)
 	return LAPIC_SYNC_LOAD(&apic->attention);
 }
 
-/* Posts a request. The vector is legal, and the APIC accepted messages a moment ago. */
+/* Posts a request, if the APIC accepts messages. The vector is legal. */
 static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 				     enum vsm_lapic_trigger trigger)
 {
 	uint64_t bit = lapic_bit(vector);
 
-	do {
+	for (;;) {
+		uint32_t resets = LAPIC_SYNC_LOAD(&apic->resets);
+
+		if (!lapic_accepts_messages(apic))
+			return VSM_LAPIC_IGNORED;
 		/* Before the IRR: the owner reads both after it has taken the vector (SDM 11.8.4). */
 		lapic_put(apic->tmr, vector, trigger == VSM_LAPIC_LEVEL);
 		lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
 		if (__atomic_fetch_or(&apic->irr[vector >> 6], bit, __ATOMIC_SEQ_CST) & bit)
 			return VSM_LAPIC_COALESCED;
-		if (lapic_accepts_messages(apic))
+		if (LAPIC_SYNC_LOAD(&apic->resets) == resets)
 			return attend(apic);
-		/* A reset came before the IRR was set. Enabled since: others may have coalesced. */
+		/* The IRR was perhaps cleared before. Repeat, since others may have coalesced. */
 		__atomic_fetch_and(&apic->irr[vector >> 6], ~bit, __ATOMIC_SEQ_CST);
-	} while (lapic_accepts_messages(apic));
-	return VSM_LAPIC_IGNORED;
+	}
 }
 
 enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 				     enum vsm_lapic_trigger trigger)
 {
-	if (!lapic_accepts_messages(apic))
-		return VSM_LAPIC_IGNORED;
-	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
-		return lapic_error(apic, VSM_LAPIC_ESR_RECEIVE_VECTOR);
-	return request(apic, vector, trigger);
+	if (vector >= LAPIC_FIRST_LEGAL_VECTOR)
+		return request(apic, vector, trigger);
+	return lapic_accepts_messages(apic) ? lapic_error(apic, VSM_LAPIC_ESR_RECEIVE_VECTOR)
+					    : VSM_LAPIC_IGNORED;
 }
 
 /*

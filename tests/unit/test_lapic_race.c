@@ -177,6 +177,51 @@ static void no_vector_that_is_posted_during_a_reset_is_pending_after_it(void **s
 	assert_int_equal(stale, 0);
 }
 
+struct disables {
+	struct vsm_lapic apic;
+	unsigned int begun; /* rounds: the poster posts once in each */
+	unsigned int ended; /* by the poster */
+};
+
+static void *post_once_a_round(void *opaque)
+{
+	struct disables *d = opaque;
+
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		while (__atomic_load_n(&d->begun, __ATOMIC_SEQ_CST) != round)
+			;
+		vsm_lapic_post(&d->apic, 0x31, VSM_LAPIC_EDGE);
+		__atomic_store_n(&d->ended, round, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+/* SDM 11.4.7.2: requests that are pending when software disables the APIC stay pending. */
+static void no_coalesced_post_is_lost_when_software_disables_the_apic(void **state)
+{
+	struct disables d = {.apic = ready()};
+	unsigned int lost = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, post_once_a_round, &d), 0);
+	for (unsigned int round = 1; round <= ROUNDS; round++) {
+		enum vsm_lapic_posted posted;
+
+		vsm_lapic_software_enable(&d.apic);
+		__atomic_store_n(&d.begun, round, __ATOMIC_SEQ_CST);
+		for (volatile unsigned int wait = round % 61; wait; wait--)
+			;
+		posted = vsm_lapic_post(&d.apic, 0x31, VSM_LAPIC_EDGE);
+		wr(&d.apic, SVR, 0xff);
+		while (__atomic_load_n(&d.ended, __ATOMIC_SEQ_CST) != round)
+			;
+		lost += posted != VSM_LAPIC_IGNORED && vsm_lapic_highest_irr(&d.apic) < 0;
+		vsm_lapic_reset(&d.apic);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(lost, 0);
+}
+
 struct network {
 	struct vsm_lapic apic[TARGETS];
 	struct vsm_lapic_router *router;
@@ -237,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_post_is_lost_or_doubled_and_every_needed_kick_is_requested),
 		cmocka_unit_test(no_vector_that_is_posted_during_a_reset_is_pending_after_it),
+		cmocka_unit_test(no_coalesced_post_is_lost_when_software_disables_the_apic),
 		cmocka_unit_test(routing_finds_the_other_apics_while_one_changes_its_mode),
 	};
 
