@@ -489,7 +489,7 @@ struct vsm_walk_result;
  * as vsm_vp_get_registers(). (SDM 3A 4, "Paging".)
  *
  * Returns: 0; -EFAULT: there is no translation, *@result (<vsm/walk.h>) states why; -EINVAL: no
- * such VTL.
+ * such VTL; -EIO: the host has failed to read registers.
  */
 int vsm_vp_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, struct vsm_walk_result *result);
 

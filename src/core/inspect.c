@@ -65,6 +65,9 @@ int vsm_vp_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, struct vsm_wa
 	if (vtl >= vp->partition->vtl_count)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
 	vp_query(NULL, vp, translate, &translation);
+	if (vp->unread)
+		return vsm_error(&vp->partition->log, EIO,
+				 "vp %u: the backend has failed to read registers", vp->index);
 	return result->translated ? 0 : -EFAULT;
 }
 

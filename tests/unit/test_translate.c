@@ -3,6 +3,10 @@
  * tables map GVA = GPA with 1 GiB pages. */
 #include "hypercall_test.h"
 
+#include <errno.h>
+
+#include <vsm/walk.h>
+
 #include "core/memory/protect.h"
 #include "needs.h"
 
@@ -218,6 +222,62 @@ static void the_input_is_checked(void **state)
 		HV_STATUS_INVALID_VP_INDEX);
 }
 
+static int fail_to_load(void *backend, uint8_t vtl, uint32_t groups)
+{
+	return -EIO;
+}
+
+/* The register file of VP 1 has to be loaded, and the next load fails. */
+static void lose_registers(void)
+{
+	vsm_partition_vp(partition, 1)->unread = false;
+	vsm_partition_vp(partition, 1)->cpu[0]->valid = 0;
+}
+
+/* VP 0 needs no load itself: a request about VP 1 is the only one that fails. */
+static uint16_t call_about_vp_1(uint64_t control, const void *input, size_t size)
+{
+	uint64_t output[2];
+
+	lose_registers();
+	return (uint16_t)guest_call(vp, control, input, size, output, sizeof(output));
+}
+
+static void no_call_about_a_vp_succeeds_if_the_host_cannot_load_its_registers(void **state)
+{
+	const struct hv_vp_registers_input header = {
+		.partition_id = HV_PARTITION_ID_SELF, .vp_index = 1, .input_vtl = 0x10};
+	const struct {
+		struct hv_vp_registers_input header;
+		uint64_t name[2];
+	} get = {header, {HV_X64_REGISTER_RIP}};
+	const struct {
+		struct hv_vp_registers_input header;
+		struct hv_register_assoc rip;
+	} set = {header, {.name = HV_X64_REGISTER_RIP}};
+	const struct hv_translate_virtual_address_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = 1,
+		.control_flags = READ | VTL0,
+		.gva_page = GVA >> 12,
+	};
+	const uint64_t once = UINT64_C(1) << 32;
+	struct backend_ops ops = sim_ops;
+	struct vsm_walk_result result;
+
+	ops.vp_load = fail_to_load;
+	partition->ops = &ops;
+	assert_int_equal(call_about_vp_1(HV_CALL_GET_VP_REGISTERS | once, &get, sizeof(get)),
+			 HV_STATUS_OPERATION_FAILED);
+	assert_int_equal(call_about_vp_1(HV_CALL_SET_VP_REGISTERS | once, &set, sizeof(set)),
+			 HV_STATUS_OPERATION_FAILED);
+	assert_int_equal(call_about_vp_1(HV_CALL_TRANSLATE_VIRTUAL_ADDRESS, &input, sizeof(input)),
+			 HV_STATUS_OPERATION_FAILED);
+	lose_registers();
+	assert_int_equal(vsm_vp_translate(vsm_partition_vp(partition, 1), 0, GVA, &result), -EIO);
+	partition->ops = &sim_ops;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -233,6 +293,7 @@ int main(void)
 			   an_access_that_a_higher_vtl_denies_is_reported_as_its_intercept),
 		TEST(a_flush_inhibit_takes_the_tlb_lock_even_when_the_translation_fails),
 		TEST(the_input_is_checked),
+		TEST(no_call_about_a_vp_succeeds_if_the_host_cannot_load_its_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,8 @@ static void run_batch(struct vsm_vp *vp, struct batch *batch, element_fn *elemen
 			return;
 		}
 		batch->status = element(vp, batch, call->rep_done);
+		if (vp->unread)
+			batch->status = HV_STATUS_OPERATION_FAILED;
 		if (batch->status != HV_STATUS_SUCCESS)
 			return;
 		call->rep_done++;

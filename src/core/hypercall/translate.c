@@ -160,7 +160,10 @@ static void translate(struct vsm_vp *vp, void *argument)
 		vp, translation->vtl, translation->gva, walk_access_of(flags), walk_flags_of(flags),
 		flags & HV_TRANSLATE_GVA_SET_PAGE_TABLE_BITS ? VSM_WALK_AD_SET : VSM_WALK_AD_LEAVE,
 		true, &walk);
-	conclude(vp, translation, &walk);
+	if (vp->unread)
+		translation->status = HV_STATUS_OPERATION_FAILED;
+	else
+		conclude(vp, translation, &walk);
 }
 
 static uint16_t check_flags(const struct vsm_partition *partition, uint64_t flags)
