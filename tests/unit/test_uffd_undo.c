@@ -203,26 +203,63 @@ static void the_undo_of_an_overlay_that_failed_opens_its_page(void **state)
 	end(&host);
 }
 
-static void the_guard_repeats_a_denial_that_failed(void **state)
+static uint8_t *begin_guard(struct host *host)
 {
 	const struct backend_config config = {0};
-	struct backend_guard memory;
+	struct backend_guard memory = {.pages = PAGES, .file = &host->file};
+
+	begin(host);
+	guard_init(&host->backend, &config);
+	memory.host = map_file(host->file.fd, 0, BYTES, 0);
+	assert_int_equal(vkvm_guard_add(&host->backend, &memory), 0);
+	return memory.host;
+}
+
+static void end_guard(struct host *host, uint8_t *memory)
+{
+	guard_destroy(&host->backend);
+	munmap(memory, BYTES);
+	end(host);
+}
+
+static void the_guard_repeats_a_denial_that_failed(void **state)
+{
 	struct host host;
+	uint8_t *memory = begin_guard(&host);
 
 	(void)state;
-	begin(&host);
-	guard_init(&host.backend, &config);
-	memory = (struct backend_guard){.pages = PAGES, .file = &host.file};
-	memory.host = map_file(host.file.fd, 0, BYTES, 0);
-	assert_int_equal(vkvm_guard_add(&host.backend, &memory), 0);
 	protect_fails = true;
-	assert_int_equal(vkvm_guard_protect(&host.backend, memory.host, PAGES, READ_ONLY), -ENOMEM);
+	assert_int_equal(vkvm_guard_protect(&host.backend, memory, PAGES, READ_ONLY), -ENOMEM);
 	protect_fails = false;
-	assert_int_equal(vkvm_guard_protect(&host.backend, memory.host, PAGES, READ_ONLY), 0);
-	assert_true(table_bits(memory.host, false) & UFFD_WP);
-	guard_destroy(&host.backend);
-	munmap(memory.host, BYTES);
-	end(&host);
+	assert_int_equal(vkvm_guard_protect(&host.backend, memory, PAGES, READ_ONLY), 0);
+	assert_true(table_bits(memory, false) & UFFD_WP);
+	end_guard(&host, memory);
+}
+
+/* The denial fills a stand-in, which must not be the page that the grant mapped. */
+static void a_denial_after_a_grant_that_failed_leaves_the_guests_page(void **state)
+{
+	static const uint8_t denials[] = {0, READ_ONLY};
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct host host;
+		uint8_t *memory = begin_guard(&host);
+
+		assert_int_equal(vkvm_guard_protect(&host.backend, memory, 1, denials[i]), 0);
+		*(volatile uint8_t *)memory = 2; /* now there is a stand-in */
+		registrations_until_failure = 1;
+		assert_int_equal(vkvm_guard_protect(&host.backend, memory, 1, GPA_ALL), -ENOMEM);
+		*(volatile uint8_t *)memory = 3;
+		assert_int_equal(host.file.host[0], 1);
+		assert_int_equal(vkvm_guard_protect(&host.backend, memory, 1, 0), 0);
+		assert_int_equal(host.file.host[0], 1);
+		assert_int_equal(*(volatile uint8_t *)memory, 0);
+		assert_int_equal(vkvm_guard_protect(&host.backend, memory, 1, GPA_ALL), 0);
+		assert_int_equal(*(volatile uint8_t *)memory, 1);
+		assert_int_equal(host.backend.guard.stand_ins, 0);
+		end_guard(&host, memory);
+	}
 }
 
 int main(void)
@@ -233,6 +270,7 @@ int main(void)
 		cmocka_unit_test(a_denial_registers_a_block_that_a_grant_failed_to_register),
 		cmocka_unit_test(the_undo_of_an_overlay_that_failed_opens_its_page),
 		cmocka_unit_test(the_guard_repeats_a_denial_that_failed),
+		cmocka_unit_test(a_denial_after_a_grant_that_failed_leaves_the_guests_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

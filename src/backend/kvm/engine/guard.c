@@ -423,7 +423,11 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 		error = put_back(range, page, 1);
 		if (!error)
 			error = uffd_register(guard->fd, start, VKVM_PAGE_SIZE, true);
-		guard->stand_ins -= !error;
+		range->state[page] &= (uint8_t)~PAGE_STAND_IN;
+		guard->stand_ins--;
+		/* A later denial writes to the stand-in, which must not be the guest's page. */
+		if (error)
+			stand_in(guard, range, page);
 	}
 	if (!error)
 		range->state[page] = state == PAGE_FREE ? PAGE_FREE : state | PAGE_STAND_IN;
