@@ -397,7 +397,8 @@ struct backend_ops {
 	 * only the rights @access; they replace the rights of an overlay that is already mapped
 	 * there. In force on every VP on return; until then each right is that of the old or of the
 	 * new state. @access contains GPA_READ. GPA_WRITE can always be denied, an execute right as
-	 * in features.protect and features.mbec; -ENOTSUP otherwise (the core checks first).
+	 * in features.protect and features.mbec; -ENOTSUP otherwise (the core checks first). A page
+	 * is at one GPN of a VTL at most; after a failure it may be at none.
 	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 	/*

@@ -248,6 +248,12 @@ static void test_an_overlay_beyond_the_gpa_space_is_refused(void **state)
 	bare_destroy(bare);
 }
 
+static uint32_t page_of(struct bare *bare, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
+{
+	return (uint32_t)((overlay_memory(bare->partition, kind, vtl, vp) - overlay_base(bare)) /
+			  CORE_PAGE_SIZE);
+}
+
 static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 {
 	struct bare *bare = bare_create(2);
@@ -255,17 +261,13 @@ static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 9), -EIO);
-	/* The first call, that which failed, and its undo. */
-	assert_int_equal(sim_calls(bare->partition)->overlay, 3);
+	/* The first call, that which failed, and two that undo it. */
+	assert_int_equal(sim_calls(bare->partition)->overlay, 4);
+	assert_int_equal(sim_overlay(bare->partition, 0, 5), page_of(bare, OVERLAY_SIM, 0, 0));
+	assert_int_equal(sim_overlay(bare->partition, 0, 9), SIM_NO_OVERLAY);
 	assert_non_null(overlay_shown(bare->partition, 0, 5, GPA_ALL));
 	assert_null(overlay_shown(bare->partition, 0, 9, GPA_ALL));
 	bare_destroy(bare);
-}
-
-static uint32_t page_of(struct bare *bare, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
-{
-	return (uint32_t)((overlay_memory(bare->partition, kind, vtl, vp) - overlay_base(bare)) /
-			  CORE_PAGE_SIZE);
 }
 
 static void test_of_two_overlays_on_a_page_the_first_kind_is_mapped(void **state)

@@ -100,7 +100,10 @@ enum sim_call {
 	SIM_CALL_DOORBELL,
 	SIM_CALL_COUNT,
 };
-/* The @nth of these calls from now on (1: the next) changes nothing and fails with @error. */
+/*
+ * The @nth of these calls from now on (1: the next) changes nothing and fails with @error, except
+ * that overlay_map() removes the page from another GPN.
+ */
 void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
 /* Like sim_fail(), and all later calls fail, too. No other thread calls the core. */
 void sim_fail_from(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);

@@ -269,6 +269,8 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 	bool begun;
 
 	sim->calls.overlay++;
+	if (error && sim->overlay[vtl][page].gpn != gpn)
+		sim->overlay[vtl][page].used = false;
 	if (error)
 		return error;
 	if (denied & GPA_READ || (denied & GPA_EXECUTE & sim->options.undeniable))

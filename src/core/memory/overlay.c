@@ -343,7 +343,20 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 		memory_rights(memory_find(partition, gpn), vtl) & needed) == needed;
 }
 
-/* Maps the new location first, so that on failure the old one is still in force. */
+/* Shows an overlay again after a failure to show its page elsewhere, which may have removed it. */
+static void show_again(struct vsm_partition *partition, uint8_t vtl, struct overlay *overlay)
+{
+	int error;
+
+	if (!overlay->shown)
+		return;
+	overlay->shown = SHOWN_UNKNOWN;
+	error = overlay_show(partition, vtl, overlay->gpn);
+	if (error)
+		protect_undo_failed(partition, error, "an overlay");
+}
+
+/* If the backend cannot map the new location, the overlay remains at the old one. */
 static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 			 const struct overlay *overlay, bool check)
 {
@@ -360,6 +373,8 @@ static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 	if (check && !may_place(partition, vtl, overlay->gpn))
 		return -EACCES;
 	error = insert(partition, vtl, overlay);
+	if (error && old >= 0)
+		show_again(partition, vtl, &list->entry[old]);
 	if (error || old < 0)
 		return error;
 	return remove_at(partition, vtl, position(list, old_gpn, overlay->kind, overlay->vp));
