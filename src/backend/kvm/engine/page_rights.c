@@ -174,11 +174,12 @@ static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, ui
 {
 	uint8_t *rights = &region->window[vtl].state[page];
 	uint8_t both = in_force(*rights) | in_force(state);
+	const bool denies = both != in_force(*rights);
 	uint64_t size = (end - first) * VKVM_PAGE_SIZE;
 	uint8_t *start = engine_address(region, vtl, first);
 	int error = 0;
 
-	if (both != in_force(*rights))
+	if (denies)
 		error = set_range(backend, vtl, region->gpn + page, 1, both);
 	if (error)
 		return error;
@@ -189,7 +190,8 @@ static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, ui
 				 strerror(-error));
 	if (fd == region->fd)
 		madvise(start, size, MADV_HUGEPAGE);
-	if (both != in_force(state))
+	/* Also without a change: as the undo of a call that failed after the first step. */
+	if (both != in_force(state) || !denies)
 		error = set_range(backend, vtl, region->gpn + page, 1, in_force(state));
 	*rights = state;
 	return error;
