@@ -526,6 +526,21 @@ static int read_window(struct guest *guest, uint64_t gpa)
 	return error;
 }
 
+/* KVM ignores EFAULT of its read of PDPTEs, and would keep older ones. */
+static void test_closed_pdptes(struct guest *guest)
+{
+	struct backend_run run;
+
+	start_pae(guest);
+	guest_run_on(guest, 0, 0);
+	no_access(guest, PAE_TABLE);
+	check(read_window(guest, PAE_TABLE) == EFAULT, "the page of denied PDPTEs is closed");
+	start_pae(guest);
+	run = guest_run(guest, 0, 0);
+	check(is_pae_violation(guest, &run, GUEST(g_out)), "... and they stop a VTL all the same");
+	grant(guest, PAE_TABLE);
+}
+
 /*
  * A page that the engine has closed must not depend on other VPs to be opened: here VP 1 causes violations
  * without a pause.
@@ -544,6 +559,7 @@ static void test_closed_pages(struct guest *guest)
 		return;
 	}
 	test_pae_step(guest);
+	test_closed_pdptes(guest);
 	no_access(guest, at);
 	no_write(guest, busy);
 	racer_start(&racer, guest, busy);

@@ -108,6 +108,8 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 
 /* Copies memory of one page as the VTL sees it. False: none, or a right of @access is missing. */
 bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
+/* Whether the VTL sees memory at @gpn, and a right of @access is missing. */
+bool access_is_denied(const struct vcpu *vcpu, uint8_t access, uint64_t gpn);
 
 /* ------------------------------------------------------------------ walk.c */
 

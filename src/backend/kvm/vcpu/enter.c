@@ -174,11 +174,28 @@ bool enter_take_violation(struct vkvm_vp *vp, struct violation *violation)
 	return false;
 }
 
+/*
+ * While the page of the PDPTEs is closed for another access, KVM's read of them fails without an
+ * event, and KVM ignores that.
+ */
+static bool pdptes_are_denied(const struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	return vcpu->vp->backend->engine.ops->take_violation && registers_have_pdptes(sregs) &&
+	       access_is_denied(vcpu, GPA_READ, (uint32_t)sregs->cr3 / VKVM_PAGE_SIZE);
+}
+
 int enter_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	struct vkvm_vp *vp = vcpu->vp;
 	int error;
 
+	if (pdptes_are_denied(vcpu, sregs)) {
+		vcpu->refused = (struct violation){
+			.gpa = (uint32_t)sregs->cr3 & ~(uint64_t)(VKVM_PAGE_SIZE - 1),
+		};
+		vcpu->refused_waiting = true;
+		return 0;
+	}
 	atomic_fetch_add(&vp->entry, 1);
 	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);

@@ -346,8 +346,7 @@ struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups)
 	return state;
 }
 
-/* Whether KVM_SET_SREGS reads the PDPTEs. */
-static bool has_pdptes(const struct kvm_sregs *sregs)
+bool registers_have_pdptes(const struct kvm_sregs *sregs)
 {
 	return sregs->cr0 & X64_CR0_PG && sregs->cr4 & X64_CR4_PAE && !(sregs->efer & X64_EFER_LMA);
 }
@@ -359,7 +358,7 @@ static bool has_pdptes(const struct kvm_sregs *sregs)
  */
 static bool needs_set_sregs(uint32_t dirty, const struct kvm_sregs *sregs)
 {
-	return dirty & VCPU_SYSTEM && (dirty & VCPU_MSR || has_pdptes(sregs));
+	return dirty & VCPU_SYSTEM && (dirty & VCPU_MSR || registers_have_pdptes(sregs));
 }
 
 int registers_store(struct vcpu *vcpu)

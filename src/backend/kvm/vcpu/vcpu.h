@@ -227,6 +227,8 @@ int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
 int registers_xcr0(const struct vcpu *vcpu, uint64_t *value);
 /* Stores dirty groups in KVM: some by ioctl, those in kvm_run at the next entry. */
 int registers_store(struct vcpu *vcpu);
+/* Whether KVM_SET_SREGS reads the PDPTEs. */
+bool registers_have_pdptes(const struct kvm_sregs *sregs);
 bool vkvm_vp_can_inject(void *opaque, uint8_t vtl);
 int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl);
 /* Loads @groups and marks them dirty, for changes by the backend. */
