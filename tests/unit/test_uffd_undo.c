@@ -203,6 +203,30 @@ static void the_undo_of_an_overlay_that_failed_opens_its_page(void **state)
 	end(&host);
 }
 
+/* A write to the read-only overlay has closed the page, which event_reopen_pages() opens later. */
+static void a_page_that_could_not_be_protected_is_not_opened(void **state)
+{
+	struct host host;
+	void *memory;
+
+	begin(&host);
+	host.backend.can.memslots = 64;
+	assert_int_equal(vkvm_overlay_memory(&host.backend, 2, &memory), 0);
+	assert_int_equal(set(&host, READ_ONLY), 0);
+	assert_int_equal(vkvm_overlay_map(&host.backend, 0, FIRST_GPN, 1, READ_ONLY), 0);
+	host.backend.engine.closed_page[host.backend.engine.closed++] = host.window;
+	protect_fails = true;
+	assert_int_equal(vkvm_overlay_unmap(&host.backend, 0, FIRST_GPN), -ENOMEM);
+	protect_fails = false;
+	event_reopen_pages(&host.backend);
+	*(volatile uint8_t *)host.window = 0x77;
+	assert_int_equal(host.file.host[0], 1);
+	assert_int_equal(vkvm_overlay_unmap(&host.backend, 0, FIRST_GPN), 0);
+	assert_int_equal(*(volatile uint8_t *)host.window, 1);
+	vkvm_overlay_destroy(&host.backend);
+	end(&host);
+}
+
 static uint8_t *begin_guard(struct host *host)
 {
 	const struct backend_config config = {0};
@@ -269,6 +293,7 @@ int main(void)
 		cmocka_unit_test(the_undo_of_a_failed_grant_of_writing_takes_it_back),
 		cmocka_unit_test(a_denial_registers_a_block_that_a_grant_failed_to_register),
 		cmocka_unit_test(the_undo_of_an_overlay_that_failed_opens_its_page),
+		cmocka_unit_test(a_page_that_could_not_be_protected_is_not_opened),
 		cmocka_unit_test(the_guard_repeats_a_denial_that_failed),
 		cmocka_unit_test(a_denial_after_a_grant_that_failed_leaves_the_guests_page),
 	};

@@ -343,7 +343,7 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 		memory_rights(memory_find(partition, gpn), vtl) & needed) == needed;
 }
 
-/* Shows an overlay again after a failure to show its page elsewhere, which may have removed it. */
+/* Shows an overlay again after a failure to move or remove it, which may have removed it in part. */
 static void show_again(struct vsm_partition *partition, uint8_t vtl, struct overlay *overlay)
 {
 	int error;
@@ -426,15 +426,18 @@ int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uin
 
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
 {
+	struct overlay_list *list = &partition->memory.overlay[vtl];
 	uint64_t gpn = 0;
 	int index;
 	int error = 0;
 
 	pthread_rwlock_wrlock(&partition->memory.lock);
-	index = entry_of(&partition->memory.overlay[vtl], page_number(partition, kind, vtl, vp));
+	index = entry_of(list, page_number(partition, kind, vtl, vp));
 	if (index >= 0) {
-		gpn = partition->memory.overlay[vtl].entry[index].gpn;
+		gpn = list->entry[index].gpn;
 		error = remove_at(partition, vtl, (uint32_t)index);
+		if (error)
+			show_again(partition, vtl, &list->entry[index]);
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);
 	if (index >= 0 && !error)

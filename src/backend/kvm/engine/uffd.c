@@ -304,9 +304,25 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
 	return error;
 }
 
+/* Registers a page that is mapped without rights, then opens it. */
+static int open_registered(struct vkvm_backend *backend, uint8_t *start, bool minor, bool protect)
+{
+	int error;
+
+	if (madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK))
+		return -errno;
+	error = uffd_register(backend->engine.fd, start, VKVM_PAGE_SIZE, minor);
+	if (!error && protect)
+		error = uffd_protect(backend->engine.fd, start, VKVM_PAGE_SIZE, true);
+	if (!error && mprotect(start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
+		error = -errno;
+	return error;
+}
+
 /*
  * Maps a page without rights until it is write-protected; a VP that accesses it meanwhile exits and
- * repeats the access. Then wakes threads that wait for an event of the page.
+ * repeats the access. Then wakes threads that wait for an event of the page. After a failure no
+ * guest memory is mapped there, since event_reopen_pages() opens pages without a check.
  */
 static int map_closed(struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
@@ -317,13 +333,11 @@ static int map_closed(struct vkvm_backend *backend, uint8_t *start, int fd, uint
 	if (mmap(start, VKVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
 		return -errno;
-	if (madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK))
-		return -errno;
-	error = uffd_register(backend->engine.fd, start, VKVM_PAGE_SIZE, minor);
-	if (!error && protect)
-		error = uffd_protect(backend->engine.fd, start, VKVM_PAGE_SIZE, true);
-	if (!error && mprotect(start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
-		error = -errno;
+	error = open_registered(backend, start, minor, protect);
+	if (error &&
+	    mmap(start, VKVM_PAGE_SIZE, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		error = -ENOTRECOVERABLE;
 	uffd_wake(backend->engine.fd, start, VKVM_PAGE_SIZE);
 	return error;
 }
